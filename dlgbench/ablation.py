@@ -1,0 +1,273 @@
+"""An ablation: one question, its arms, its claims; and the cells and runs that answer it."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import itertools
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from dlgbench.claim import Claim, unique
+from dlgbench.errors import DlgbenchError, unknown
+from dlgbench.metrics import PROBES, recorded
+from dlgbench.recipe import Recipe, frozen
+from dlgbench.scale import SCALES, TUNING_SEED, Scale
+
+Purpose = Literal["tune", "evaluate"]
+LEAST_SEEDS = 5  # fewer paired seeds than this carry no verdict on a training
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One arm x one seed at one scale: one pytest item, one MLflow run. Plain data: it pickles, and `train(cell)` is all it takes.
+
+    A tuning cell has a `setting`, the point of the arm's grid that it tries. An evaluation cell of a tuned arm has none
+    until `chosen` gives it the setting that won.
+    """
+
+    ablation: str
+    arm: str
+    seed: int
+    scale: str
+    recipe: Recipe
+    purpose: Purpose = "evaluate"
+    precision: str = "32"
+    setting: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "setting", frozen(self.setting))
+
+    def chosen(self, setting: Mapping[str, Any]) -> Cell:
+        """This cell with the setting that the tuning chose."""
+        return dataclasses.replace(self, recipe=self.recipe.but(setting), setting=setting)
+
+    @property
+    def id(self) -> str:
+        """`dropout-s3` or `dropout-tune-lr=0.01-s1000`: the pytest id and the MLflow run's name."""
+        tried = "".join(f"-{name.rpartition('.')[2]}={value}" for name, value in (self.setting or {}).items())
+        return f"{self.arm}-tune{tried}-s{self.seed}" if self.purpose == "tune" else f"{self.arm}-s{self.seed}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What came of a cell.
+
+    Args:
+        status: `finished`, or `diverged`: a loss was NaN or infinite; then the figures it never reached are absent.
+        summary: metric name to final figure.
+        history: (metric, step, value) in the order of the steps.
+        provenance: device, versions, git commit, time.
+    """
+
+    status: Literal["finished", "diverged"]
+    summary: Mapping[str, float]
+    history: tuple[tuple[str, int, float], ...] = ()
+    provenance: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Ablation:
+    """One question. Checked when declared; its file's place gives the name: `ablations/depth/test_x.py` is `depth/x`.
+
+    Args:
+        question: what is asked.
+        slide: the slide or slides it comes from.
+        recipe: the base, at its full size.
+        arms: each only what it changes in the recipe, with dotted names.
+        claims: the hypotheses, judged together (Holm).
+        scales: for `cpu` and `gpu`, what each changes: recipe fields, `seeds`, `tuning_seeds`, `precision`, and `arms`, the
+            arms that it runs (and with them the claims), where not all. `smoke` is `cpu` cut down.
+        tune: the grid, `{"lr": (0.01, 0.03, 0.1)}`, for every arm; or a grid per arm, all of one size, under the arms' names.
+        select: the metric on the validation split by which a setting is chosen; the smallest mean over the tuning seeds wins.
+        objection: what an expert would object to the whole.
+        figure: name of the report's figure of its own for this ablation, beside those that each one gets.
+
+    Raises:
+        DlgbenchError: for an arm, metric, field or scale that does not exist, unequal grids, too few seeds, two equal claims.
+    """
+
+    question: str
+    slide: str
+    recipe: Recipe
+    arms: Mapping[str, Mapping[str, Any]]
+    claims: Sequence[Claim]
+    scales: Mapping[str, Mapping[str, Any]]
+    tune: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    select: str = "val/error"
+    objection: str = ""
+    figure: str = ""
+    name: str = ""
+    file: str = ""
+
+    def __post_init__(self) -> None:
+        for field in ("arms", "scales", "tune"):
+            object.__setattr__(self, field, frozen(getattr(self, field)))
+        object.__setattr__(self, "claims", tuple(self.claims))
+        _check(self)
+
+    def at(self, scale: str) -> Scale:
+        """The scale as this ablation declares it; `smoke` is its `cpu`, cut down."""
+        if scale not in SCALES:
+            raise unknown("scale", scale, SCALES)
+        if scale == "smoke":
+            return self.at("cpu").smoke()
+        return SCALES[scale].but(self.scales[scale])
+
+    def arm(self, name: str, scale: str) -> Recipe:
+        """The recipe of an arm at a scale: the base, then what the scale changes, then what the arm changes."""
+        at = self.at(scale)
+        recipe = self.recipe.but(at.changes).but(self.arms[name])
+        return recipe if at.most_steps is None else recipe.but(steps=min(recipe.steps, at.most_steps), evaluations=1)
+
+    def arms_at(self, scale: str) -> tuple[str, ...]:
+        """The arms that run at a scale: those that it lists under `arms`, else all."""
+        return self.at(scale).arms or tuple(self.arms)
+
+    def claims_at(self, scale: str) -> tuple[Claim, ...]:
+        """The claims that a scale's arms can answer."""
+        arms = set(self.arms_at(scale))
+        return tuple(claim for claim in self.claims if all(arm in arms for _, arm in claim.effect.needs))
+
+    def grid(self, arm: str, scale: str) -> list[dict[str, Any]]:
+        """The settings that an arm tries: the product of its grid; empty for an arm that is not tuned."""
+        if not self.arm(arm, scale).steps or not self.tune:
+            return []
+        grid = self.tune[arm] if _per_arm(self.tune) else self.tune
+        settings = [dict(zip(grid, point, strict=True)) for point in itertools.product(*grid.values())]
+        return settings[: self.at(scale).grid_points]
+
+    def tuning(self, arm: str, scale: str) -> list[Cell]:
+        """The cells that try an arm's grid, on tuning seeds."""
+        at, recipe = self.at(scale), self.arm(arm, scale)
+        return [
+            Cell(self.name, arm, TUNING_SEED + k, scale, recipe.but(setting), "tune", at.precision, setting)
+            for setting in self.grid(arm, scale)
+            for k in range(at.tuning_seeds)
+        ]
+
+    def evaluation(self, arm: str, scale: str) -> list[Cell]:
+        """The cells that evaluate an arm, on seeds that no tuning uses."""
+        at = self.at(scale)
+        return [Cell(self.name, arm, seed, scale, self.arm(arm, scale), "evaluate", at.precision) for seed in range(at.seeds)]
+
+    def cells(self, scale: str) -> list[Cell]:
+        """Every cell, tuning first."""
+        return [
+            *(cell for arm in self.arms_at(scale) for cell in self.tuning(arm, scale)),
+            *(cell for arm in self.arms_at(scale) for cell in self.evaluation(arm, scale)),
+        ]
+
+
+def _per_arm(tune: Mapping[str, Any]) -> bool:
+    return bool(tune) and all(isinstance(grid, Mapping) for grid in tune.values())
+
+
+def _check(ablation: Ablation) -> None:
+    """Refuses nonsense when it is declared, before a GPU hour is spent on it."""
+    where = f"ablation {ablation.question!r}"
+    if not ablation.arms:
+        raise DlgbenchError(f"{where}: at least one arm is wanted; none came")
+    for scale in ("cpu", "gpu"):
+        if scale not in ablation.scales:
+            raise DlgbenchError(f"{where}: scales must say what it takes at {scale!r}; {', '.join(ablation.scales) or 'none'} came")
+    for scale in ablation.scales:
+        if scale not in ("cpu", "gpu"):
+            raise unknown("scale", scale, ("cpu", "gpu"), where)
+    for scale in ablation.scales:
+        for arm in ablation.arms_at(scale):
+            if arm not in ablation.arms:
+                raise unknown("arm", arm, ablation.arms, f"{where}, scale {scale}")
+            _check_arm(ablation, arm, scale, f"{where}, arm {arm!r} at {scale}")
+    _check_tuning(ablation, where)
+    unique(ablation.claims, where)
+    for claim in ablation.claims:
+        for _, arm in claim.effect.needs:
+            if arm not in ablation.arms:
+                raise unknown("arm", arm, ablation.arms, f"{where}, claim {claim.statement!r}")
+        if not any(claim in ablation.claims_at(scale) for scale in ablation.scales):
+            raise DlgbenchError(f"{where}, claim {claim.statement!r}: no scale runs all of its arms")
+    for scale in ablation.scales:
+        for claim, (metric, arm) in ((claim, need) for claim in ablation.claims_at(scale) for need in claim.effect.needs):
+            known = recorded(ablation.arm(arm, scale))
+            if metric not in known:
+                raise unknown("metric", metric, known, f"{where}, claim {claim.statement!r}, arm {arm!r} at {scale}")
+
+
+def _check_arm(ablation: Ablation, arm: str, scale: str, where: str) -> None:
+    try:
+        recipe = ablation.arm(arm, scale)
+    except DlgbenchError as error:
+        raise DlgbenchError(f"{where}: {error}") from None
+    for probe in recipe.probes:
+        if probe not in PROBES:
+            raise unknown("probe", probe, PROBES, where)
+    for metric in recipe.target:
+        if metric not in ("val/loss", "val/error", "train/loss"):
+            raise unknown("metric for a target", metric, ("val/loss", "val/error", "train/loss"), where)
+    if recipe.steps and ablation.at(scale).seeds < LEAST_SEEDS:
+        raise DlgbenchError(f"{where}: a verdict on a training wants at least {LEAST_SEEDS} seeds; {ablation.at(scale).seeds} came")
+
+
+def _check_tuning(ablation: Ablation, where: str) -> None:
+    if not ablation.tune:
+        return
+    grids = ablation.tune if _per_arm(ablation.tune) else {arm: ablation.tune for arm in ablation.arms}
+    tuned = [arm for arm in ablation.arms if any(arm in ablation.arms_at(scale) and ablation.arm(arm, scale).steps for scale in ablation.scales)]
+    for arm in grids:
+        if arm not in ablation.arms:
+            raise unknown("arm", arm, ablation.arms, f"{where}, tune")
+    sizes = {}
+    for arm in tuned:
+        if arm not in grids:
+            raise DlgbenchError(f"{where}: tune gives arm {arm!r} no grid, and others one; the budgets must be equal")
+        for name, points in grids[arm].items():
+            if not isinstance(points, tuple) or not points:
+                raise DlgbenchError(f"{where}, tune: {name} wants a tuple of values; {points!r} came")
+            for point in points:
+                ablation.recipe.but({name: point})
+        sizes[arm] = len(list(itertools.product(*grids[arm].values())))
+    if len(set(sizes.values())) > 1:
+        raise DlgbenchError(f"{where}: every arm gets the same tuning budget; the grids have {json.dumps(sizes)} points")
+    if ablation.select not in recorded(ablation.arm(tuned[0], "cpu")) or not ablation.select.startswith("val/"):
+        raise unknown("metric on the validation split", ablation.select, ("val/error", "val/loss"), f"{where}, select")
+
+
+def load(file: Path, root: Path) -> Ablation:
+    """The ABLATION that a file declares, with its name and file filled in.
+
+    Raises:
+        DlgbenchError: where the file has no ABLATION.
+    """
+    spec = importlib.util.spec_from_file_location(f"_dlgbench_{file.stem}_{abs(hash(file))}", file)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    if not isinstance(getattr(module, "ABLATION", None), Ablation):
+        raise DlgbenchError(f"{file}: an ablation file declares ABLATION = Ablation(...); none is there")
+    return named(module.ABLATION, file, root)
+
+
+def named(ablation: Ablation, file: Path, root: Path) -> Ablation:
+    """The ablation with its name: the file's place below `ablations/` (or below the root), without `test_`."""
+    place = file.resolve().relative_to(root.resolve()) if file.resolve().is_relative_to(root.resolve()) else Path(file.name)
+    parts = [part for part in place.with_suffix("").parts if part != "ablations"]
+    parts[-1] = parts[-1].removeprefix("test_")
+    return dataclasses.replace(ablation, name="/".join(parts), file=place.as_posix())
+
+
+def discover(folder: Path, root: Path) -> Iterator[Ablation]:
+    """Every ablation below a folder, by path.
+
+    Raises:
+        DlgbenchError: where the folder is not there or holds none.
+    """
+    files = [folder] if folder.is_file() else sorted(folder.rglob("test_*.py"))
+    files = [file for file in files if "ABLATION" in file.read_text()]
+    if not files:
+        raise DlgbenchError(f"no ablations below {folder}: a folder with test_*.py files that declare ABLATION is wanted; name one, or go to its repository")
+    return (load(file, root) for file in files)

@@ -1,0 +1,213 @@
+"""A claim: a hypothesis that was written down before the data existed, and the verdict on it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+from dlgbench.errors import DlgbenchError, unknown
+
+Bounds = tuple[float, float]  # what is known of a number: (x, x) when it was measured, (bound, inf) when censored
+Reader = Callable[[str, str], Bounds]  # (metric, arm) -> what is known of it, for one seed
+Expected = Literal["supported", "refuted", "inconclusive", "not supported"]
+EXPECTED: tuple[Expected, ...] = ("supported", "refuted", "inconclusive", "not supported")
+
+
+@dataclasses.dataclass(frozen=True)
+class Effect:
+    """One number per seed, made of the paired runs of that seed.
+
+    Args:
+        formula: how it reads in a table, `test/error: none - dropout`.
+        needs: the (metric, arm) pairs that it reads.
+        of: the function from a reader of one seed's runs to the bounds of that seed's effect.
+    """
+
+    formula: str
+    needs: tuple[tuple[str, str], ...]
+    of: Callable[[Reader], Bounds] = dataclasses.field(repr=False, compare=False)
+
+
+def _minus(a: Bounds, b: Bounds) -> Bounds:
+    """a - b. Where both are infinite the difference is not known: (-inf, inf)."""
+    low, high = a[0] - b[1], a[1] - b[0]
+    return (-math.inf if math.isnan(low) else low, math.inf if math.isnan(high) else high)
+
+
+def _log(bounds: Bounds) -> Bounds:
+    if bounds[0] <= 0:
+        raise DlgbenchError(f"a log ratio needs numbers above 0; {bounds[0]:g} came")
+    return math.log(bounds[0]), math.log(bounds[1])
+
+
+def value(metric: str, arm: str) -> Effect:
+    """The metric itself: x_arm."""
+    return Effect(f"{metric}: {arm}", ((metric, arm),), lambda read: read(metric, arm))
+
+
+def difference(metric: str, arm: str, other: str) -> Effect:
+    """The paired difference x_arm - x_other; for an error, how much better `other` is."""
+    needs = ((metric, arm), (metric, other))
+    return Effect(f"{metric}: {arm} - {other}", needs, lambda read: _minus(read(metric, arm), read(metric, other)))
+
+
+def log_ratio(metric: str, arm: str, other: str) -> Effect:
+    """The paired log ratio ln(x_arm / x_other), for steps to a target, times and norms; at_least(math.log(2)) is twofold."""
+    needs = ((metric, arm), (metric, other))
+    return Effect(f"ln {metric}: {arm} / {other}", needs, lambda read: _minus(_log(read(metric, arm)), _log(read(metric, other))))
+
+
+def interaction(metric: str, pair: tuple[str, str], other: tuple[str, str]) -> Effect:
+    """The difference of differences (x_a - x_b) - (x_c - x_d) for pairs (a, b) and (c, d)."""
+    (a, b), (c, d) = pair, other
+    needs = tuple((metric, arm) for arm in (a, b, c, d))
+    return Effect(
+        f"{metric}: ({a} - {b}) - ({c} - {d})",
+        needs,
+        lambda read: _minus(_minus(read(metric, a), read(metric, b)), _minus(read(metric, c), read(metric, d))),
+    )
+
+
+def slope(metric: str, at: Mapping[str, float]) -> Effect:
+    """The least-squares slope of the metric over x, arm by arm: `slope("train/error", {"d20": 20, "d32": 32, "d56": 56})`."""
+    if len(set(at.values())) < 2:
+        raise DlgbenchError(f"slope of {metric}: at least two different x are wanted; {dict(at)} came")
+    mean = sum(at.values()) / len(at)
+    spread = sum((x - mean) ** 2 for x in at.values())
+
+    def of(read: Reader) -> Bounds:
+        low = high = 0.0
+        for arm, x in at.items():
+            weight, y = (x - mean) / spread, read(metric, arm)
+            ends = sorted((weight * y[0], weight * y[1])) if weight else (0.0, 0.0)
+            low, high = low + ends[0], high + ends[1]
+        return (-math.inf if math.isnan(low) else low, math.inf if math.isnan(high) else high)
+
+    return Effect(f"slope of {metric} over {', '.join(at)}", tuple((metric, arm) for arm in at), of)
+
+
+@dataclasses.dataclass(frozen=True)
+class Threshold:
+    """The smallest effect of interest. Supported: the whole interval lies in [low, high]; refuted: wholly outside it."""
+
+    kind: Literal["at_least", "at_most", "within", "exactly"]
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        match self.kind:
+            case "at_least":
+                return f"at least {self.low:g}"
+            case "at_most":
+                return f"at most {self.high:g}"
+            case "within":
+                return f"within {self.low:g} and {self.high:g}" if self.low != -self.high else f"within ±{self.high:g}"
+            case "exactly":
+                return f"exactly {self.low:g}"
+
+
+def at_least(least: float) -> Threshold:
+    """The effect is `least` or more."""
+    return Threshold("at_least", least, math.inf)
+
+
+def at_most(most: float) -> Threshold:
+    """The effect is `most` or less."""
+    return Threshold("at_most", -math.inf, most)
+
+
+def within(margin: float, around: float = 0.0) -> Threshold:
+    """The effect is `around` give or take `margin`: equivalence, by two one-sided tests."""
+    if margin <= 0:
+        raise DlgbenchError(f"within wants a margin above 0; {margin!r} came (for no margin at all, use exactly)")
+    return Threshold("within", around - margin, around + margin)
+
+
+def exactly(number: float) -> Threshold:
+    """The effect is `number` in every run, with no error at all."""
+    return Threshold("exactly", number, number)
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """A hypothesis, written down before the data existed.
+
+    Args:
+        statement: the claim in our words.
+        effect: one number per seed (`difference`, `log_ratio`, `interaction`, `slope`, `value`).
+        threshold: the smallest effect of interest (`at_least`, `at_most`, `within`, `exactly`).
+        slide: the slide that makes it; the ablation's where none is given.
+        published, source: the published figure, and where it stands.
+        expect: the verdict that we expect. A claim expected `refuted` passes when it is (a slip of the slides);
+            `not supported` is a negative control's: it fails only when it comes out supported.
+        objection: what an expert would object.
+    """
+
+    statement: str
+    effect: Effect
+    threshold: Threshold
+    slide: str = ""
+    published: str = ""
+    source: str = ""
+    expect: Expected = "supported"
+    objection: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.statement, str) or not self.statement.strip():
+            raise DlgbenchError(f"claim: a statement is wanted; {self.statement!r} came")
+        where = f"claim {self.statement!r}"
+        if not isinstance(self.effect, Effect):
+            raise DlgbenchError(f"{where}: an effect is wanted (difference, log_ratio, interaction, slope, value); {self.effect!r} came")
+        if not isinstance(self.threshold, Threshold):
+            raise DlgbenchError(f"{where}: a threshold is wanted (at_least, at_most, within, exactly); {self.threshold!r} came")
+        if self.expect not in EXPECTED:
+            raise unknown("verdict", self.expect, EXPECTED, where)
+
+    @property
+    def id(self) -> str:
+        """The statement as one word, for pytest's `-k` and for tags."""
+        return re.sub(r"[^a-z0-9]+", "-", self.statement.lower()).strip("-")
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What came of a claim: `supported`, `refuted` or `inconclusive`, and the figures behind it.
+
+    `interval` has confidence `level` (Holm's step-down level, so that the claims of one ablation share one error rate); `p`
+    is Holm-adjusted; `method` tells which interval it is; `note` what the reader must know (censored or diverged runs).
+    """
+
+    verdict: Literal["supported", "refuted", "inconclusive"]
+    effect: float
+    interval: tuple[float, float]
+    level: float
+    p: float | None
+    n: int
+    values: tuple[float, ...]
+    method: str
+    note: str = ""
+
+    def line(self, claim: Claim) -> str:
+        """The verdict in one line: `supported: test/error: none - dropout = 0.019 [0.015, 0.023], wanted at least 0.005 ...`."""
+        p = "" if self.p is None else f", p = {self.p:.2g}"
+        interval = "" if self.method == "exact" else f" [{self.interval[0]:.4g}, {self.interval[1]:.4g}] ({self.level:.1%})"
+        note = f"; {self.note}" if self.note else ""
+        return f"{self.verdict}: {claim.effect.formula} = {self.effect:.4g}{interval}, wanted {claim.threshold}{p}, n = {self.n}{note}"
+
+    def passes(self, claim: Claim) -> bool:
+        """Whether the verdict is one that the declaration can live with."""
+        if claim.expect == "not supported":
+            return self.verdict != "supported"
+        return self.verdict == ("refuted" if claim.expect == "refuted" else "supported")
+
+
+def unique(claims: Sequence[Claim], where: str) -> None:
+    """Refuses two claims that one id would name."""
+    seen: set[str] = set()
+    for claim in claims:
+        if claim.id in seen:
+            raise DlgbenchError(f"{where}: two claims are called {claim.statement!r}; each needs a statement of its own")
+        seen.add(claim.id)

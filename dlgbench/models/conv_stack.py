@@ -1,0 +1,37 @@
+"""A stack of 3x3 convolutions, plain, dilated or pooled (slides "Receptive field arithmetic", "Dilated Convolution")."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from dlgbench.layers.activations import activation as activation_by_name
+from dlgbench.models import register_model
+
+
+@register_model("conv_stack", family="Dilated convolution", year=2016, paper="Yu & Koltun 2016, ICLR, Figure 1")
+def conv_stack(
+    input_shape: Sequence[int] = (1, 28, 28),
+    num_classes: int = 8,
+    *,
+    dilations: Sequence[int] = (1, 2, 4),
+    channels: int = 8,
+    activation: str = "relu",
+    pool: bool = False,
+) -> nn.Sequential:
+    """F_i = g(conv3x3(F_(i-1), dilation d_i)): with d = 1, 2, 4, ... a receptive field of 3, 7, 15, ... = 2^(i+1) - 1.
+
+    Shapes: (B, C, H, W) -> (B, num_classes, H, W); with `pool`, max-pooling by 2 between the layers, H and W shrink by 2 each.
+    """
+    layers: list[nn.Module] = []
+    width = input_shape[0]
+    for k, dilation in enumerate(dilations):
+        last = k == len(dilations) - 1
+        if pool and k:
+            layers.append(nn.MaxPool2d(2))
+        layers.append(nn.Conv2d(width, num_classes if last else channels, 3, padding=dilation, dilation=dilation))
+        if not last:
+            layers.append(activation_by_name(activation))
+        width = channels
+    return nn.Sequential(*layers)

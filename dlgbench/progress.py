@@ -1,0 +1,113 @@
+"""What a user sees while pytest runs ablations: cells done of all, time left, verdicts as they fall, and the table at the end."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+COLORS = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
+EVERY = 10.0  # seconds between two lines of progress where no terminal rewrites them
+
+
+class Progress:
+    """Follows the reports of all workers, on the controller."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.cells: set[str] = set()
+        self.done = self.trained = 0
+        self.started = self.told = time.time()
+        self.verdicts: list[dict[str, Any]] = []
+        self.live = False
+
+    @property
+    def terminal(self) -> Any:
+        """pytest's terminal reporter."""
+        return self.config.pluginmanager.get_plugin("terminalreporter")
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Without xdist the controller collects by itself."""
+        self._expect([item.nodeid for item in session.items])
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+        """With xdist the workers collect."""
+        self._expect(ids)
+
+    def _expect(self, ids: list[str]) -> None:
+        self.cells = {id for id in ids if "::test_cell[" in id}
+        self.started = time.time()
+
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        """A cell that went well needs no dot of its own: the progress line counts it."""
+        if report.when == "call" and report.passed and report.nodeid in self.cells and self.config.get_verbosity() <= 0:
+            return "passed", "", ""
+        return None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Counts a cell, or tells a verdict as it falls."""
+        if report.when != "call":
+            return
+        row = dict(report.user_properties).get("dlgbench")
+        if isinstance(row, dict) and "verdict" in row:
+            self.verdicts.append({**row, "outcome": report.outcome})
+            self._line(f"{row['ablation']}: {row['claim']}: {row['line']}", COLORS[row["verdict"]])
+        elif report.nodeid in self.cells:
+            self.done += 1
+            self.trained += row["trained"] if isinstance(row, dict) else 0
+            self._progress()
+
+    def _progress(self) -> None:
+        last = self.done == len(self.cells)
+        elapsed = time.time() - self.started
+        left = elapsed / self.done * (len(self.cells) - self.done)
+        text = f"cells {self.done} of {len(self.cells)}, {self.trained} trained, {_span(elapsed)} gone, about {_span(left)} left"
+        if self.terminal.isatty:
+            self.terminal.rewrite(f"  {text}", erase=True)
+            self.live = True
+        elif last or time.time() - self.told > EVERY:
+            self.told = time.time()
+            self._line(text)
+
+    def _line(self, text: str, color: str | None = None) -> None:
+        if self.live:
+            self.terminal.rewrite("", erase=True)
+            self.live = False
+        self.terminal.ensure_newline()
+        self.terminal.write_line(text, **({color: True} if color else {}))
+
+    def pytest_terminal_summary(self) -> None:
+        """The table of verdicts, and where everything is."""
+        if not self.cells and not self.verdicts:
+            return
+        from rich import box
+        from rich.console import Console
+        from rich.table import Table
+
+        from dlgbench.pytest_plugin import SETTINGS, scale_of
+
+        scale = scale_of(self.config)
+        title = "verdicts" if scale != "smoke" else "smoke: plumbing only, no verdicts"
+        table = Table("ablation", "claim", "effect", "interval", "wanted", "n", "verdict", title=f"{title} (scale {scale})", box=box.SIMPLE_HEAD)
+        for row in sorted(self.verdicts, key=lambda row: row["ablation"]):
+            interval = "[{:.4g}, {:.4g}]".format(*row["interval"])
+            verdict = row["verdict"] + ("" if row["outcome"] != "failed" else f", expected {row['expect']}")
+            style = COLORS[row["verdict"]] if scale != "smoke" else "dim"
+            table.add_row(row["ablation"], row["claim"], f"{row['effect']:.4g}", interval, row["threshold"], str(row["n"]), f"[{style}]{verdict}[/]")
+        self.terminal.ensure_newline()
+        if self.verdicts:
+            width = max(100, self.terminal._tw.fullwidth)
+            console = Console(width=width, force_terminal=self.terminal.isatty, color_system="standard" if self.terminal.isatty else None)
+            with console.capture() as captured:
+                console.print(table)
+            self.terminal.write(captured.get())
+        self.terminal.write_line(f"runs and verdicts: {self.config.stash[SETTINGS]['uri']} (nox -s ui, or dlgbench ui)")
+        self.terminal.write_line("the page: nox -s report, or dlgbench report, builds it from the store")
+
+
+def _span(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

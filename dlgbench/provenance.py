@@ -1,0 +1,46 @@
+"""Where a number came from: device, versions, git commit."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+VERSIONS = ("torch", "torchvision", "pytorch-lightning", "numpy", "dlgbench")
+
+
+@functools.cache
+def provenance(device: str) -> dict[str, str]:
+    """Device by name, host, versions, and the git commit of the working folder (`-dirty` where it has changes)."""
+    if device.startswith("cuda"):
+        import torch
+
+        name = torch.cuda.get_device_name()
+    else:
+        name = f"{_cpu()} ({os.cpu_count()} cores)"
+    versions = {f"version.{package}": _version(package) for package in VERSIONS}
+    return {"device": name, "git": _git(), "version.python": platform.python_version(), **versions}
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor() or platform.machine())
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _git() -> str:
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "none"

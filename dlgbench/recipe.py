@@ -1,0 +1,172 @@
+"""A recipe: everything that determines a training but the seed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from dlgbench.errors import DlgbenchError, unknown
+
+
+class Frozen(Mapping[str, Any]):
+    """A dict that can't be changed, and so can be hashed."""
+
+    def __init__(self, items: Mapping[str, Any]) -> None:
+        self._items = {str(key): frozen(item) for key, item in items.items()}
+
+    def __getitem__(self, key: str) -> Any:
+        return self._items[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._items.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._items)
+
+
+def frozen(value: Any) -> Any:
+    """`value` with every list a tuple and every dict a read-only mapping, so that JSON and back changes nothing."""
+    if isinstance(value, Mapping):
+        return Frozen(value)
+    if isinstance(value, (list, tuple)):
+        return tuple(frozen(item) for item in value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise DlgbenchError(f"a recipe holds numbers, strings, lists and dicts; {value!r} is a {type(value).__name__}")
+
+
+def plain(value: Any) -> Any:
+    """The inverse of `frozen`: dicts and lists, ready for JSON."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Everything that determines a training but the seed. Frozen; JSON in and out; `but` gives a changed copy.
+
+    Args:
+        model: a name that `dlgbench models` lists, or one of your own (`dlgbench.register_model`).
+        data: a data set's name, or None for a recipe that trains nothing and needs no data.
+        model_args, data_args, optimizer_args: keyword arguments of the three.
+        task: what is learnt, `classification`.
+        init: scheme for the initial weights (`dlgbench.layers.initialization`).
+        optimizer, lr, weight_decay, schedule: the update rule. `weight_decay` is torch's: gradient + weight_decay * w.
+        max_norm: each unit's incoming weights are kept at or below this l2 norm; None for no constraint.
+        batch_size, steps: `steps` optimizer steps on minibatches of `batch_size`. With `steps=0` nothing is trained
+            and only the probes and exact figures are taken, from the network as it was initialized.
+        evaluations: how many points the learning curves have.
+        target: `{"val/error": 0.1}`: record the first evaluation at which the metric is at or below it.
+        probes: what is measured beside loss and error (`dlgbench.metrics`).
+        identity: names of torch.nn classes whose instances are replaced by the identity: a sabotage.
+        replicate: twins that differ in nothing else share the data split and draw fresh weights, order and noise.
+
+    Raises:
+        DlgbenchError: for a field that does not exist or a value that makes no sense.
+    """
+
+    model: str
+    data: str | None = None
+    model_args: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    data_args: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    task: str = "classification"
+    init: str = "he"
+    optimizer: str = "sgd"
+    optimizer_args: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    lr: float = 0.1
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    max_norm: float | None = None
+    batch_size: int = 100
+    steps: int = 1000
+    evaluations: int = 20
+    target: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    probes: tuple[str, ...] = ()
+    identity: tuple[str, ...] = ()
+    replicate: int = 0
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, frozen(getattr(self, field.name)))
+        for name, wanted, fits in CHECKS:
+            if not fits(getattr(self, name)):
+                raise DlgbenchError(f"recipe: {name} must be {wanted}; {plain(getattr(self, name))!r} came")
+        if self.steps and self.data is None:
+            raise DlgbenchError(f"recipe: {self.steps} steps of training need data; name a data set or set steps=0")
+
+    def but(self, changes: Mapping[str, Any] | None = None, **more: Any) -> Recipe:
+        """A copy with `changes` made; a dotted name reaches inside: `recipe.but({"model_args.dropout": 0.5}, lr=0.1)`."""
+        fields = self.to_dict()
+        for path, value in {**(changes or {}), **more}.items():
+            name, _, inner = path.partition(".")
+            if name not in fields:
+                raise unknown("field of Recipe", name, fields)
+            if not inner:
+                fields[name] = value
+            elif isinstance(fields[name], dict):
+                fields[name] = {**fields[name], inner: value}
+            else:
+                raise DlgbenchError(f"recipe: {path!r} reaches into {name}, which is {fields[name]!r} and holds no names")
+        return Recipe(**fields)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as plain dicts, lists and numbers."""
+        return {field.name: plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
+
+    def to_json(self) -> str:
+        """The recipe as one line of JSON with sorted names: equal recipes give equal text."""
+        return json.dumps(self.to_dict(), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """The recipe that `to_json` wrote."""
+        fields = json.loads(text)
+        for name in fields:
+            if name not in cls.__dataclass_fields__:
+                raise unknown("field of Recipe", name, cls.__dataclass_fields__)
+        return cls(**fields)
+
+    def flat(self) -> dict[str, Any]:
+        """Dotted names to values, for MLflow's params and for tables: `{"model_args.dropout": 0.5, "lr": 0.1, ...}`."""
+        flat = {}
+        for name, value in self.to_dict().items():
+            inner = {f"{name}.{key}": item for key, item in value.items()} if isinstance(value, dict) else {name: value}
+            flat.update(inner)
+        return flat
+
+
+def _whole(least: int) -> tuple[str, Callable[[Any], bool]]:
+    return f"a whole number of at least {least}", lambda v: type(v) is int and v >= least
+
+
+def _number(wanted: str, fits: Callable[[float], bool]) -> tuple[str, Callable[[Any], bool]]:
+    return wanted, lambda v: isinstance(v, (int, float)) and not isinstance(v, bool) and fits(v)
+
+
+_name = ("a name", lambda v: isinstance(v, str) and bool(v))
+_names = ("a tuple of names", lambda v: isinstance(v, tuple) and all(isinstance(item, str) for item in v))
+_mapping = ("a dict", lambda v: isinstance(v, Mapping))
+
+CHECKS: list[tuple[str, str, Callable[[Any], bool]]] = [
+    *((name, *_name) for name in ("model", "task", "init", "optimizer", "schedule")),
+    ("data", "a name or None", lambda v: v is None or isinstance(v, str)),
+    *((name, *_mapping) for name in ("model_args", "data_args", "optimizer_args", "target")),
+    *((name, *_names) for name in ("probes", "identity")),
+    ("lr", *_number("a number above 0", lambda v: 0 < v < float("inf"))),
+    ("weight_decay", *_number("a number of at least 0", lambda v: 0 <= v < float("inf"))),
+    ("max_norm", "a number above 0 or None", lambda v: v is None or (isinstance(v, (int, float)) and v > 0)),
+    ("batch_size", *_whole(1)),
+    ("steps", *_whole(0)),
+    ("evaluations", *_whole(1)),
+    ("replicate", *_whole(0)),
+    ("target", "at most one metric and its value", lambda v: len(v) <= 1),
+]

@@ -1,0 +1,118 @@
+"""Pulls cells: from the store where they are finished, else by training them, side by side with other workers on the machine."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from dlgbench.ablation import Ablation, Cell, Run
+from dlgbench.claim import Claim, Verdict
+from dlgbench.errors import DlgbenchError
+from dlgbench.tracking import Store
+
+
+class Runner:
+    """Gets the runs of cells from a store, and makes those that it lacks.
+
+    Args:
+        store: where runs are looked up and saved.
+        since: runs that ended before this time do not count (`--rerun`).
+        tell: is told of what a user must know, such as a store out of reach.
+    """
+
+    def __init__(self, store: Store, since: float = 0.0, tell: Callable[[str], None] = print) -> None:
+        self.store, self.since, self.tell = store, since, tell
+        self.trained = 0
+        self._found: dict[tuple[str, str], Run] = {}
+
+    def pull(self, cells: Sequence[Cell]) -> list[Run]:
+        """The runs of resolved cells. A cell that another worker holds is waited for, after all others are done."""
+        from dlgbench.train import fingerprint
+
+        prints = [fingerprint(cell) for cell in cells]
+        left = dict(zip(prints, cells, strict=True))
+        while left:
+            done = [key for key, cell in left.items() if self._pulled(cell, key, wait=0.0)]
+            if not done:
+                key = next(iter(left))
+                done = [key] if self._pulled(left[key], key, wait=1.0) else []
+            left = {key: cell for key, cell in left.items() if key not in done}
+        return [self._found[cell.ablation, key] for cell, key in zip(cells, prints, strict=True)]
+
+    def _pulled(self, cell: Cell, key: str, wait: float) -> bool:
+        """Whether the cell's run is here now; False if another worker holds it for longer than `wait` seconds."""
+        from dlgbench.train import train
+
+        if (cell.ablation, key) in self._found:
+            return True
+        try:
+            with FileLock(self.store.locks / f"{key}.lock", timeout=wait):
+                found = self.store.find(cell.ablation, key, self.since)
+                if found is None:
+                    run, own = train(cell), False
+                    self.trained += 1
+                else:
+                    run, own = found
+                if not own and (error := self.store.save(cell, key, run)):
+                    self.tell(f"{error}\n{cell.ablation} {cell.id} is kept in {self.store.spool}; the next call sends it.")
+                self._found[cell.ablation, key] = run
+        except Timeout:
+            return False
+        return True
+
+    def resolve(self, ablation: Ablation, arm: str, scale: str) -> list[Cell]:
+        """The evaluation cells of an arm, each with the setting that the tuning chose; the tuning is pulled first."""
+        tuning, evaluation = ablation.tuning(arm, scale), ablation.evaluation(arm, scale)
+        if not tuning:
+            return evaluation
+        chosen = choose(ablation, dict(zip(tuning, self.pull(tuning), strict=True)))
+        return [cell.chosen(chosen) for cell in evaluation]
+
+    def run(self, ablation: Ablation, cell: Cell) -> Run:
+        """The run of one cell of the ablation, tuned first where its arm is tuned."""
+        if cell.purpose == "evaluate":
+            cell = next(ready for ready in self.resolve(ablation, cell.arm, cell.scale) if ready.seed == cell.seed)
+        return self.pull([cell])[0]
+
+    def judge(self, ablation: Ablation, scale: str) -> dict[Claim, Verdict]:
+        """The verdicts on all claims of the ablation at a scale: one family, whatever else was run."""
+        arms = {arm for claim in ablation.claims_at(scale) for _, arm in claim.effect.needs}
+        cells = [cell for arm in ablation.arms_at(scale) if arm in arms for cell in self.resolve(ablation, arm, scale)]
+        return judge_runs(ablation, scale, dict(zip(cells, self.pull(cells), strict=True)))
+
+
+def judge_runs(ablation: Ablation, scale: str, runs: Mapping[Cell, Run]) -> dict[Claim, Verdict]:
+    """The verdicts on the claims of an ablation, from its evaluation runs."""
+    from dlgbench.statistics import judge
+
+    readings: dict[str, dict[int, dict[str, float]]] = {}
+    for cell, run in runs.items():
+        if cell.purpose == "evaluate":
+            diverged = {"diverged": 1.0} if run.status == "diverged" else {}
+            readings.setdefault(cell.arm, {})[cell.seed] = {**run.summary, **diverged}
+    claims = ablation.claims_at(scale)
+    return dict(zip(claims, judge(claims, readings), strict=True))
+
+
+def choose(ablation: Ablation, tuning: Mapping[Cell, Run]) -> dict[str, Any]:
+    """The setting with the smallest mean of `ablation.select` over its tuning seeds; a diverged run is the worst there is.
+
+    Of equals, the first of the grid.
+    """
+    scores = score(ablation, tuning)
+    if not scores:
+        raise DlgbenchError(f"{ablation.name}: no tuning runs to choose from")
+    best = min(scores, key=lambda item: item[1])
+    return best[0]
+
+
+def score(ablation: Ablation, tuning: Mapping[Cell, Run]) -> list[tuple[dict[str, Any], float]]:
+    """Each setting of one arm's grid, in its order, with the mean of `ablation.select` over the tuning seeds."""
+    by_setting: dict[str, tuple[dict[str, Any], list[float]]] = {}
+    for cell, run in tuning.items():
+        entry = by_setting.setdefault(str(dict(cell.setting or {})), (dict(cell.setting or {}), []))
+        entry[1].append(run.summary.get(ablation.select, float("inf")))
+    return [(setting, statistics.fmean(values)) for setting, values in by_setting.values()]

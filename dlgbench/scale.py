@@ -1,0 +1,62 @@
+"""A scale: how much of a machine an ablation takes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from dlgbench.errors import DlgbenchError, unknown
+from dlgbench.recipe import frozen
+
+PRECISIONS = ("32", "tf32", "bf16")
+TUNING_SEED = 1000  # tuning seeds count up from here, evaluation seeds from 0: they never meet
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """What an ablation takes at one scale.
+
+    Args:
+        name: `smoke` (plumbing: seconds, no verdict), `cpu` (2 cores, real verdicts), `gpu` (the papers' scale).
+        seeds: evaluation seeds 0, 1, ..., the same for every arm.
+        tuning_seeds: seeds 1000, 1001, ... on which the grid is tried.
+        precision: `32`, `tf32` (float32 with TF32 matrix products) or `bf16` (autocast to bfloat16).
+        changes: what the scale changes in the recipe of every arm, with dotted names.
+        arms: the arms that run at this scale; () for all.
+        grid_points, most_steps: the most settings of a grid that are tried, the most steps of a training; None for all.
+    """
+
+    name: str
+    seeds: int = 10
+    tuning_seeds: int = 2
+    precision: str = "32"
+    changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    arms: tuple[str, ...] = ()
+    grid_points: int | None = None
+    most_steps: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "changes", frozen(self.changes))
+        for name in ("seeds", "tuning_seeds"):
+            if type(getattr(self, name)) is not int or not 1 <= getattr(self, name) < TUNING_SEED:
+                raise DlgbenchError(f"scale {self.name}: {name} must be a whole number from 1 to {TUNING_SEED - 1}; {getattr(self, name)!r} came")
+        if self.precision not in PRECISIONS:
+            raise unknown("precision", self.precision, PRECISIONS, f"scale {self.name}")
+
+    def but(self, settings: Mapping[str, Any]) -> Scale:
+        """A copy as an ablation declares it: `{"seeds": 5, "steps": 300}` sets the scale's own fields and the recipe's."""
+        own = {name for name in ("seeds", "tuning_seeds", "precision", "arms") if name in settings}
+        changes = {**self.changes, **{name: value for name, value in settings.items() if name not in own}}
+        return dataclasses.replace(self, changes=changes, **{name: settings[name] for name in own})
+
+    def smoke(self) -> Scale:
+        """This scale cut down to a few seconds: it shows that everything runs, and nothing else."""
+        return dataclasses.replace(SCALES["smoke"], seeds=min(SCALES["smoke"].seeds, self.seeds), changes=self.changes, arms=self.arms)
+
+
+SCALES = {
+    "smoke": Scale("smoke", seeds=2, tuning_seeds=1, grid_points=2, most_steps=4),
+    "cpu": Scale("cpu"),
+    "gpu": Scale("gpu", precision="tf32"),
+}

@@ -1,0 +1,144 @@
+"""From paired runs to verdicts. Pure: runs in, numbers out; the hypothesis tests are scipy's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy import stats
+
+from dlgbench.claim import Bounds, Claim, Threshold, Verdict
+from dlgbench.metrics import SMALLER_IS_BETTER
+
+ALPHA = 0.05  # the error rate that the claims of one ablation share
+Readings = Mapping[str, Mapping[int, Mapping[str, float]]]  # arm -> seed -> summary; a diverged run has the key "diverged"
+
+
+def known(summary: Mapping[str, float], metric: str) -> Bounds:
+    """What a run's summary tells of a metric: (x, x) where it was measured, (bound, inf) where it was censored.
+
+    A diverged run has the worst rank, (inf, inf), where smaller is better, and is unknown, (-inf, inf), otherwise.
+    """
+    if metric in summary:
+        return summary[metric], summary[metric]
+    if f"{metric}/censored_at" in summary:
+        return summary[f"{metric}/censored_at"], math.inf
+    if "diverged" in summary and metric.endswith(SMALLER_IS_BETTER):
+        return math.inf, math.inf
+    return -math.inf, math.inf
+
+
+def effects(claim: Claim, readings: Readings) -> dict[int, Bounds]:
+    """The claim's effect for each seed that every arm it needs has a run of."""
+    arms = {arm for _, arm in claim.effect.needs}
+    seeds = set.intersection(*(set(readings.get(arm, {})) for arm in arms))
+    return {seed: claim.effect.of(lambda metric, arm, s=seed: known(readings[arm][s], metric)) for seed in sorted(seeds)}
+
+
+def t_interval(values: Sequence[float], level: float) -> tuple[float, float]:
+    """Student's interval for the mean, two-sided: mean ± t_(n-1) s / sqrt n. Values without spread give a point."""
+    mean, error = float(np.mean(values)), float(stats.sem(values)) if len(values) > 1 else math.inf
+    if error == 0.0:
+        return mean, mean
+    low, high = stats.t.interval(level, len(values) - 1, mean, error)
+    return float(low), float(high)
+
+
+def t_p(values: Sequence[float], bound: float) -> float:
+    """Two-sided p of the one-sample t test of H0: the mean is `bound`."""
+    if np.ptp(values) == 0.0:
+        return 1.0 if values[0] == bound else 0.0
+    return float(stats.ttest_1samp(values, bound).pvalue)
+
+
+def median_interval(effects: Sequence[Bounds], level: float) -> tuple[float, float]:
+    """The sign test's interval for the median, from order statistics: [x_(k+1), x_(n-k)], k the largest with P(Bin(n, 1/2) <= k) <= (1 - level) / 2.
+
+    It needs ranks only, so it holds for bounds: each effect is known to lie in [low, high], and so do the order statistics.
+    """
+    n = len(effects)
+    k = int(stats.binom.ppf((1 - level) / 2, n, 0.5)) - 1
+    while k + 1 <= n and stats.binom.cdf(k + 1, n, 0.5) <= (1 - level) / 2:
+        k += 1
+    if k < 0:
+        return -math.inf, math.inf
+    return sorted(low for low, _ in effects)[k], sorted(high for _, high in effects)[n - 1 - k]
+
+
+def median_p(effects: Sequence[Bounds], bound: float) -> float:
+    """Two-sided p of the sign test of H0: the median is `bound`, in the worst case of what the bounds leave open."""
+    n = len(effects)
+    above, below = sum(low > bound for low, _ in effects), sum(high < bound for _, high in effects)
+    return min(1.0, float(stats.binomtest(max(above, below), n, 0.5).pvalue)) if max(above, below) > n / 2 else 1.0
+
+
+def holm(p_values: Sequence[float], alpha: float = ALPHA) -> tuple[list[float], list[float]]:
+    """Holm's (1979) step-down: the adjusted p values, and the level alpha / (m - rank + 1) at which each hypothesis is tested.
+
+    After the first that is not rejected the level stays, so that adjusted p <= alpha and p <= level say the same.
+    """
+    m = len(p_values)
+    adjusted, levels = [0.0] * m, [alpha] * m
+    highest, left = 0.0, m
+    for rank, index in enumerate(sorted(range(m), key=lambda i: p_values[i])):
+        highest = max(highest, min(1.0, (m - rank) * p_values[index]))
+        adjusted[index], levels[index] = highest, alpha / left
+        left -= p_values[index] <= alpha / left
+    return adjusted, levels
+
+
+def judge(claims: Sequence[Claim], readings: Readings) -> list[Verdict]:
+    """The verdicts on the claims of one ablation, in their order. Claims about exact figures spend no error rate.
+
+    Supported: the whole interval lies within the threshold; refuted: wholly outside it; else inconclusive. The interval is
+    Student's; where a run diverged or was censored it is the sign test's for the median.
+    """
+    found = [list(effects(claim, readings).values()) for claim in claims]
+    tested = [i for i, claim in enumerate(claims) if not _is_exact(claim, found[i])]
+    adjusted, levels = holm([_p(found[i], claims[i].threshold) for i in tested])
+    by_index = {i: (p, level) for i, p, level in zip(tested, adjusted, levels, strict=True)}
+    return [_verdict(claim, found[i], *by_index.get(i, (None, 0.0))) for i, claim in enumerate(claims)]
+
+
+def _is_exact(claim: Claim, found: Sequence[Bounds]) -> bool:
+    """An exact claim, or a figure without chance in it: one seed."""
+    return bool(found) and _measured(found) and (claim.threshold.kind == "exactly" or len(found) == 1)
+
+
+def _measured(found: Sequence[Bounds]) -> bool:
+    return all(low == high and math.isfinite(low) for low, high in found)
+
+
+def _p(found: Sequence[Bounds], threshold: Threshold) -> float:
+    """The largest level at which the interval does not touch the threshold's ends: for `within`, two one-sided tests."""
+    if len(found) < 2:
+        return 1.0
+    ends = [end for end in (threshold.low, threshold.high) if math.isfinite(end)]
+    if _measured(found):
+        p = max(t_p([low for low, _ in found], end) for end in ends)
+    else:
+        p = max(median_p(found, end) for end in ends)
+    return p / 2 if threshold.kind == "within" else p
+
+
+def _verdict(claim: Claim, found: Sequence[Bounds], p: float | None, alpha: float) -> Verdict:
+    threshold, n = claim.threshold, len(found)
+    if not found:
+        return Verdict("inconclusive", math.nan, (-math.inf, math.inf), 1 - ALPHA, None, 0, (), "none", "no paired runs yet")
+    middles = tuple(low if low == high else (low if math.isfinite(low) else high) for low, high in found)
+    level = 1 - (2 * alpha if threshold.kind == "within" else alpha)
+    if p is None:
+        interval, method, effect = (min(middles), max(middles)), "exact", middles[0]
+    elif _measured(found):
+        interval, method, effect = t_interval(middles, level), "paired t", float(np.mean(middles))
+    else:
+        interval, method = median_interval(found, level), "sign test"
+        effect = float(np.median(middles)) if all(map(math.isfinite, middles)) else sorted(middles)[n // 2]
+    inside = threshold.low <= interval[0] and interval[1] <= threshold.high
+    outside = interval[1] < threshold.low or interval[0] > threshold.high
+    if p is None and threshold.kind == "exactly":
+        outside = not inside
+    open_ = sum(low != high or not math.isfinite(low) for low, high in found)
+    note = f"{open_} of {n} seeds with a diverged or censored run: the interval is the median's, from ranks" if open_ else ""
+    return Verdict("supported" if inside else "refuted" if outside else "inconclusive", effect, interval, level, p, n, middles, method, note)

@@ -1,0 +1,17 @@
+"""Named random streams: what is drawn for one purpose never shifts what is drawn for another, so arms pair by seed."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+
+
+def stream_seed(seed: int, name: str, replicate: int = 0) -> int:
+    """63 bits from SHA-256 of seed, name and replicate."""
+    return int.from_bytes(hashlib.sha256(f"dlgbench/{seed}/{name}/{replicate}".encode()).digest()[:8], "big") >> 1
+
+
+def stream(seed: int, name: str, replicate: int = 0) -> torch.Generator:
+    """A CPU generator for one purpose (`split`, `order`, `init/3`, `noise`) of one seed."""
+    return torch.Generator().manual_seed(stream_seed(seed, name, replicate))

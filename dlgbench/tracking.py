@@ -1,0 +1,331 @@
+"""The store of runs and verdicts: the only importer of mlflow.
+
+A run reaches the disk (the spool) before it is sent to the store, and leaves the spool when the store has it: a closed port, a full
+disk or a `kill -9` between the two costs nothing, and the next call sends what is left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import logging
+import math
+import os
+import sqlite3
+import time
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock
+
+from dlgbench.ablation import Ablation, Cell, Run
+from dlgbench.claim import Claim, Verdict
+from dlgbench.errors import DlgbenchError
+from dlgbench.recipe import plain
+
+COLUMNS = ["ablation", "scale", "arm", "seed", "purpose", "setting", "status", "metric", "step", "value"]
+ABOUT = ("device", "git", "started", "wall")
+TAG = "dlgbench."
+
+
+def find_root(start: Path | None = None) -> Path:
+    """The nearest folder upwards that holds a pyproject.toml or ablations/, else the start: where the store and its state lie."""
+    start = (start or Path.cwd()).resolve()
+    return next((folder for folder in (start, *start.parents) if (folder / "pyproject.toml").is_file() or (folder / "ablations").is_dir()), start)
+
+
+def find_uri(root: Path, uri: str | None = None) -> str:
+    """The tracking URI: as given, else `MLFLOW_TRACKING_URI`, else `sqlite:///<root>/mlflow.db`."""
+    return uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
+
+
+class Store:
+    """Runs and verdicts in an MLflow tracking store, one experiment per ablation. Opening it migrates a fresh SQLite file once."""
+
+    def __init__(self, uri: str, root: Path) -> None:
+        self.uri, self.root = uri, root
+        self.spool = root / ".dlgbench" / "spool"
+        self.locks = root / ".dlgbench" / "locks"
+        for folder in (self.spool, self.locks):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._experiments: dict[str, str] = {}
+        self._client_: Any = None
+
+    def open(self) -> None:
+        """Reaches the store, and migrates a fresh one.
+
+        Raises:
+            DlgbenchError: where it is out of reach.
+        """
+        with self._reaching():
+            self._client.search_experiments(max_results=1)
+
+    @property
+    def _client(self) -> Any:
+        if self._client_ is None:
+            os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+            os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+            for name in ("mlflow", "alembic"):
+                logging.getLogger(name).setLevel(logging.WARNING)
+            from mlflow import MlflowClient
+
+            with FileLock(self.locks / "open.lock"):
+                self._client_ = MlflowClient(tracking_uri=self.uri)
+                self._client_.search_experiments(max_results=1)
+        return self._client_
+
+    @contextlib.contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """Turns whatever the store's client raises into one message, and keeps its libraries' warnings to itself."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+        except DlgbenchError:
+            raise
+        except Exception as error:  # noqa: BLE001  (MLflow, SQLAlchemy, requests and the OS each raise their own)
+            reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+            raise DlgbenchError(f"the tracking store {self.uri} is out of reach: {reason}") from None
+
+    def _experiment(self, ablation: str) -> str:
+        if ablation not in self._experiments:
+            with FileLock(self.locks / "experiment.lock"):
+                found = self._client.get_experiment_by_name(ablation)
+                self._experiments[ablation] = found.experiment_id if found else self._create(ablation)
+        return self._experiments[ablation]
+
+    def _create(self, ablation: str) -> str:
+        beside = (self.root / "mlruns" / ablation).as_uri() if self.uri.startswith("sqlite:") else None  # not in the caller's folder
+        return str(self._client.create_experiment(ablation, artifact_location=beside))
+
+    # runs ---------------------------------------------------------------------------------------------------------------
+
+    def save(self, cell: Cell, fingerprint: str, run: Run) -> DlgbenchError | None:
+        """Stores what came of a cell. Returns the error, and keeps the run in the spool, where the store is out of reach."""
+        record = {"cell": _cell_dict(cell), "fingerprint": fingerprint, "run": dataclasses.asdict(run), "ended": time.time()}
+        file = self.spool / f"{cell.ablation.replace('/', '.')}-{fingerprint}.json"
+        draft = file.with_suffix(f".{os.getpid()}.draft")
+        draft.write_text(json.dumps(record))
+        draft.replace(file)
+        try:
+            self._push(file)
+        except DlgbenchError as error:
+            return error
+        return None
+
+    def push_spool(self) -> int:
+        """Sends every spooled run to the store; returns how many.
+
+        Raises:
+            DlgbenchError: where the store is out of reach; what is left stays spooled.
+        """
+        files = sorted(self.spool.glob("*.json"))
+        for file in files:
+            self._push(file)
+        return len(files)
+
+    def _push(self, file: Path) -> None:
+        with self._reaching(), FileLock(self.locks / "push.lock"):
+            if not file.exists():
+                return  # another worker was quicker
+            record = json.loads(file.read_text())
+            cell, run = record["cell"], record["run"]
+            experiment = self._experiment(cell["ablation"])
+            same = f"tags.`{TAG}fingerprint` = '{record['fingerprint']}'"
+            for left in self._client.search_runs([experiment], f"{same} and attributes.status != 'FINISHED'"):
+                self._client.delete_run(left.info.run_id)  # what a kill left half written
+            start = int(1000 * float(run["provenance"].get("started", record["ended"])))
+            tags = {
+                "mlflow.runName": cell["id"],
+                "mlflow.source.name": cell["ablation"],
+                **{f"{TAG}{name}": str(cell[name]) for name in ("ablation", "arm", "seed", "scale", "purpose", "precision")},
+                f"{TAG}kind": "cell",
+                f"{TAG}fingerprint": record["fingerprint"],
+                f"{TAG}setting": json.dumps(cell["setting"]),
+                f"{TAG}recipe": cell["recipe"],
+                f"{TAG}status": run["status"],
+                f"{TAG}summary": json.dumps(run["summary"]),
+                **{f"{TAG}{name}": str(text) for name, text in run["provenance"].items()},
+            }
+            curves = {name for name, _, _ in run["history"]}
+            points = [*run["history"], *((name, 0, value) for name, value in run["summary"].items() if name not in curves)]
+            self._write(experiment, tags, cell["params"], points, start, int(1000 * record["ended"]))
+            file.unlink()
+
+    def _write(self, experiment: str, tags: Mapping[str, str], params: Mapping[str, Any], points: list[Any], start: int, end: int) -> str:
+        from mlflow.entities import Metric, Param
+
+        run = self._client.create_run(experiment, start_time=start, tags=dict(tags), run_name=tags["mlflow.runName"])
+        self._client.log_batch(run.info.run_id, params=[Param(name, str(value)[:6000]) for name, value in params.items()])
+        for at in range(0, len(points), 1000):
+            batch = [Metric(name, float(value), end, int(step)) for name, step, value in points[at : at + 1000]]
+            self._client.log_batch(run.info.run_id, metrics=batch)
+        self._client.set_terminated(run.info.run_id, "FINISHED", end)
+        return str(run.info.run_id)
+
+    def find(self, ablation: str, fingerprint: str, since: float = 0.0) -> tuple[Run, bool] | None:
+        """The finished run of a fingerprint that ended at or after `since`, and whether it is this ablation's own.
+
+        The same cell may have been run for another ablation; it is then returned with its curves, to be saved for this one too.
+        """
+        for file in self.spool.glob(f"*-{fingerprint}.json"):
+            with contextlib.suppress(OSError, ValueError):  # pushed meanwhile, or cut off by a full disk: then it counts for nothing
+                record = json.loads(file.read_text())
+                if record["ended"] >= since:
+                    return _run(record["run"]), record["cell"]["ablation"] == ablation
+        with self._reaching():
+            everywhere = [found.experiment_id for found in self._client.search_experiments()]
+            which = f"tags.`{TAG}fingerprint` = '{fingerprint}' and attributes.status = 'FINISHED' and attributes.end_time >= {int(1000 * since)}"
+            runs = list(self._search(everywhere, which, "attributes.end_time DESC"))
+            own = [run for run in runs if run.data.tags[f"{TAG}ablation"] == ablation]
+            if own:
+                return self._read(own[0]), True
+            return (self._read(runs[0], history=True), False) if runs else None
+
+    def _read(self, run: Any, history: bool = False) -> Run:
+        tags = run.data.tags
+        names = run.data.metrics if history else ()
+        points = [(name, point.step, point.value) for name in names for point in self._client.get_metric_history(run.info.run_id, name)]
+        about = {name.removeprefix(TAG): text for name, text in tags.items() if name.startswith((f"{TAG}version.", *(f"{TAG}{key}" for key in ABOUT)))}
+        return Run(tags[f"{TAG}status"], json.loads(tags[f"{TAG}summary"]), tuple(point for point in points if point[1]), about)
+
+    def runs(self, ablation: Ablation, scale: str, history: bool = False) -> dict[Cell, Run]:
+        """The newest finished run of each cell that the ablation declares now; a run of an older recipe is not among them."""
+        declared = {(cell.arm, str(cell.seed), cell.purpose, _setting(cell)): cell for cell in ablation.cells(scale)}
+        with self._reaching():
+            found = self._client.get_experiment_by_name(ablation.name)
+            which = f"tags.`{TAG}kind` = 'cell' and tags.`{TAG}scale` = '{scale}' and attributes.status = 'FINISHED'"
+            newest: dict[Cell, Any] = {}
+            for run in self._search([found.experiment_id], which, "attributes.end_time ASC") if found else ():
+                arm, seed, purpose, setting = (run.data.tags[f"{TAG}{name}"] for name in ("arm", "seed", "purpose", "setting"))
+                cell = declared.get((arm, seed, purpose, setting if purpose == "tune" else "null"))
+                if cell is None:
+                    continue
+                if purpose == "evaluate" and setting != "null":
+                    cell = cell.chosen(json.loads(setting))
+                if cell.recipe.to_json() == run.data.tags[f"{TAG}recipe"]:
+                    newest = {old: kept for old, kept in newest.items() if (old.arm, old.seed, old.purpose) != (arm, int(seed), "evaluate")}
+                    newest[cell] = run
+            return {cell: self._read(run, history) for cell, run in newest.items()}
+
+    def _search(self, experiments: list[str], which: str, order: str) -> Iterator[Any]:
+        token = None
+        while True:
+            page = self._client.search_runs(experiments, which, order_by=[order], page_token=token, max_results=1000)
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    # verdicts -----------------------------------------------------------------------------------------------------------
+
+    def save_verdict(self, ablation: Ablation, scale: str, claim: Claim, verdict: Verdict) -> None:
+        """Stores a verdict as a run of its own, once: the same verdict on the same figures is not stored again.
+
+        Raises:
+            DlgbenchError: where the store is out of reach.
+        """
+        content = json.dumps(dataclasses.asdict(verdict))
+        digest = hashlib.sha256(f"{scale}\n{claim.id}\n{claim.threshold}\n{content}".encode()).hexdigest()[:32]
+        with self._reaching(), FileLock(self.locks / "push.lock"):
+            experiment = self._experiment(ablation.name)
+            last = self._client.search_runs(
+                [experiment], f"tags.`{TAG}kind` = 'verdict' and tags.`{TAG}scale` = '{scale}' and tags.`{TAG}claim` = '{claim.id}' and attributes.status = 'FINISHED'",
+                order_by=["attributes.end_time DESC"], max_results=1,
+            )
+            if last and last[0].data.tags[f"{TAG}digest"] == digest:
+                return
+            now = int(1000 * time.time())
+            tags = {
+                "mlflow.runName": f"verdict: {claim.statement} ({scale})"[:250],
+                f"{TAG}kind": "verdict",
+                **{f"{TAG}{name}": text for name, text in {"ablation": ablation.name, "scale": scale, "claim": claim.id, "slide": claim.slide or ablation.slide}.items()},
+                f"{TAG}verdict": verdict.verdict,
+                f"{TAG}line": verdict.line(claim),
+                f"{TAG}digest": digest,
+            }
+            params = {"statement": claim.statement, "effect": claim.effect.formula, "threshold": claim.threshold, "expect": claim.expect}
+            figures = {"effect": verdict.effect, "lower": verdict.interval[0], "upper": verdict.interval[1], "n": verdict.n}
+            figures |= {} if verdict.p is None else {"p": verdict.p}
+            points = [(name, 0, value) for name, value in figures.items() if math.isfinite(value)]
+            self._write(experiment, tags, params, points, now, now)
+
+    def last_verdicts(self) -> dict[tuple[str, str], dict[str, str]]:
+        """(ablation, claim id) -> the newest verdict's tags, whatever its scale; smoke's are plumbing and are not stored.
+
+        A SQLite store is read without mlflow, which alone takes a second to import; no store yet means no verdicts.
+
+        Raises:
+            DlgbenchError: where the store is out of reach.
+        """
+        wanted = ("kind", "ablation", "claim", "scale", "verdict", "line")
+        with self._reaching():
+            if self.uri.startswith("sqlite:///"):
+                tagged = _sqlite_verdicts(Path(self.uri.removeprefix("sqlite:///")))
+            else:
+                experiments = [found.experiment_id for found in self._client.search_experiments()]
+                runs = self._search(experiments, f"tags.`{TAG}kind` = 'verdict'", "attributes.end_time ASC")
+                tagged = (run.data.tags for run in runs)
+            last = {}
+            for tags in tagged:
+                last[tags[f"{TAG}ablation"], tags[f"{TAG}claim"]] = {name: tags[f"{TAG}{name}"] for name in wanted}
+        return last
+
+    def attach(self, ablation: str, files: Iterable[Path]) -> None:
+        """Adds figures as artifacts to a run of their own, `report`, in the ablation's experiment; the newest replace the old.
+
+        Raises:
+            DlgbenchError: where the store is out of reach.
+        """
+        with self._reaching():
+            experiment = self._experiment(ablation)
+            for old in self._client.search_runs([experiment], f"tags.`{TAG}kind` = 'figures'"):
+                self._client.delete_run(old.info.run_id)
+            now = int(1000 * time.time())
+            run = self._write(experiment, {"mlflow.runName": "figures", f"{TAG}kind": "figures", f"{TAG}ablation": ablation}, {}, [], now, now)
+            for file in files:
+                self._client.log_artifact(run, str(file))
+
+
+def _run(record: Mapping[str, Any]) -> Run:
+    history = tuple((name, int(step), float(value)) for name, step, value in record["history"])
+    return Run(record["status"], record["summary"], history, record["provenance"])
+
+
+def _cell_dict(cell: Cell) -> dict[str, Any]:
+    fields = {name: getattr(cell, name) for name in ("ablation", "arm", "seed", "scale", "purpose", "precision", "id")}
+    return {**fields, "setting": plain(cell.setting), "recipe": cell.recipe.to_json(), "params": cell.recipe.flat()}
+
+
+def _setting(cell: Cell) -> str:
+    return json.dumps(plain(cell.setting)) if cell.purpose == "tune" else "null"
+
+
+def _sqlite_verdicts(file: Path) -> list[dict[str, str]]:
+    """The tags of each verdict run, oldest first, straight from MLflow's tables `runs` and `tags`."""
+    if not file.exists():
+        return []
+    query = """SELECT runs.run_uuid, tags.key, tags.value FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid
+               WHERE runs.lifecycle_stage = 'active' AND runs.status = 'FINISHED' AND runs.run_uuid IN
+                     (SELECT run_uuid FROM tags WHERE key = ? AND value = 'verdict') ORDER BY runs.end_time"""
+    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        tagged: dict[str, dict[str, str]] = {}
+        for run, key, value in connection.execute(query, (f"{TAG}kind",)):
+            tagged.setdefault(run, {})[key] = value
+    return list(tagged.values())
+
+
+def to_frame(runs: Mapping[Cell, Run]) -> pd.DataFrame:
+    """Runs as a long DataFrame with `COLUMNS`. Step 0 is the summary; a curve's points have the step (over layers, the layer)."""
+    rows = []
+    for cell, run in runs.items():
+        about = [cell.ablation, cell.scale, cell.arm, cell.seed, cell.purpose, json.dumps(plain(cell.setting)), run.status]
+        rows += [(*about, name, 0, value) for name, value in run.summary.items()]
+        rows += [(*about, *point) for point in run.history]
+        rows += [] if run.summary or run.history else [(*about, "", 0, float("nan"))]
+    return pd.DataFrame(rows, columns=COLUMNS)

@@ -1,0 +1,177 @@
+"""train(cell) -> Run: the only Trainer, the only seeding."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import logging
+import signal
+import time
+import warnings
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from dlgbench import data, streams
+from dlgbench.ablation import Cell, Run
+from dlgbench.data.module import DataModule
+from dlgbench.errors import DlgbenchError, unknown
+from dlgbench.layers import initialization, sabotage
+from dlgbench.models import MODELS, create_model
+from dlgbench.probes import PROBE_ROWS, probe
+from dlgbench.provenance import provenance
+from dlgbench.recipe import Recipe
+from dlgbench.tasks import TASKS, Classification
+
+PACKAGE = Path(__file__).parent
+ENGINE = ("train.py", "streams.py", "recipe.py", "layers", "tasks", "probes")  # what computes every cell
+logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+
+
+def train(cell: Cell) -> Run:
+    """Trains what the cell says and evaluates it: on the test split, once, if it is an evaluation; never if it tunes.
+
+    A pure function of the cell: equal cells agree to the bit on a CPU. Seed s gives every arm the same split and order, and
+    the same weights where shapes agree. With `steps=0` the network is only probed.
+
+    Raises:
+        DlgbenchError: for a recipe that can't be carried out, before anything is trained.
+        KeyboardInterrupt: on Ctrl-C; nothing is returned, so nothing half-trained is ever stored.
+    """
+    device = place(cell)
+    started = time.time()
+    with torch.random.fork_rng():
+        module, splits = prepare(cell, device)
+        recipe = cell.recipe
+        rows = None if splits is None else (splits.train[0][:PROBE_ROWS], splits.train[1][:PROBE_ROWS])
+        figures, curves = probe(recipe, module.network, rows)
+        history = [(name, layer, value) for name, values in curves.items() for layer, value in enumerate(values, 1)]
+        if recipe.steps and splits is not None:
+            torch.manual_seed(streams.stream_seed(cell.seed, "noise", recipe.replicate))
+            figures |= _fit(module, splits, cell, device)
+            history += module.history
+    status = "diverged" if module.diverged else "finished"
+    about = {"started": f"{started:.3f}", "wall": f"{time.time() - started:.3f}", **provenance(str(device))}
+    return Run(status, figures, tuple(history), about)
+
+
+def place(cell: Cell) -> torch.device:
+    """The device of a cell, set up: one thread on a CPU; TF32 as the scale chooses.
+
+    Raises:
+        DlgbenchError: for scale gpu where there is no CUDA.
+    """
+    if cell.scale == "gpu" and not torch.cuda.is_available():
+        raise DlgbenchError("scale gpu wants a CUDA device; torch finds none here. Use --scale cpu")
+    torch.set_num_threads(1)
+    torch.set_float32_matmul_precision("high" if cell.precision == "tf32" else "highest")
+    torch.backends.cudnn.allow_tf32 = cell.precision == "tf32"
+    return torch.device("cuda" if cell.scale == "gpu" else "cpu")
+
+
+def check(recipe: Recipe, scale: str) -> None:
+    """Loads the recipe's data and builds its model once, so that what can't work is said before anything is trained.
+
+    Raises:
+        DlgbenchError: for an unknown or missing data set, a corrupt file, a model, optimizer or probe that does not fit.
+    """
+    cell = Cell("check", "check", 0, scale, recipe, "tune")
+    module, _ = prepare(cell, place(cell))
+    module.configure_optimizers()
+
+
+def prepare(cell: Cell, device: torch.device) -> tuple[Classification, DataModule | None]:
+    """The LightningModule, initialized, and its data, on the device; nothing is trained yet."""
+    recipe, splits = cell.recipe, None
+    args = dict(recipe.model_args)
+    if recipe.data is not None:
+        splits = DataModule(recipe, cell.seed, device, may_test=cell.purpose == "evaluate")
+        args = {"input_shape": splits.input_shape, "num_classes": splits.num_classes} | args
+    network = initialization.build(lambda: create_model(recipe.model, **args), recipe.init, cell.seed, recipe.replicate)
+    for name in recipe.identity:
+        sabotage.replace_by_identity(network, name)
+    if recipe.task not in TASKS:
+        raise unknown("task", recipe.task, TASKS)
+    return TASKS[recipe.task](network, recipe).to(device), splits
+
+
+def _fit(module: Classification, splits: DataModule, cell: Cell, device: torch.device) -> dict[str, float]:
+    """Trains and evaluates; returns the summary. A figure that a diverged run never reached is not in it."""
+    trainer = trainer_for(cell, device)
+    clock = time.perf_counter()
+    _interruptible(trainer.fit, module, splits)
+    figures = {"seconds": time.perf_counter() - clock}
+    if module.diverged:
+        return figures
+    last = {metric: value for metric, _, value in module.history}
+    figures |= {metric: last[metric] for metric in ("val/loss", "val/error")}
+    module.eval()
+    with torch.no_grad():
+        figures |= module.evaluate("train", *splits.train)
+    if cell.purpose == "evaluate":
+        _interruptible(trainer.test, module, splits, verbose=False)
+        figures |= {metric: value for metric, _, value in module.history if metric.startswith("test/")}
+    for metric, wanted in cell.recipe.target.items():
+        reached = [step for name, step, value in module.history if name == metric and value <= wanted]
+        figures |= {"steps_to_target": reached[0]} if reached else {"steps_to_target/censored_at": module.done}
+    return {} | {"seconds": figures["seconds"]} if module.diverged else figures
+
+
+def trainer_for(cell: Cell, device: torch.device) -> pl.Trainer:
+    """Lightning's Trainer with nothing on that costs time and shows nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pl.Trainer(
+            accelerator="gpu" if device.type == "cuda" else "cpu",
+            devices=1,
+            precision="bf16-mixed" if cell.precision == "bf16" else "32-true",
+            max_epochs=1,
+            val_check_interval=1,
+            num_sanity_val_steps=0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+
+
+def _interruptible(call: Any, *args: Any, **kwargs: Any) -> None:
+    """Lightning turns Ctrl-C into SystemExit and deafens SIGINT; here it stays a KeyboardInterrupt."""
+    ears: Any | signal.Handlers | FrameType = signal.getsignal(signal.SIGINT)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            call(*args, **kwargs)
+    except SystemExit:
+        signal.signal(signal.SIGINT, ears)
+        raise KeyboardInterrupt from None
+
+
+def fingerprint(cell: Cell) -> str:
+    """32 hex digits of SHA-256 over what determines a cell's result: resolved recipe, scale, precision, purpose, seed,
+    the data's digest, and the source that computes it (the engine, and the files of its model and its data set).
+
+    Raises:
+        DlgbenchError: for an unknown model or data set.
+    """
+    recipe: Recipe = cell.recipe
+    if recipe.model not in MODELS:
+        raise unknown("model", recipe.model, MODELS)
+    parts = [recipe.to_json(), cell.scale, cell.precision, cell.purpose, str(cell.seed)]
+    files = [*(PACKAGE / name for name in ENGINE), Path(inspect.getfile(MODELS[recipe.model].build))]
+    if recipe.data is not None:
+        parts.append(data.load(recipe.data).digest)
+        files += [PACKAGE / "data" / "module.py", Path(inspect.getfile(data.LOADERS[recipe.data]))]
+    sources = sorted(source for file in files for source in (file.rglob("*.py") if file.is_dir() else [file]))
+    parts += [hashlib.sha256(_source(source)).hexdigest() for source in sources]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+_SOURCES: dict[Path, bytes] = {}
+
+
+def _source(file: Path) -> bytes:
+    return _SOURCES.setdefault(file, file.read_bytes())
