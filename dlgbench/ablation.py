@@ -215,7 +215,7 @@ def _check_arm(ablation: Ablation, arm: str, scale: str, where: str) -> None:
 def _check_tuning(ablation: Ablation, where: str) -> None:
     if not ablation.tune:
         return
-    grids = ablation.tune if _per_arm(ablation.tune) else {arm: ablation.tune for arm in ablation.arms}
+    grids = ablation.tune if _per_arm(ablation.tune) else dict.fromkeys(ablation.arms, ablation.tune)
     tuned = [arm for arm in ablation.arms if any(arm in ablation.arms_at(scale) and ablation.arm(arm, scale).steps for scale in ablation.scales)]
     for arm in grids:
         if arm not in ablation.arms:

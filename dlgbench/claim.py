@@ -32,7 +32,7 @@ class Effect:
 
 
 def _minus(a: Bounds, b: Bounds) -> Bounds:
-    """a - b. Where both are infinite the difference is not known: (-inf, inf)."""
+    """A - b. Where both are infinite the difference is not known: (-inf, inf)."""
     low, high = a[0] - b[1], a[1] - b[0]
     return (-math.inf if math.isnan(low) else low, math.inf if math.isnan(high) else high)
 

@@ -24,7 +24,7 @@ class Progress:
 
     @property
     def terminal(self) -> Any:
-        """pytest's terminal reporter."""
+        """Pytest's terminal reporter."""
         return self.config.pluginmanager.get_plugin("terminalreporter")
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:

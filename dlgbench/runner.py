@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from filelock import FileLock, Timeout
 
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
-from dlgbench.errors import DlgbenchError
+from dlgbench.judging import choose, judge_runs
 from dlgbench.tracking import Store
 
 
@@ -82,37 +80,3 @@ class Runner:
         arms = {arm for claim in ablation.claims_at(scale) for _, arm in claim.effect.needs}
         cells = [cell for arm in ablation.arms_at(scale) if arm in arms for cell in self.resolve(ablation, arm, scale)]
         return judge_runs(ablation, scale, dict(zip(cells, self.pull(cells), strict=True)))
-
-
-def judge_runs(ablation: Ablation, scale: str, runs: Mapping[Cell, Run]) -> dict[Claim, Verdict]:
-    """The verdicts on the claims of an ablation, from its evaluation runs."""
-    from dlgbench.statistics import judge
-
-    readings: dict[str, dict[int, dict[str, float]]] = {}
-    for cell, run in runs.items():
-        if cell.purpose == "evaluate":
-            diverged = {"diverged": 1.0} if run.status == "diverged" else {}
-            readings.setdefault(cell.arm, {})[cell.seed] = {**run.summary, **diverged}
-    claims = ablation.claims_at(scale)
-    return dict(zip(claims, judge(claims, readings), strict=True))
-
-
-def choose(ablation: Ablation, tuning: Mapping[Cell, Run]) -> dict[str, Any]:
-    """The setting with the smallest mean of `ablation.select` over its tuning seeds; a diverged run is the worst there is.
-
-    Of equals, the first of the grid.
-    """
-    scores = score(ablation, tuning)
-    if not scores:
-        raise DlgbenchError(f"{ablation.name}: no tuning runs to choose from")
-    best = min(scores, key=lambda item: item[1])
-    return best[0]
-
-
-def score(ablation: Ablation, tuning: Mapping[Cell, Run]) -> list[tuple[dict[str, Any], float]]:
-    """Each setting of one arm's grid, in its order, with the mean of `ablation.select` over the tuning seeds."""
-    by_setting: dict[str, tuple[dict[str, Any], list[float]]] = {}
-    for cell, run in tuning.items():
-        entry = by_setting.setdefault(str(dict(cell.setting or {})), (dict(cell.setting or {}), []))
-        entry[1].append(run.summary.get(ablation.select, float("inf")))
-    return [(setting, statistics.fmean(values)) for setting, values in by_setting.values()]

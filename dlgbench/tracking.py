@@ -248,6 +248,7 @@ class Store:
                 f"{TAG}verdict": verdict.verdict,
                 f"{TAG}line": verdict.line(claim),
                 f"{TAG}digest": digest,
+                f"{TAG}figures": content,
             }
             params = {"statement": claim.statement, "effect": claim.effect.formula, "threshold": claim.threshold, "expect": claim.expect}
             figures = {"effect": verdict.effect, "lower": verdict.interval[0], "upper": verdict.interval[1], "n": verdict.n}
@@ -263,7 +264,7 @@ class Store:
         Raises:
             DlgbenchError: where the store is out of reach.
         """
-        wanted = ("kind", "ablation", "claim", "scale", "verdict", "line")
+        wanted = ("scale", "verdict", "line", "figures")
         with self._reaching():
             if self.uri.startswith("sqlite:///"):
                 tagged = _sqlite_verdicts(Path(self.uri.removeprefix("sqlite:///")))

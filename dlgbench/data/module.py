@@ -11,8 +11,8 @@ from torch import Tensor
 
 from dlgbench.data import load
 from dlgbench.errors import DlgbenchError
-from dlgbench.streams import stream
 from dlgbench.recipe import Recipe
+from dlgbench.streams import stream
 
 
 class Stack(NamedTuple):

@@ -14,7 +14,7 @@ POINTS, TEST = 4000, 2000
 
 
 def xor(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """y = [x1 x2 < 0], uniform on the square."""
+    """Y = [x1 x2 < 0], uniform on the square."""
     x = rng.uniform(-1, 1, (n, 2))
     return x, x[:, 0] * x[:, 1] < 0
 

@@ -1,0 +1,5 @@
+"""What is this repository's own, and nobody else's: the plugin itself comes with the package."""
+
+import matplotlib
+
+matplotlib.use("Agg")  # figures are files here: no display is asked for

@@ -1,0 +1,209 @@
+"""What the harness costs, measured side by side in one run: the same net, data and optimizer, one thread, interleaved rounds."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import v2 as transforms
+
+from dlgbench.ablation import Cell
+from dlgbench.data import load
+from dlgbench.provenance import provenance
+from dlgbench.recipe import Recipe
+from dlgbench.tasks import create
+from dlgbench.train import place, prepare, train
+
+ROUNDS = 7
+RECIPE = Recipe(
+    model="mlp", model_args={"hidden": (128, 128)}, data="mnist5k", data_args={"train": 2000, "val": 1000}, batch_size=128, steps=400, evaluations=4
+)
+CELL = Cell("bench", "harness", 0, "cpu", RECIPE, "tune")
+
+
+def harness() -> dict[str, Any]:
+    """Seconds per optimizer step of a 784-128-128-10 MLP at batch 128: a bare loop, `train`, plain Lightning with tensors, and what
+    people usually write (torchvision dataset with transforms, DataLoader, Lightning's Trainer as it comes).
+
+    Ratios are medians over rounds of one way's time over another's in the same round.
+    """
+    place(CELL)
+    ways: dict[str, Callable[[], float]] = {"bare": _bare, "train": _train, "lightning": _lightning, "usual": _usual}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for way in ways.values():
+            way()  # warm-up
+        rounds = [{name: way() for name, way in ways.items()} for _ in range(ROUNDS)]
+    ratios = {"train / bare": ("train", "bare"), "lightning / bare": ("lightning", "bare"), "usual / bare": ("usual", "bare"), "usual / train": ("usual", "train")}
+    return {
+        "benchmark": "harness",
+        "seconds_per_step": {name: statistics.median(times[name] for times in rounds) for name in ways},
+        "ratios": {name: statistics.median(times[a] / times[b] for times in rounds) for name, (a, b) in ratios.items()},
+        "rounds": ROUNDS,
+        **provenance("cpu"),
+    }
+
+
+def _bare() -> float:
+    module, splits = prepare(CELL, torch.device("cpu"))
+    assert splits is not None
+    (x, y), network = splits.train, module.network
+    rule = torch.optim.SGD(network.parameters(), lr=RECIPE.lr)
+    start, done = time.perf_counter(), 0
+    while done < RECIPE.steps:
+        for rows in torch.randperm(len(x)).split(RECIPE.batch_size):
+            loss = F.cross_entropy(network(x[rows]), y[rows])
+            rule.zero_grad()
+            loss.backward()
+            rule.step()
+            done += 1
+            if done == RECIPE.steps:
+                break
+    return (time.perf_counter() - start) / done
+
+
+def _train() -> float:
+    return train(CELL).summary["seconds"] / RECIPE.steps
+
+
+class _Plain(pl.LightningModule):
+    """A LightningModule as its documentation writes it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = create("mlp", model_args={"hidden": (128, 128)}).network
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        x, y = batch
+        loss = F.cross_entropy(self.network(x), y)
+        self.log("train/loss", loss)
+        return loss
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=RECIPE.lr)
+
+
+class _Timed(pl.Callback):
+    def on_train_start(self, *_: Any) -> None:
+        self.start = time.perf_counter()
+
+    def on_train_end(self, *_: Any) -> None:
+        self.seconds = time.perf_counter() - self.start
+
+
+class _Minibatches:
+    """Minibatches of tensors, without a DataLoader."""
+
+    def __init__(self, x: Tensor, y: Tensor) -> None:
+        self.x, self.y = x, y
+
+    def __iter__(self) -> Any:
+        return ((self.x[rows], self.y[rows]) for rows in torch.randperm(len(self.x)).split(RECIPE.batch_size))
+
+
+def _fit(batches: Any, steps: int, **options: Any) -> float:
+    clock = _Timed()
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = pl.Trainer(
+            accelerator="cpu", max_steps=steps, max_epochs=-1, default_root_dir=folder, enable_progress_bar=False, enable_model_summary=False,
+            callbacks=[clock], **options,
+        )  # fmt: skip
+        trainer.fit(_Plain(), batches)
+    return clock.seconds / steps
+
+
+def _lightning() -> float:
+    _, splits = prepare(CELL, torch.device("cpu"))
+    assert splits is not None
+    return _fit(_Minibatches(*splits.train), RECIPE.steps, logger=False, enable_checkpointing=False)
+
+
+class _Pictures(Dataset[tuple[Tensor, int]]):
+    """As torchvision's MNIST gives its items: a PIL image, transformed, and its label."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
+        self.x, self.y = x, y
+        self.transform = transforms.Compose([transforms.ToImage(), transforms.ToDtype(torch.float32, scale=True), transforms.Normalize((0.1307,), (0.3081,))])
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.transform(Image.fromarray(self.x[index, 0])), int(self.y[index])
+
+
+def _usual() -> float:
+    x, y = load("mnist5k").pool
+    return _fit(DataLoader(_Pictures(x[:2000], y[:2000]), RECIPE.batch_size, shuffle=True), 64)
+
+
+FILE = '''
+from dlgbench import Ablation, Claim, Recipe, at_least, difference
+
+ABLATION = Ablation(
+    question="Bench", slide="none",
+    recipe=Recipe(model="mlp", data="mnist5k", data_args={"train": 1000, "val": 1000}, steps=600, evaluations=4),
+    arms={"a": {}, "b": {"lr": 0.05}}, scales={"cpu": {"seeds": 20}, "gpu": {}},
+    claims=[Claim("Bench", difference("test/error", "a", "b"), at_least(0.0))],
+)
+
+def test_cell(cell, measure):
+    measure(cell)
+'''
+
+
+def two_workers() -> dict[str, Any]:
+    """Wall time of the same 40 cells by two xdist workers over one, each in a fresh store, three rounds; the workers' start (imports) is left out
+    by taking off the time of the same call over a finished store.
+    """
+    rounds = []
+    for _ in range(3):
+        seconds = {n: _session(n) for n in (1, 2)}
+        rounds.append({"one": seconds[1], "two": seconds[2], "ratio": seconds[2] / seconds[1]})
+    return {
+        "benchmark": "workers",
+        "seconds": {name: statistics.median(entry[name] for entry in rounds) for name in ("one", "two")},
+        "ratios": {"two / one": statistics.median(entry["ratio"] for entry in rounds)},
+        "rounds": len(rounds),
+        **provenance("cpu"),
+    }
+
+
+def _session(workers: int) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "ablations" / "test_bench.py"
+        file.parent.mkdir()
+        file.write_text(FILE)
+        uri = f"sqlite:///{folder}/mlflow.db"
+        command = [sys.executable, "-m", "pytest", str(file), "-q", "--scale", "cpu", "-n", str(workers), "--tracking-uri", uri, "--rootdir", folder]
+        subprocess.run([*command, "-k", "a-s0"], check=True, cwd=folder, capture_output=True)
+        subprocess.run([*command, "-k", "nothing"], check=False, cwd=folder, capture_output=True)
+        start = time.perf_counter()
+        subprocess.run([*command, "-k", "a-s0"], check=True, cwd=folder, capture_output=True)
+        idle = time.perf_counter() - start
+        start = time.perf_counter()
+        subprocess.run(command, check=True, cwd=folder, capture_output=True)
+        return time.perf_counter() - start - idle
+
+
+def table(result: dict[str, Any]) -> str:
+    """A benchmark's result for a terminal."""
+    times = result.get("seconds_per_step")
+    lines = [f"{name:>18}  {1e3 * value:8.3f} ms a step" for name, value in times.items()] if times else []
+    lines += [f"{name:>18}  {value:8.1f} s" for name, value in result.get("seconds", {}).items()]
+    lines += [f"{name:>18}  {value:8.3f}" for name, value in result["ratios"].items()]
+    return "\n".join([*lines, f"median of {result['rounds']} interleaved rounds on {result['device']}, torch {result['version.torch']}"])
