@@ -1,5 +1,5 @@
 """What is this repository's own, and nobody else's: the plugin itself comes with the package."""
 
-import matplotlib
+import matplotlib as mpl
 
-matplotlib.use("Agg")  # figures are files here: no display is asked for
+mpl.use("Agg")  # figures are files here: no display is asked for

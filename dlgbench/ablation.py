@@ -6,6 +6,7 @@ import dataclasses
 import importlib.util
 import itertools
 import json
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, Literal
 
 from dlgbench.claim import Claim, unique
 from dlgbench.errors import DlgbenchError, unknown
-from dlgbench.metrics import PROBES, recorded
+from dlgbench.metrics import CURVES, PROBES, recorded
 from dlgbench.recipe import Recipe, frozen
 from dlgbench.scale import SCALES, TUNING_SEED, Scale
 
@@ -42,7 +43,7 @@ class Cell:
         object.__setattr__(self, "setting", frozen(self.setting))
 
     def chosen(self, setting: Mapping[str, Any]) -> Cell:
-        """This cell with the setting that the tuning chose."""
+        """The cell with the setting that the tuning chose."""
         return dataclasses.replace(self, recipe=self.recipe.but(setting), setting=setting)
 
     @property
@@ -121,7 +122,7 @@ class Ablation:
         """The recipe of an arm at a scale: the base, then what the scale changes, then what the arm changes."""
         at = self.at(scale)
         recipe = self.recipe.but(at.changes).but(self.arms[name])
-        return recipe if at.most_steps is None else recipe.but(steps=min(recipe.steps, at.most_steps), evaluations=1)
+        return recipe.but(at.cut) if recipe.steps else recipe
 
     def arms_at(self, scale: str) -> tuple[str, ...]:
         """The arms that run at a scale: those that it lists under `arms`, else all."""
@@ -171,33 +172,21 @@ def _check(ablation: Ablation) -> None:
     where = f"ablation {ablation.question!r}"
     if not ablation.arms:
         raise DlgbenchError(f"{where}: at least one arm is wanted; none came")
-    for scale in ("cpu", "gpu"):
-        if scale not in ablation.scales:
-            raise DlgbenchError(f"{where}: scales must say what it takes at {scale!r}; {', '.join(ablation.scales) or 'none'} came")
-    for scale in ablation.scales:
-        if scale not in ("cpu", "gpu"):
-            raise unknown("scale", scale, ("cpu", "gpu"), where)
+    if set(ablation.scales) != {"cpu", "gpu"}:
+        raise DlgbenchError(f"{where}: scales must say what it takes at cpu and at gpu, and nothing else; {', '.join(ablation.scales) or 'none'} came")
     for scale in ablation.scales:
         for arm in ablation.arms_at(scale):
-            if arm not in ablation.arms:
-                raise unknown("arm", arm, ablation.arms, f"{where}, scale {scale}")
-            _check_arm(ablation, arm, scale, f"{where}, arm {arm!r} at {scale}")
+            _check_arm(ablation, arm, scale, where)
     _check_tuning(ablation, where)
     unique(ablation.claims, where)
     for claim in ablation.claims:
-        for _, arm in claim.effect.needs:
-            if arm not in ablation.arms:
-                raise unknown("arm", arm, ablation.arms, f"{where}, claim {claim.statement!r}")
-        if not any(claim in ablation.claims_at(scale) for scale in ablation.scales):
-            raise DlgbenchError(f"{where}, claim {claim.statement!r}: no scale runs all of its arms")
-    for scale in ablation.scales:
-        for claim, (metric, arm) in ((claim, need) for claim in ablation.claims_at(scale) for need in claim.effect.needs):
-            known = recorded(ablation.arm(arm, scale))
-            if metric not in known:
-                raise unknown("metric", metric, known, f"{where}, claim {claim.statement!r}, arm {arm!r} at {scale}")
+        _check_claim(ablation, claim, f"{where}, claim {claim.statement!r}")
 
 
 def _check_arm(ablation: Ablation, arm: str, scale: str, where: str) -> None:
+    if arm not in ablation.arms:
+        raise unknown("arm", arm, ablation.arms, f"{where}, scale {scale}")
+    where = f"{where}, arm {arm!r} at {scale}"
     try:
         recipe = ablation.arm(arm, scale)
     except DlgbenchError as error:
@@ -206,8 +195,8 @@ def _check_arm(ablation: Ablation, arm: str, scale: str, where: str) -> None:
         if probe not in PROBES:
             raise unknown("probe", probe, PROBES, where)
     for metric in recipe.target:
-        if metric not in ("val/loss", "val/error", "train/loss"):
-            raise unknown("metric for a target", metric, ("val/loss", "val/error", "train/loss"), where)
+        if metric not in CURVES:
+            raise unknown("metric for a target", metric, CURVES, where)
     if recipe.steps and ablation.at(scale).seeds < LEAST_SEEDS:
         raise DlgbenchError(f"{where}: a verdict on a training wants at least {LEAST_SEEDS} seeds; {ablation.at(scale).seeds} came")
 
@@ -216,24 +205,35 @@ def _check_tuning(ablation: Ablation, where: str) -> None:
     if not ablation.tune:
         return
     grids = ablation.tune if _per_arm(ablation.tune) else dict.fromkeys(ablation.arms, ablation.tune)
-    tuned = [arm for arm in ablation.arms if any(arm in ablation.arms_at(scale) and ablation.arm(arm, scale).steps for scale in ablation.scales)]
-    for arm in grids:
-        if arm not in ablation.arms:
-            raise unknown("arm", arm, ablation.arms, f"{where}, tune")
-    sizes = {}
-    for arm in tuned:
-        if arm not in grids:
-            raise DlgbenchError(f"{where}: tune gives arm {arm!r} no grid, and others one; the budgets must be equal")
-        for name, points in grids[arm].items():
-            if not isinstance(points, tuple) or not points:
-                raise DlgbenchError(f"{where}, tune: {name} wants a tuple of values; {points!r} came")
-            for point in points:
-                ablation.recipe.but({name: point})
-        sizes[arm] = len(list(itertools.product(*grids[arm].values())))
+    for arm in set(grids) - set(ablation.arms):
+        raise unknown("arm", arm, ablation.arms, f"{where}, tune")
+    trained = {arm: scale for scale in ablation.scales for arm in ablation.arms_at(scale) if ablation.arm(arm, scale).steps}
+    if set(trained) - set(grids):
+        raise DlgbenchError(f"{where}: tune gives {', '.join(sorted(set(trained) - set(grids)))} no grid, and others one; the budgets must be equal")
+    for name, points in ((name, points) for grid in grids.values() for name, points in grid.items()):
+        if not isinstance(points, tuple) or not points:
+            raise DlgbenchError(f"{where}, tune: {name} wants a tuple of values; {points!r} came")
+        for point in points:
+            ablation.recipe.but({name: point})
+    sizes = {arm: math.prod(len(points) for points in grids[arm].values()) for arm in trained}
     if len(set(sizes.values())) > 1:
         raise DlgbenchError(f"{where}: every arm gets the same tuning budget; the grids have {json.dumps(sizes)} points")
-    if ablation.select not in recorded(ablation.arm(tuned[0], "cpu")) or not ablation.select.startswith("val/"):
-        raise unknown("metric on the validation split", ablation.select, ("val/error", "val/loss"), f"{where}, select")
+    validated = [metric for arm, scale in trained.items() for metric in recorded(ablation.arm(arm, scale)) if metric.startswith("val/")]
+    if ablation.select not in validated:
+        raise unknown("metric on the validation split", ablation.select, set(validated), f"{where}, select")
+
+
+def _check_claim(ablation: Ablation, claim: Claim, where: str) -> None:
+    for _, arm in claim.effect.needs:
+        if arm not in ablation.arms:
+            raise unknown("arm", arm, ablation.arms, where)
+    scales = [scale for scale in ablation.scales if claim in ablation.claims_at(scale)]
+    if not scales:
+        raise DlgbenchError(f"{where}: no scale runs all of its arms")
+    for scale, (metric, arm) in itertools.product(scales, claim.effect.needs):
+        known = recorded(ablation.arm(arm, scale))
+        if metric not in known:
+            raise unknown("metric", metric, known, f"{where}, arm {arm!r} at {scale}")
 
 
 def load(file: Path, root: Path) -> Ablation:
@@ -243,7 +243,8 @@ def load(file: Path, root: Path) -> Ablation:
         DlgbenchError: where the file has no ABLATION.
     """
     spec = importlib.util.spec_from_file_location(f"_dlgbench_{file.stem}_{abs(hash(file))}", file)
-    assert spec and spec.loader
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if rest and args.command is not run:
         _parser().error(f"unrecognized arguments: {' '.join(rest)}")
     try:
-        return int(args.command(args, rest) if args.command is run else args.command(args))
+        return int(args.command(rest if args.command is run else args))
     except DlgbenchError as error:
         print(f"dlgbench: {error}", file=sys.stderr)
         return 2
@@ -87,7 +87,7 @@ def _rows(args: argparse.Namespace) -> list[dict[str, Any]]:
     for ablation in _ablations(args.folder):
         for claim in ablation.claims:
             found = last.get((ablation.name, claim.id), {})
-            row = {"ablation": ablation.name, "file": ablation.file, "claim": claim.statement, "slide": claim.slide or ablation.slide}
+            row: dict[str, Any] = {"ablation": ablation.name, "file": ablation.file, "claim": claim.statement, "slide": claim.slide or ablation.slide}
             row |= {"expect": claim.expect, "wanted": str(claim.threshold), "verdict": found.get("verdict"), "scale": found.get("scale")}
             rows.append(row | {"figures": found.get("figures")})
     return rows
@@ -164,7 +164,7 @@ def verdicts(args: argparse.Namespace) -> int:
     return 0
 
 
-def run(args: argparse.Namespace, rest: Sequence[str]) -> int:
+def run(rest: Sequence[str]) -> int:
     """Pytest over the ablations with workers, then the report."""
     root = find_root()
     given = [arg for arg in rest if not arg.startswith("-") and Path(arg.partition("::")[0]).exists()]
@@ -240,7 +240,7 @@ def models(args: argparse.Namespace) -> int:
     """The registry."""
     from dlgbench.models import MODELS
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": m.name, "family": m.family, "year": m.year, "parameters": sum(p.numel() for p in m.build().parameters()), "paper": m.paper}
         for m in MODELS.values()
     ]

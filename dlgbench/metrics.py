@@ -14,6 +14,7 @@ TRAINED = {
     "seconds": "wall time of the optimizer steps and the evaluations between them",
 }
 ALWAYS = {"parameters": "number of trainable parameters"}
+CURVES = ("train/loss", "val/loss", "val/error")  # what a target may be set for
 TARGET = {"steps_to_target": "first evaluation at which the target was met, in steps; censored at the budget"}
 PROBES = {
     "gradients": {

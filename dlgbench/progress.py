@@ -32,12 +32,12 @@ class Progress:
         self._expect([item.nodeid for item in session.items])
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """With xdist the workers collect."""
         self._expect(ids)
 
     def _expect(self, ids: list[str]) -> None:
-        self.cells = {id for id in ids if "::test_cell[" in id}
+        self.cells = {item for item in ids if "::test_cell[" in item}
         self.started = time.time()
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
@@ -98,7 +98,7 @@ class Progress:
             table.add_row(row["ablation"], row["claim"], f"{row['effect']:.4g}", interval, row["threshold"], str(row["n"]), f"[{style}]{verdict}[/]")
         self.terminal.ensure_newline()
         if self.verdicts:
-            width = max(100, self.terminal._tw.fullwidth)
+            width = max(100, self.config.get_terminal_writer().fullwidth)
             console = Console(width=width, force_terminal=self.terminal.isatty, color_system="standard" if self.terminal.isatty else None)
             with console.capture() as captured:
                 console.print(table)

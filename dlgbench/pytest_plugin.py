@@ -181,7 +181,7 @@ def judge(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) ->
             verdict = _runner.judge(ablation, scale)[claim]
             if scale != "smoke":
                 _runner.store.save_verdict(ablation, scale, claim, verdict)
-        row = {"ablation": ablation.name, "claim": claim.statement, "verdict": verdict.verdict, "line": verdict.line(claim)}
+        row: dict[str, Any] = {"ablation": ablation.name, "claim": claim.statement, "verdict": verdict.verdict, "line": verdict.line(claim)}
         row |= {"effect": verdict.effect, "interval": list(verdict.interval), "n": verdict.n, "expect": claim.expect, "threshold": str(claim.threshold)}
         record_property("dlgbench", row)
         settle(claim, verdict, scale)

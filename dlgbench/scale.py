@@ -24,7 +24,8 @@ class Scale:
         precision: `32`, `tf32` (float32 with TF32 matrix products) or `bf16` (autocast to bfloat16).
         changes: what the scale changes in the recipe of every arm, with dotted names.
         arms: the arms that run at this scale; () for all.
-        grid_points, most_steps: the most settings of a grid that are tried, the most steps of a training; None for all.
+        grid_points: the most settings of each arm's grid that are tried; None for all.
+        cut: what cuts every arm down, after its own changes; `smoke`'s alone.
     """
 
     name: str
@@ -34,10 +35,11 @@ class Scale:
     changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     arms: tuple[str, ...] = ()
     grid_points: int | None = None
-    most_steps: int | None = None
+    cut: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "changes", frozen(self.changes))
+        object.__setattr__(self, "cut", frozen(self.cut))
         for name in ("seeds", "tuning_seeds"):
             if type(getattr(self, name)) is not int or not 1 <= getattr(self, name) < TUNING_SEED:
                 raise DlgbenchError(f"scale {self.name}: {name} must be a whole number from 1 to {TUNING_SEED - 1}; {getattr(self, name)!r} came")
@@ -51,12 +53,12 @@ class Scale:
         return dataclasses.replace(self, changes=changes, **{name: settings[name] for name in own})
 
     def smoke(self) -> Scale:
-        """This scale cut down to a few seconds: it shows that everything runs, and nothing else."""
+        """Cut down to a few seconds: it shows that everything runs, and nothing else."""
         return dataclasses.replace(SCALES["smoke"], seeds=min(SCALES["smoke"].seeds, self.seeds), changes=self.changes, arms=self.arms)
 
 
 SCALES = {
-    "smoke": Scale("smoke", seeds=2, tuning_seeds=1, grid_points=2, most_steps=4),
+    "smoke": Scale("smoke", seeds=2, tuning_seeds=1, grid_points=1, cut={"steps": 4, "evaluations": 1, "data_args.train": 200, "data_args.val": 100}),
     "cpu": Scale("cpu"),
     "gpu": Scale("gpu", precision="tf32"),
 }

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import stats
 
-from dlgbench.claim import Bounds, Claim, Threshold, Verdict
+from dlgbench.claim import Bounds, Claim, Reader, Threshold, Verdict
 from dlgbench.metrics import SMALLER_IS_BETTER
 
 ALPHA = 0.05  # the error rate that the claims of one ablation share
@@ -33,7 +33,11 @@ def effects(claim: Claim, readings: Readings) -> dict[int, Bounds]:
     """The claim's effect for each seed that every arm it needs has a run of."""
     arms = {arm for _, arm in claim.effect.needs}
     seeds = set.intersection(*(set(readings.get(arm, {})) for arm in arms))
-    return {seed: claim.effect.of(lambda metric, arm, s=seed: known(readings[arm][s], metric)) for seed in sorted(seeds)}
+
+    def reader(seed: int) -> Reader:
+        return lambda metric, arm: known(readings[arm][seed], metric)
+
+    return {seed: claim.effect.of(reader(seed)) for seed in sorted(seeds)}
 
 
 def t_interval(values: Sequence[float], level: float) -> tuple[float, float]:
@@ -115,10 +119,8 @@ def _p(found: Sequence[Bounds], threshold: Threshold) -> float:
     if len(found) < 2:
         return 1.0
     ends = [end for end in (threshold.low, threshold.high) if math.isfinite(end)]
-    if _measured(found):
-        p = max(t_p([low for low, _ in found], end) for end in ends)
-    else:
-        p = max(median_p(found, end) for end in ends)
+    measured = _measured(found)
+    p = max(t_p([low for low, _ in found], end) if measured else median_p(found, end) for end in ends)
     return p / 2 if threshold.kind == "within" else p
 
 

@@ -70,8 +70,8 @@ class Store:
         if self._client_ is None:
             os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
             os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-            for name in ("mlflow", "alembic"):
-                logging.getLogger(name).setLevel(logging.WARNING)
+            os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+            logging.getLogger("alembic").setLevel(logging.WARNING)
             from mlflow import MlflowClient
 
             with FileLock(self.locks / "open.lock"):
@@ -234,17 +234,18 @@ class Store:
         digest = hashlib.sha256(f"{scale}\n{claim.id}\n{claim.threshold}\n{content}".encode()).hexdigest()[:32]
         with self._reaching(), FileLock(self.locks / "push.lock"):
             experiment = self._experiment(ablation.name)
-            last = self._client.search_runs(
-                [experiment], f"tags.`{TAG}kind` = 'verdict' and tags.`{TAG}scale` = '{scale}' and tags.`{TAG}claim` = '{claim.id}' and attributes.status = 'FINISHED'",
-                order_by=["attributes.end_time DESC"], max_results=1,
-            )
-            if last and last[0].data.tags[f"{TAG}digest"] == digest:
+            which = f"tags.`{TAG}kind` = 'verdict' and tags.`{TAG}scale` = '{scale}' and tags.`{TAG}claim` = '{claim.id}'"
+            last = self._client.search_runs([experiment], which, order_by=["attributes.end_time DESC"], max_results=1)
+            if last and last[0].data.tags.get(f"{TAG}digest") == digest:
                 return
             now = int(1000 * time.time())
             tags = {
                 "mlflow.runName": f"verdict: {claim.statement} ({scale})"[:250],
                 f"{TAG}kind": "verdict",
-                **{f"{TAG}{name}": text for name, text in {"ablation": ablation.name, "scale": scale, "claim": claim.id, "slide": claim.slide or ablation.slide}.items()},
+                f"{TAG}ablation": ablation.name,
+                f"{TAG}scale": scale,
+                f"{TAG}claim": claim.id,
+                f"{TAG}slide": claim.slide or ablation.slide,
                 f"{TAG}verdict": verdict.verdict,
                 f"{TAG}line": verdict.line(claim),
                 f"{TAG}digest": digest,
@@ -271,7 +272,7 @@ class Store:
             else:
                 experiments = [found.experiment_id for found in self._client.search_experiments()]
                 runs = self._search(experiments, f"tags.`{TAG}kind` = 'verdict'", "attributes.end_time ASC")
-                tagged = (run.data.tags for run in runs)
+                tagged = [run.data.tags for run in runs]
             last = {}
             for tags in tagged:
                 last[tags[f"{TAG}ablation"], tags[f"{TAG}claim"]] = {name: tags[f"{TAG}{name}"] for name in wanted}

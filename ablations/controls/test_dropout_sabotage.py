@@ -7,7 +7,8 @@ seed, and the main claim of `regularization/dropout` must not come out supported
 from dlgbench import Ablation, Claim, Recipe, at_least, difference, exactly
 
 RATES = (0.0003, 0.001, 0.002, 0.003, 0.006, 0.01)
-SMALL = {"data": "mnist5k", "data_args.val": 1000, "data_args.train": 200, "model_args.hidden": (256,) * 3, "batch_size": 50, "evaluations": 10, "steps": 800}
+SMALL = {"data": "mnist5k", "data_args.val": 2000, "model_args.hidden": (256, 256), "batch_size": 50, "evaluations": 10}
+N500 = {"data_args.train": 500, "steps": 2000, "tuning_seeds": 1}
 EFFECT = difference("test/error", "none", "identity")
 
 ABLATION = Ablation(
@@ -17,7 +18,7 @@ ABLATION = Ablation(
                   optimizer="adam", schedule="linear", steps=30_000),
     arms={"none": {}, "identity": {"model_args.dropout": 0.5, "identity": ("Dropout",)}},
     tune={"lr": RATES},
-    scales={"cpu": SMALL, "gpu": {}},
+    scales={"cpu": SMALL | N500, "gpu": {}},
     claims=[
         Claim("Sabotage: dropout replaced by the identity lowers the test error", EFFECT, at_least(0.005), expect="not supported"),
         Claim("Pairing: dropout replaced by the identity changes nothing, to the bit", EFFECT, exactly(0)),

@@ -7,7 +7,8 @@ must not come out supported here; the share of such twins that do is the suite's
 from dlgbench import Ablation, Claim, Recipe, at_least, difference
 
 RATES = (0.0003, 0.001, 0.002, 0.003, 0.006, 0.01)
-SMALL = {"data": "mnist5k", "data_args.val": 1000, "data_args.train": 200, "model_args.hidden": (256,) * 3, "batch_size": 50, "evaluations": 10, "steps": 800}
+SMALL = {"data": "mnist5k", "data_args.val": 2000, "model_args.hidden": (256, 256), "batch_size": 50, "evaluations": 10}
+N500 = {"data_args.train": 500, "steps": 2000, "tuning_seeds": 1}
 
 ABLATION = Ablation(
     question="Does dropout beat dropout?",
@@ -16,7 +17,7 @@ ABLATION = Ablation(
                   optimizer="adam", schedule="linear", steps=30_000),
     arms={"twin_a": {}, "twin_b": {"replicate": 1}},
     tune={"lr": RATES},
-    scales={"cpu": SMALL, "gpu": {}},
+    scales={"cpu": SMALL | N500, "gpu": {}},
     claims=[Claim("A/A: the twin of dropout lowers the test error", difference("test/error", "twin_a", "twin_b"), at_least(0.005), expect="not supported")],
 )  # fmt: skip
 

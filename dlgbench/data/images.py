@@ -67,7 +67,7 @@ def digits() -> Arrays:
 @register_data("fashion_mnist")
 def fashion_mnist() -> Arrays:
     """Fashion-MNIST (Xiao et al. 2017), 28x28: a pool of 60,000, the official test split of 10,000; torchvision's files."""
-    return _idx("FashionMNIST", FASHION_MNIST, lambda raw: _provide_fashion_mnist(raw))
+    return _idx("FashionMNIST", FASHION_MNIST, _provide_fashion_mnist)
 
 
 def _idx(name: str, digests: dict[str, str], provide: Callable[[Path], None]) -> Arrays:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
@@ -24,23 +26,24 @@ class Stack(NamedTuple):
 
 
 class StackLoader:
-    """Minibatches without a DataLoader's cost: `steps` of them, `at_once` to the stack.
+    """Minibatches without a DataLoader's cost: the recipe's steps, as many to the stack as lie between two evaluations.
 
     Each epoch is a fresh permutation from the `order` stream; the last, incomplete minibatch of an epoch is filled from the next.
     """
 
-    def __init__(self, x: Tensor, y: Tensor, batch_size: int, steps: int, at_once: int, order: torch.Generator) -> None:
-        self.x, self.y, self.at_once = x, y, at_once
-        epochs = -(-steps * batch_size // len(x))
-        rows = torch.cat([torch.randperm(len(x), generator=order) for _ in range(epochs)])
-        self.rows = rows[: steps * batch_size].view(steps, batch_size).to(x.device)
+    def __init__(self, split: tuple[Tensor, Tensor], recipe: Recipe, order: torch.Generator) -> None:
+        self.x, self.y = split
+        drawn = recipe.steps * recipe.batch_size
+        epochs = math.ceil(drawn / len(self.x))
+        rows = torch.cat([torch.randperm(len(self.x), generator=order) for _ in range(epochs)])
+        self.stacks = rows[:drawn].view(recipe.steps, recipe.batch_size).to(self.x.device).split(math.ceil(recipe.steps / recipe.evaluations))
 
     def __iter__(self) -> Iterator[Stack]:
-        for rows in self.rows.split(self.at_once):
+        for rows in self.stacks:
             yield Stack(self.x, self.y, rows)
 
     def __len__(self) -> int:
-        return -(-len(self.rows) // self.at_once)
+        return len(self.stacks)
 
 
 class Whole:
@@ -80,24 +83,23 @@ class DataModule(pl.LightningDataModule):
             raise DlgbenchError(f"data_args: train and val are known; {', '.join(sizes)} came")
         if not 1 <= train <= pool - val or val < 1:
             raise DlgbenchError(f"data set {recipe.data}: its pool of {pool} can't give train={train} and val={val}")
-        rows = torch.randperm(pool, generator=stream(seed, "split")).numpy()
-        self._mean, self._sd = 0.0, 1.0
-        x = torch.as_tensor(arrays.pool[0][rows[:train]]).float()
-        self._mean, self._sd = float(x.mean()), float(x.std()) or 1.0
-        self.train = self._placed(arrays.pool[0][rows[:train]], arrays.pool[1][rows[:train]])
-        self.val = self._placed(arrays.pool[0][rows[train : train + val]], arrays.pool[1][rows[train : train + val]])
+        rows = torch.randperm(pool, generator=stream(seed, "split"))[: train + val].numpy()
+        x, y = self._placed(arrays.pool[0][rows], arrays.pool[1][rows])
+        self._mean, self._sd = float(x[:train].mean()), float(x[:train].std()) or 1.0
+        self._standardize(x)
+        self.train, self.val = (x[:train], y[:train]), (x[train:], y[train:])
         self.input_shape = tuple(self.train[0].shape[1:])
         self.num_classes = arrays.num_classes
 
-    def _placed(self, x, y) -> tuple[Tensor, Tensor]:  # noqa: ANN001  (numpy arrays of any type)
-        inputs = (torch.as_tensor(x).to(self.device).float() - self._mean) / self._sd
-        return inputs, torch.as_tensor(y).to(self.device)
+    def _placed(self, x: np.ndarray, y: np.ndarray) -> tuple[Tensor, Tensor]:
+        return torch.as_tensor(x).to(self.device).float(), torch.as_tensor(y).to(self.device)
+
+    def _standardize(self, x: Tensor) -> None:
+        x.sub_(self._mean).div_(self._sd)
 
     def train_dataloader(self) -> StackLoader:
-        """The recipe's steps, as many at once as lie between two evaluations."""
-        recipe = self.recipe
-        order = stream(self.seed, "order", recipe.replicate)
-        return StackLoader(*self.train, recipe.batch_size, recipe.steps, at_once(recipe), order)
+        """The recipe's minibatches, from the `order` stream."""
+        return StackLoader(self.train, self.recipe, stream(self.seed, "order", self.recipe.replicate))
 
     def val_dataloader(self) -> Whole:
         """The validation split, whole."""
@@ -108,9 +110,6 @@ class DataModule(pl.LightningDataModule):
         if not self.may_test:
             raise DlgbenchError("the test split is closed: it opens once, for an evaluation, after the last step")
         self.may_test = False
-        return Whole(*self._placed(*load(str(self.recipe.data)).test))
-
-
-def at_once(recipe: Recipe) -> int:
-    """Optimizer steps between two evaluations."""
-    return -(-recipe.steps // recipe.evaluations)
+        x, y = self._placed(*load(str(self.recipe.data)).test)
+        self._standardize(x)
+        return Whole(x, y)

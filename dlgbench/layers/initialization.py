@@ -24,12 +24,12 @@ SCHEMES: dict[str, Callable[[Tensor, torch.Generator], object]] = {
     # w with orthonormal rows or columns. Saxe et al. 2014.
     "orthogonal": lambda w, g: nn.init.orthogonal_(w, generator=g),
 }
-WEIGHTED = (nn.Linear, nn.modules.conv._ConvNd)
+Weighted = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
 
 
-def weighted(network: nn.Module) -> list[nn.Module]:
+def weighted(network: nn.Module) -> list[Weighted]:
     """The layers that carry a weight matrix or kernel, in the order of the network."""
-    return [module for module in network.modules() if isinstance(module, WEIGHTED)]
+    return [module for module in network.modules() if isinstance(module, Weighted)]
 
 
 @torch.no_grad()

@@ -28,6 +28,7 @@ def mlp(
     Shapes: (B, *input_shape) -> (B, num_classes).
 
     Args:
+        input_shape, num_classes: shapes of an input and of the output.
         hidden: width of each hidden layer; () is the linear classifier.
         activation: g, a name of `dlgbench.layers.activations`.
         norm: `none`, or `batch` for batch normalization before g (Ioffe & Szegedy 2015).

@@ -11,11 +11,11 @@ from dlgbench.layers.initialization import weighted
 _WINDOWS = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 
 
-def _side(value: int | tuple[int, ...] | str) -> int:
+def _side(value: int | tuple[int, ...]) -> int:
     sides = {value} if isinstance(value, int) else set(value)
-    if len(sides) != 1 or not isinstance(next(iter(sides)), int):
+    if len(sides) != 1:
         raise DlgbenchError(f"receptive field: square windows are wanted; {value} came")
-    return int(next(iter(sides)))
+    return sides.pop()
 
 
 def arithmetic(network: nn.Module) -> tuple[int, int]:
@@ -40,7 +40,7 @@ def gradient_mask(network: nn.Module, side: int) -> Tensor:
     """
     _positive(network)
     channels = weighted(network)[0].weight.shape[1]
-    x = torch.ones(1, int(channels), side, side, dtype=torch.float64, requires_grad=True)
+    x = torch.ones(1, channels, side, side, dtype=torch.float64, requires_grad=True)
     y = network(x)
     y[0, :, y.shape[2] // 2, y.shape[3] // 2].sum().backward()
     assert x.grad is not None
@@ -60,7 +60,7 @@ def _positive(network: nn.Module) -> None:
             module.bias.zero_()
 
 
-def measure(network: nn.Module, batch: object) -> tuple[dict[str, float], dict[str, list[float]]]:
+def measure(network: nn.Module, _batch: object) -> tuple[dict[str, float], dict[str, list[float]]]:
     """The field by gradient and by arithmetic, and the stride of the output: 1 is full resolution."""
     expected, jump = arithmetic(network)
     rows = gradient_mask(network, 2 * expected + 2 * jump + 1).any(1).nonzero()

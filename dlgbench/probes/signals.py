@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dlgbench.errors import DlgbenchError
-from dlgbench.layers.initialization import weighted
+from dlgbench.layers.initialization import Weighted, weighted
 
 
-def _hidden(network: nn.Module, batch: object, probe: str) -> list[nn.Module]:
+def _hidden(network: nn.Module, batch: object, probe: str) -> list[Weighted]:
     hidden = weighted(network)[:-1]
     if not hidden or batch is None:
         wanted = "a network with a hidden layer" if not hidden else "data"
@@ -27,8 +28,8 @@ def gradients(network: nn.Module, batch: tuple[Tensor, Tensor] | None) -> tuple[
     network = network.double().train()
     hidden = _hidden(network, batch, "gradients")
     assert batch is not None
-    F.cross_entropy(network(batch[0].double()), batch[1]).backward()
-    norms = [float(module.weight.grad.norm()) for module in hidden]
+    loss = F.cross_entropy(network(batch[0].double()), batch[1])
+    norms = [float(gradient.norm()) for gradient in torch.autograd.grad(loss, [module.weight for module in hidden])]
     ratio = math.log10(norms[0] / norms[-1]) if norms[0] and norms[-1] else (0.0 if norms[0] == norms[-1] else -math.inf)
     return {"gradient/first": norms[0], "gradient/last": norms[-1], "gradient/log10_ratio": ratio}, {"gradient/by_layer": norms}
 

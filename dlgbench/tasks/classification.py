@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
@@ -37,7 +39,7 @@ class Classification(pl.LightningModule):
         """The recipe's optimizer."""
         return optimizer(self.recipe, self.network.parameters())
 
-    def training_step(self, batch: Stack | tuple[Tensor, Tensor], batch_idx: int) -> None:
+    def training_step(self, batch: Stack | tuple[Tensor, Tensor]) -> None:
         """One optimizer step per minibatch; the mean of their losses goes into the history."""
         rule = self.optimizers(use_pl_optimizer=False)
         assert isinstance(rule, torch.optim.Optimizer)
@@ -56,26 +58,29 @@ class Classification(pl.LightningModule):
             losses.append(loss.detach())
             self.done += 1
         mean = torch.stack(losses).mean().item()
-        self.diverged = not torch.isfinite(torch.tensor(mean)).item()
+        self.diverged = not math.isfinite(mean)
         if self.diverged:
             self.trainer.should_stop = True
         else:
             self.history.append(("train/loss", self.done, mean))
+            self.log("train/loss", mean)
 
     def evaluate(self, split: str, x: Tensor, y: Tensor) -> dict[str, float]:
         """Loss and error of a whole split, x (N, ...), y (N,), in the module's present mode."""
         logits = self.network(x)
         loss = F.cross_entropy(logits, y).item()
-        self.diverged |= loss != loss or loss == float("inf")
+        self.diverged |= not math.isfinite(loss)
         return {f"{split}/loss": loss, f"{split}/error": (logits.argmax(1) != y).double().mean().item()}
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+    def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
         """A point of the learning curves."""
-        for metric, value in self.evaluate("val", *batch).items():
-            if not self.diverged:
-                self.history.append((metric, self.done, value))
+        self._note(self.evaluate("val", *batch))
 
-    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+    def test_step(self, batch: tuple[Tensor, Tensor]) -> None:
         """The evaluation on the test split."""
-        for metric, value in self.evaluate("test", *batch).items():
-            self.history.append((metric, self.done, value))
+        self._note(self.evaluate("test", *batch))
+
+    def _note(self, figures: dict[str, float]) -> None:
+        if not self.diverged:
+            self.history += [(metric, self.done, value) for metric, value in figures.items()]
+            self.log_dict(figures, batch_size=1)

@@ -20,7 +20,7 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 }
 # The learning rate's factor as a function of the share of the training that is done, 0 <= t < 1.
 SCHEDULES: dict[str, Callable[[float], float]] = {
-    "constant": lambda t: 1.0,
+    "constant": lambda _: 1.0,
     "linear": lambda t: 1.0 - t,
     "cosine": lambda t: 0.5 * (1.0 + math.cos(math.pi * t)),
 }
@@ -37,7 +37,7 @@ def optimizer(recipe: Recipe, parameters: Iterable[nn.Parameter]) -> torch.optim
     args: dict[str, Any] = plain(recipe.optimizer_args)
     try:
         return OPTIMIZERS[recipe.optimizer](parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, **args)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise DlgbenchError(f"optimizer {recipe.optimizer}: {error}") from error
 
 
