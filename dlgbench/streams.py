@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import AbstractContextManager
 
 import torch
+
+
+def isolated(device: torch.device) -> AbstractContextManager[None]:
+    """A block that leaves torch's global random streams, the CPU's and the device's, where it found them."""
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
 def stream_seed(seed: int, name: str, replicate: int = 0) -> int:

@@ -42,7 +42,7 @@ def train(cell: Cell) -> Run:
     """
     device = place(cell)
     started = time.time()
-    with torch.random.fork_rng():
+    with streams.isolated(device):
         module, splits = prepare(cell, device)
         recipe = cell.recipe
         rows = None if splits is None else (splits.train[0][:PROBE_ROWS], splits.train[1][:PROBE_ROWS])
@@ -105,6 +105,7 @@ def _fit(module: Classification, splits: DataModule, cell: Cell, device: torch.d
     figures = {"seconds": time.perf_counter() - clock}
     if module.diverged:
         return figures
+    module.to(device)  # Lightning leaves it on the CPU
     last = {metric: value for metric, _, value in module.history}
     figures |= {metric: last[metric] for metric in ("val/loss", "val/error")}
     module.eval()

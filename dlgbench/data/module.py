@@ -10,6 +10,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from dlgbench.data import load
 from dlgbench.errors import DlgbenchError
@@ -63,7 +64,7 @@ class DataModule(pl.LightningDataModule):
     """A recipe's data for one seed: training and validation split drawn from the pool by the `split` stream, on `device`.
 
     `data_args` of the recipe: `train` and `val`, the sizes of the two (default: a fifth of the pool, at most 10,000, for
-    validation, and the rest). Inputs are standardized by the training split's mean and standard deviation.
+    validation, and the rest); `shrink`, the side of the squares of pixels that are averaged into one. Inputs are standardized by the training split's mean and standard deviation.
     The test split opens once, and only where `may_test` is set: tuning never sees it.
 
     Raises:
@@ -75,12 +76,13 @@ class DataModule(pl.LightningDataModule):
         assert recipe.data is not None
         self.recipe, self.seed, self.device, self.may_test = recipe, seed, device, may_test
         arrays = load(recipe.data)
-        sizes = dict(recipe.data_args)
+        given = dict(recipe.data_args)
         pool = len(arrays.pool[0])
-        val = sizes.pop("val", min(pool // 5, 10_000))
-        train = sizes.pop("train", pool - val)
-        if sizes:
-            raise DlgbenchError(f"data_args: train and val are known; {', '.join(sizes)} came")
+        val = given.pop("val", min(pool // 5, 10_000))
+        train = given.pop("train", pool - val)
+        self._shrink = given.pop("shrink", 1)
+        if given:
+            raise DlgbenchError(f"data_args: train, val and shrink are known; {', '.join(given)} came")
         if not 1 <= train <= pool - val or val < 1:
             raise DlgbenchError(f"data set {recipe.data}: its pool of {pool} can't give train={train} and val={val}")
         rows = torch.randperm(pool, generator=stream(seed, "split"))[: train + val].numpy()
@@ -92,7 +94,12 @@ class DataModule(pl.LightningDataModule):
         self.num_classes = arrays.num_classes
 
     def _placed(self, x: np.ndarray, y: np.ndarray) -> tuple[Tensor, Tensor]:
-        return torch.as_tensor(x).to(self.device).float(), torch.as_tensor(y).to(self.device)
+        inputs = torch.as_tensor(x).to(self.device).float()
+        if self._shrink != 1:
+            if inputs.dim() != 4 or inputs.shape[2] % self._shrink or inputs.shape[3] % self._shrink:
+                raise DlgbenchError(f"data_args: inputs of shape {tuple(inputs.shape[1:])} can't be shrunk by {self._shrink}")
+            inputs = F.avg_pool2d(inputs, self._shrink)
+        return inputs, torch.as_tensor(y).to(self.device)
 
     def _standardize(self, x: Tensor) -> None:
         x.sub_(self._mean).div_(self._sd)

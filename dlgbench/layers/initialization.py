@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dlgbench.errors import unknown
-from dlgbench.streams import stream, stream_seed
+from dlgbench.streams import isolated, stream, stream_seed
 
 SCHEMES: dict[str, Callable[[Tensor, torch.Generator], object]] = {
     # w = 0. Slide "Parameter Initialization".
@@ -44,7 +44,7 @@ def build(make: Callable[[], nn.Module], scheme: str, seed: int, replicate: int 
     """
     if scheme != "default" and scheme not in SCHEMES:
         raise unknown("initialization", scheme, [*SCHEMES, "default"])
-    with torch.random.fork_rng(devices=[]):
+    with isolated(torch.device("cpu")):
         torch.manual_seed(stream_seed(seed, "init", replicate))
         network = make()
     if scheme != "default":

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from dlgbench.metrics import PROBES
 from dlgbench.probes import receptive_field, signals
 from dlgbench.recipe import Recipe
+from dlgbench.streams import isolated
 
 Batch = tuple[Tensor, Tensor] | None
 Figures = tuple[dict[str, float], dict[str, list[float]]]  # name -> figure, name -> one figure per layer
@@ -31,7 +32,7 @@ def probe(recipe: Recipe, network: nn.Module, batch: Batch) -> Figures:
     figures: dict[str, float] = {"parameters": float(sum(p.numel() for p in network.parameters() if p.requires_grad))}
     curves: dict[str, list[float]] = {}
     for name in recipe.probes:
-        with torch.random.fork_rng():
+        with isolated(next(network.parameters()).device):
             torch.manual_seed(0)
             found, by_layer = MEASURES[name](copy.deepcopy(network), batch)
         assert set(found) == set(PROBES[name]), f"probe {name} announces {sorted(PROBES[name])} and gives {sorted(found)}"
