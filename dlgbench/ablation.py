@@ -7,6 +7,7 @@ import importlib.util
 import itertools
 import json
 import math
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -85,7 +86,6 @@ class Ablation:
         tune: the grid, `{"lr": (0.01, 0.03, 0.1)}`, for every arm; or a grid per arm, all of one size, under the arms' names.
         select: the metric on the validation split by which a setting is chosen; the smallest mean over the tuning seeds wins.
         objection: what an expert would object to the whole.
-        figure: name of the report's figure of its own for this ablation, beside those that each one gets.
 
     Raises:
         DlgbenchError: for an arm, metric, field or scale that does not exist, unequal grids, too few seeds, two equal claims.
@@ -100,7 +100,6 @@ class Ablation:
     tune: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     select: str = "val/error"
     objection: str = ""
-    figure: str = ""
     name: str = ""
     file: str = ""
 
@@ -236,6 +235,12 @@ def _check_claim(ablation: Ablation, claim: Claim, where: str) -> None:
             raise unknown("metric", metric, known, f"{where}, arm {arm!r} at {scale}")
 
 
+def declares(file: Path) -> bool:
+    """Whether a file declares an ablation: an `ABLATION` at its top, and a test that takes a `cell` or a `claim`."""
+    text = file.read_text()
+    return bool(re.search(r"^ABLATION\b", text, re.MULTILINE) and re.search(r"^def test_\w+\(.*\b(cell|claim)\b", text, re.MULTILINE))
+
+
 def load(file: Path, root: Path) -> Ablation:
     """The ABLATION that a file declares, with its name and file filled in.
 
@@ -268,7 +273,7 @@ def discover(folder: Path, root: Path) -> Iterator[Ablation]:
         DlgbenchError: where the folder is not there or holds none.
     """
     files = [folder] if folder.is_file() else sorted(folder.rglob("test_*.py"))
-    files = [file for file in files if "ABLATION" in file.read_text()]
+    files = [file for file in files if declares(file)]
     if not files:
         raise DlgbenchError(f"no ablations below {folder}: a folder with test_*.py files that declare ABLATION is wanted; name one, or go to its repository")
     return (load(file, root) for file in files)

@@ -15,13 +15,17 @@ from dlgbench.statistics import judge
 
 def judge_runs(ablation: Ablation, scale: str, runs: Mapping[Cell, Run]) -> dict[Claim, Verdict]:
     """The verdicts on the claims of an ablation, from its evaluation runs."""
-    readings: dict[str, dict[int, dict[str, float]]] = {}
+    claims = ablation.claims_at(scale)
+    return dict(zip(claims, judge(claims, readings(runs)), strict=True))
+
+
+def readings(runs: Mapping[Cell, Run]) -> dict[str, dict[int, dict[str, float]]]:
+    """The evaluation runs as the statistics want them: arm -> seed -> summary, with the key `diverged` where a run did."""
+    found: dict[str, dict[int, dict[str, float]]] = {}
     for cell, run in runs.items():
         if cell.purpose == "evaluate":
-            diverged = {"diverged": 1.0} if run.status == "diverged" else {}
-            readings.setdefault(cell.arm, {})[cell.seed] = {**run.summary, **diverged}
-    claims = ablation.claims_at(scale)
-    return dict(zip(claims, judge(claims, readings), strict=True))
+            found.setdefault(cell.arm, {})[cell.seed] = {**run.summary, **({"diverged": 1.0} if run.status == "diverged" else {})}
+    return found
 
 
 def choose(ablation: Ablation, tuning: Mapping[Cell, Run]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from dlgbench.pytest_plugin import SETTINGS, scale_of
+
 COLORS = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
 EVERY = 10.0  # seconds between two lines of progress where no terminal rewrites them
 
@@ -50,20 +52,24 @@ class Progress:
         """Counts a cell, or tells a verdict as it falls."""
         if report.when != "call":
             return
-        row = dict(report.user_properties).get("dlgbench")
-        if isinstance(row, dict) and "verdict" in row:
+        row: dict[str, Any] = dict(report.user_properties).get("dlgbench", {})  # type: ignore[assignment]
+        self.trained += row.get("trained", 0)
+        if row.get("told"):
+            self._line(row["told"], "yellow")
+        if "figures" in row:
             self.verdicts.append({**row, "outcome": report.outcome})
-            self._line(f"{row['ablation']}: {row['claim']}: {row['line']}", COLORS[row["verdict"]])
+            self._line(f"{row['ablation']}: {row['claim']}: {row['line']}", COLORS[row["figures"]["verdict"]])
         elif report.nodeid in self.cells:
             self.done += 1
-            self.trained += row["trained"] if isinstance(row, dict) else 0
             self._progress()
 
     def _progress(self) -> None:
         last = self.done == len(self.cells)
         elapsed = time.time() - self.started
-        left = elapsed / self.done * (len(self.cells) - self.done)
-        text = f"cells {self.done} of {len(self.cells)}, {self.trained} trained, {_span(elapsed)} gone, about {_span(left)} left"
+        done = max(self.done, self.trained)  # a claim, or a cell that needs its arm tuned, trains cells before their own turn
+        text = f"cells {done} of {len(self.cells)}, {self.trained} trained, {_span(elapsed)} gone"
+        if elapsed > EVERY or last:
+            text += f", about {_span(elapsed / done * (len(self.cells) - done))} left"
         if self.terminal.isatty:
             self.terminal.rewrite(f"  {text}", erase=True)
             self.live = True
@@ -82,29 +88,36 @@ class Progress:
         """The table of verdicts, and where everything is."""
         if not self.cells and not self.verdicts:
             return
-        from rich import box
-        from rich.console import Console
-        from rich.table import Table
-
-        from dlgbench.pytest_plugin import SETTINGS, scale_of
-
-        scale = scale_of(self.config)
-        title = "verdicts" if scale != "smoke" else "smoke: plumbing only, no verdicts"
-        table = Table("ablation", "claim", "effect", "interval", "wanted", "n", "verdict", title=f"{title} (scale {scale})", box=box.SIMPLE_HEAD)
-        for row in sorted(self.verdicts, key=lambda row: row["ablation"]):
-            interval = "[{:.4g}, {:.4g}]".format(*row["interval"])
-            verdict = row["verdict"] + ("" if row["outcome"] != "failed" else f", expected {row['expect']}")
-            style = COLORS[row["verdict"]] if scale != "smoke" else "dim"
-            table.add_row(row["ablation"], row["claim"], f"{row['effect']:.4g}", interval, row["threshold"], str(row["n"]), f"[{style}]{verdict}[/]")
         self.terminal.ensure_newline()
         if self.verdicts:
-            width = max(100, self.config.get_terminal_writer().fullwidth)
-            console = Console(width=width, force_terminal=self.terminal.isatty, color_system="standard" if self.terminal.isatty else None)
-            with console.capture() as captured:
-                console.print(table)
-            self.terminal.write(captured.get())
+            self.terminal.write(self._table())
         self.terminal.write_line(f"runs and verdicts: {self.config.stash[SETTINGS]['uri']} (nox -s ui, or dlgbench ui)")
-        self.terminal.write_line("the page: nox -s report, or dlgbench report, builds it from the store")
+
+    def _table(self) -> str:
+        from rich import box
+        from rich.console import Console
+        from rich.markup import escape
+        from rich.table import Table
+
+        scale = scale_of(self.config)
+        title = f"verdicts at scale {scale}" if scale != "smoke" else "smoke: plumbing only, these are no verdicts"
+        table = Table("verdict", "claim", "effect", "interval", "wanted", "n", title=title, title_justify="left", box=box.SIMPLE_HEAD)
+        table.columns[1].ratio = 1
+        for ablation in sorted({row["ablation"] for row in self.verdicts}):
+            table.add_row(f"[bold]{ablation}[/]")
+            for row in (row for row in self.verdicts if row["ablation"] == ablation):
+                figures = row["figures"]
+                surprise = f" (expected {row['expect']})" if row["outcome"] == "failed" else ""
+                style = COLORS[figures["verdict"]] if scale != "smoke" else "dim"
+                interval = "" if figures["method"] == "exact" else escape("[{:.3g}, {:.3g}]".format(*figures["interval"]))
+                verdict = f"[{style}]{figures['verdict']}[/]{surprise}"
+                table.add_row(verdict, escape(row["claim"]), f"{figures['effect']:.3g}", interval, row["threshold"], str(figures["n"]))
+        terminal = self.terminal.isatty
+        width = self.config.get_terminal_writer().fullwidth if terminal else 140
+        console = Console(width=width, force_terminal=terminal, color_system="standard" if terminal else None)
+        with console.capture() as captured:
+            console.print(table)
+        return captured.get()
 
 
 def _span(seconds: float) -> str:

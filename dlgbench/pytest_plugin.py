@@ -6,15 +6,16 @@ A test module that declares `ABLATION` gets its tests parametrized: `cell` over 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dlgbench.ablation import Ablation, Cell, Run, named
+from dlgbench.ablation import Ablation, Cell, Run, declares, load, named
 from dlgbench.claim import Claim, Verdict
 from dlgbench.errors import DlgbenchError
 from dlgbench.scale import SCALES
@@ -103,41 +104,51 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("claim", claims, ids=[claim.id for _, claim in claims])
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """An ablation that makes no sense is one message, not a traceback."""
+    report = yield
+    raised = getattr(getattr(report, "call", None), "excinfo", None)
+    if raised is not None and isinstance(raised.value, DlgbenchError):
+        report.longrepr = str(raised.value)
+    return report
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Before any training: the store is opened once, what is spooled is sent, and data sets and models are checked."""
-    ablations = {param[0].name: param[0] for item in session.items if (param := _param(item))}
-    config = session.config
-    if not ablations or config.getoption("collectonly") or hasattr(config, "workerinput"):
-        return
-    try:
-        preflight(list(ablations.values()), scale_of(config), store_of(config), config)
-    except DlgbenchError as error:
-        raise pytest.UsageError(str(error)) from None
+    """Without xdist, this session is the one that runs the tests."""
+    if not hasattr(session.config, "workerinput") and not session.config.getoption("collectonly"):
+        preflight(session.config, {str(item.path) for item in session.items})
 
 
-def _param(item: pytest.Item) -> tuple[Ablation, Cell | Claim] | None:
-    params = getattr(getattr(item, "callspec", None), "params", {})
-    return next((params[name] for name in ("cell", "claim") if name in params), None)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
+    """With xdist, the controller looks before any worker starts."""
+    preflight(node.config, {str(node.config.rootpath / item.partition("::")[0]) for item in ids})
 
 
-def preflight(ablations: list[Ablation], scale: str, store: Store, config: pytest.Config) -> None:
-    """Opens the store, sends what is spooled, loads every data set and builds every model once.
+def preflight(config: pytest.Config, files: set[str]) -> None:
+    """Before any training: opens the store once, sends what is spooled, loads every data set and builds every model.
 
     Raises:
-        DlgbenchError: for the first that fails.
+        pytest.UsageError: for the first that fails.
     """
+    ablations = [load(Path(file), config.rootpath) for file in sorted(files) if declares(Path(file))]
+    if not ablations or config.stash[SETTINGS].get("looked"):
+        return
+    config.stash[SETTINGS]["looked"] = True
     from dlgbench.train import check
 
-    store.open()
-    if pushed := store.push_spool():
-        config.get_terminal_writer().line(f"dlgbench: {pushed} spooled runs sent to {store.uri}")
-    for ablation in ablations:
-        for recipe in {ablation.arm(arm, scale) for arm in ablation.arms_at(scale)}:
-            try:
+    scale, store, name = scale_of(config), store_of(config), ""
+    try:
+        store.open()
+        if pushed := store.push_spool():
+            config.get_terminal_writer().line(f"dlgbench: {pushed} spooled runs sent to {store.uri}")
+        for ablation in ablations:
+            name = f"{ablation.name}: "
+            for recipe in {ablation.arm(arm, scale) for arm in ablation.arms_at(scale)}:
                 check(recipe, scale)
-            except DlgbenchError as error:
-                raise DlgbenchError(f"{ablation.name}: {error}") from None
+    except DlgbenchError as error:
+        raise pytest.UsageError(f"{name}{error}") from None
 
 
 @pytest.fixture(scope="session")
@@ -164,7 +175,7 @@ def measure(_runner: Runner, record_property: Any) -> Any:
         before = _runner.trained
         with _one_message():
             run = _runner.run(*cell)
-        record_property("dlgbench", {"cell": cell[1].id, "ablation": cell[0].name, "trained": _runner.trained - before, "status": run.status})
+        record_property("dlgbench", {"trained": _runner.trained - before, "told": _runner.told()})
         return run
 
     return measure
@@ -176,13 +187,17 @@ def judge(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) ->
 
     def judge(of: tuple[Ablation, Claim]) -> Verdict:
         ablation, claim = of
-        scale = scale_of(pytestconfig)
+        scale, before = scale_of(pytestconfig), _runner.trained
         with _one_message():
             verdict = _runner.judge(ablation, scale)[claim]
-            if scale != "smoke":
-                _runner.store.save_verdict(ablation, scale, claim, verdict)
-        row: dict[str, Any] = {"ablation": ablation.name, "claim": claim.statement, "verdict": verdict.verdict, "line": verdict.line(claim)}
-        row |= {"effect": verdict.effect, "interval": list(verdict.interval), "n": verdict.n, "expect": claim.expect, "threshold": str(claim.threshold)}
+        row: dict[str, Any] = {
+            "ablation": ablation.name,
+            "claim": claim.statement,
+            "line": verdict.line(claim),
+            "expect": claim.expect,
+            "threshold": str(claim.threshold),
+        }
+        row |= {"figures": dataclasses.asdict(verdict), "trained": _runner.trained - before, "told": _runner.told()}
         record_property("dlgbench", row)
         settle(claim, verdict, scale)
         return verdict

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 from filelock import FileLock, Timeout
 
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
+from dlgbench.errors import DlgbenchError
 from dlgbench.judging import choose, judge_runs
 from dlgbench.tracking import Store
 
@@ -18,12 +20,14 @@ class Runner:
     Args:
         store: where runs are looked up and saved.
         since: runs that ended before this time do not count (`--rerun`).
-        tell: is told of what a user must know, such as a store out of reach.
+
+    A store that goes out of reach stops nothing: what is trained is spooled, and `told` has what the user must know.
     """
 
-    def __init__(self, store: Store, since: float = 0.0, tell: Callable[[str], None] = print) -> None:
-        self.store, self.since, self.tell = store, since, tell
+    def __init__(self, store: Store, since: float = 0.0) -> None:
+        self.store, self.since = store, since
         self.trained = 0
+        self._told: list[str] = []
         self._found: dict[tuple[str, str], Run] = {}
 
     def pull(self, cells: Sequence[Cell]) -> list[Run]:
@@ -48,18 +52,33 @@ class Runner:
             return True
         try:
             with FileLock(self.store.locks / f"{key}.lock", timeout=wait):
-                found = self.store.find(cell.ablation, key, self.since)
+                found = None
+                with self._telling():
+                    found = self.store.find(cell.ablation, key, self.since)
                 if found is None:
                     run, own = train(cell), False
                     self.trained += 1
                 else:
                     run, own = found
-                if not own and (error := self.store.save(cell, key, run)):
-                    self.tell(f"{error}\n{cell.ablation} {cell.id} is kept in {self.store.spool}; the next call sends it.")
+                if not own:
+                    with self._telling():
+                        self.store.save(cell, key, run)
                 self._found[cell.ablation, key] = run
         except Timeout:
             return False
         return True
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except DlgbenchError as error:
+            self._told.append(f"{error}. Runs are kept in {self.store.spool}; the next call sends them.")
+
+    def told(self) -> str:
+        """What the user must know since the last call; "" for nothing."""
+        told, self._told = self._told, []
+        return told[0] if told else ""
 
     def resolve(self, ablation: Ablation, arm: str, scale: str) -> list[Cell]:
         """The evaluation cells of an arm, each with the setting that the tuning chose; the tuning is pulled first."""
@@ -79,4 +98,9 @@ class Runner:
         """The verdicts on all claims of the ablation at a scale: one family, whatever else was run."""
         arms = {arm for claim in ablation.claims_at(scale) for _, arm in claim.effect.needs}
         cells = [cell for arm in ablation.arms_at(scale) if arm in arms for cell in self.resolve(ablation, arm, scale)]
-        return judge_runs(ablation, scale, dict(zip(cells, self.pull(cells), strict=True)))
+        verdicts = judge_runs(ablation, scale, dict(zip(cells, self.pull(cells), strict=True)))
+        if scale != "smoke":  # smoke's are plumbing
+            with self._telling():
+                for claim, verdict in verdicts.items():
+                    self.store.save_verdict(ablation, scale, claim, verdict)
+        return verdicts

@@ -131,7 +131,8 @@ def _verdict(claim: Claim, found: Sequence[Bounds], p: float | None, alpha: floa
     middles = tuple(low if low == high else (low if math.isfinite(low) else high) for low, high in found)
     level = 1 - (2 * alpha if threshold.kind == "within" else alpha)
     if p is None:
-        interval, method, effect = (min(middles), max(middles)), "exact", middles[0]
+        interval, method = (min(middles), max(middles)), "exact"
+        effect = max(middles, key=lambda number: abs(number - threshold.low)) if threshold.kind == "exactly" else middles[0]  # the worst seed
     elif _measured(found):
         interval, method, effect = t_interval(middles, level), "paired t", float(np.mean(middles))
     else:

@@ -69,7 +69,7 @@ class Store:
     def _client(self) -> Any:
         if self._client_ is None:
             os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-            os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+            os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
             os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
             logging.getLogger("alembic").setLevel(logging.WARNING)
             from mlflow import MlflowClient
@@ -105,18 +105,18 @@ class Store:
 
     # runs ---------------------------------------------------------------------------------------------------------------
 
-    def save(self, cell: Cell, fingerprint: str, run: Run) -> DlgbenchError | None:
-        """Stores what came of a cell. Returns the error, and keeps the run in the spool, where the store is out of reach."""
+    def save(self, cell: Cell, fingerprint: str, run: Run) -> None:
+        """Stores what came of a cell.
+
+        Raises:
+            DlgbenchError: where the store is out of reach; the run is then kept in the spool.
+        """
         record = {"cell": _cell_dict(cell), "fingerprint": fingerprint, "run": dataclasses.asdict(run), "ended": time.time()}
         file = self.spool / f"{cell.ablation.replace('/', '.')}-{fingerprint}.json"
         draft = file.with_suffix(f".{os.getpid()}.draft")
         draft.write_text(json.dumps(record))
         draft.replace(file)
-        try:
-            self._push(file)
-        except DlgbenchError as error:
-            return error
-        return None
+        self._push(file)
 
     def push_spool(self) -> int:
         """Sends every spooled run to the store; returns how many.

@@ -96,7 +96,9 @@ def test_the_name_is_the_files_place(tmp_path):
 def test_an_empty_folder_is_said_by_name(tmp_path):
     with pytest.raises(DlgbenchError, match=f"no ablations below {tmp_path}"):
         discover(tmp_path, tmp_path)
-    (tmp_path / "test_x.py").write_text("# ABLATION\n")
+    (tmp_path / "test_x.py").write_text("# ABLATION = 1\n")
+    with pytest.raises(DlgbenchError, match="no ablations below"):
+        discover(tmp_path, tmp_path)
     with pytest.raises(DlgbenchError, match="declares ABLATION"):
         load(tmp_path / "test_x.py", tmp_path)
 

@@ -161,7 +161,7 @@ def test_probes_do_not_change_the_training_they_watch():
     assert [point for point in watched.history if not point[0].endswith("by_layer")] == list(plain.history)
 
 
-def test_fingerprint_changes_with_all_that_determines_a_result(monkeypatch, tmp_path):
+def test_fingerprint_changes_with_all_that_determines_a_result(monkeypatch):
     prints = {
         "base": fingerprint(cell()),
         "seed": fingerprint(cell(seed=1)),
@@ -205,11 +205,11 @@ def test_what_cannot_be_carried_out_is_said_before_training(change, message):
 
 def test_gpu_without_cuda_is_one_message(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(DlgbenchError, match="scale gpu wants a CUDA device; torch finds none here. Use --scale cpu"):
+    with pytest.raises(DlgbenchError, match=r"scale gpu wants a CUDA device; torch finds none here\. Use --scale cpu"):
         train(Cell("a", "arm", 0, "gpu", RECIPE))
 
 
-def test_ctrl_c_is_a_keyboard_interrupt_and_can_be_pressed_again(tmp_path):
+def test_ctrl_c_is_a_keyboard_interrupt_and_can_be_pressed_again():
     code = """
         import signal
         from dlgbench import Cell, Recipe

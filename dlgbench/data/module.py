@@ -64,7 +64,8 @@ class DataModule(pl.LightningDataModule):
     """A recipe's data for one seed: training and validation split drawn from the pool by the `split` stream, on `device`.
 
     `data_args` of the recipe: `train` and `val`, the sizes of the two (default: a fifth of the pool, at most 10,000, for
-    validation, and the rest); `shrink`, the side of the squares of pixels that are averaged into one. Inputs are standardized by the training split's mean and standard deviation.
+    validation, and the rest); `shrink`, the side of the squares of pixels that are averaged into one.
+    Inputs are standardized by the training split's mean and standard deviation.
     The test split opens once, and only where `may_test` is set: tuning never sees it.
 
     Raises:

@@ -1,0 +1,148 @@
+"""From the store to one page: gather, draw, write."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from scipy import stats
+
+from dlgbench.ablation import Ablation
+from dlgbench.reports import curves, forest, layers, receptive_field, style, tables, words
+from dlgbench.reports.study import Origin, Study, gather, origin
+from dlgbench.reports.tables import Arms, ClaimRow, Grid
+from dlgbench.tracking import Store
+
+HERE = Path(__file__).parent
+PARTS = ("basics", "optimization", "regularization", "depth", "normalization", "convolution", "architectures", "image_to_image", "frameworks")
+FIGURES = (forest.draw, curves.draw, layers.draw, receptive_field.draw)  # each gives the drawings that the study's runs allow
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """A drawing as the page holds it."""
+
+    drawing: style.Drawing
+    svg: Markup
+    csv: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """One ablation as the page holds it."""
+
+    study: Study
+    claims: list[ClaimRow]
+    arms: Arms
+    grids: list[Grid]
+    figures: list[Shown]
+    origin: Origin
+    declared: int
+    diverged: list[tuple[str, int, str]]
+    csv: dict[str, str]
+
+
+def build(ablations: Sequence[Ablation], store: Store, scale: str | None, out: Path) -> Path:
+    """Writes the page and its figures and tables into `out`, attaches the figures to the store, and returns the page's path.
+
+    Args:
+        ablations: what to report on.
+        store: where the runs are.
+        scale: the scale to show; None for the fullest that has runs, each ablation its own.
+        out: the folder, made where it is missing: `index.html`, `claims.csv`, and a folder per ablation.
+
+    Raises:
+        DlgbenchError: where the store is out of reach, or has no runs of any of the ablations.
+    """
+    studies = gather(ablations, store, scale)
+    out.mkdir(parents=True, exist_ok=True)
+    tables.claims_frame(studies).to_csv(out / "claims.csv", index=False)
+    sections = [_section(study, out / study.ablation.name, store) for study in studies]
+    page = out / "index.html"
+    page.write_text(_render(sections), encoding="utf-8")
+    return page
+
+
+def _section(study: Study, folder: Path, store: Store) -> Section:
+    figures, pngs, csv = [], [], {}
+    for drawing in (drawing for draw in FIGURES for drawing in draw(study)):
+        png, svg = style.write(drawing, folder)
+        pngs.append(png)
+        figures.append(Shown(drawing, Markup(style.inline(svg, f"{study.slug}-{drawing.name}")), _uri(drawing.data)))
+    if study.runs:
+        store.attach(study.ablation.name, pngs)
+        for name, frame in (("arms", tables.arms_frame(study)), ("tuning", tables.tuning_frame(study))):
+            folder.mkdir(parents=True, exist_ok=True)
+            frame.to_csv(folder / f"{name}.csv", index=False)
+            csv[name] = _uri(frame)
+    return Section(
+        study=study,
+        claims=[tables.claim_row(study, claim) for claim in study.ablation.claims],
+        arms=tables.arms(study),
+        grids=tables.grids(study) if study.runs else [],
+        figures=figures,
+        origin=origin(list(study.runs.values())),
+        declared=len(study.ablation.cells(study.scale)),
+        diverged=[(arm, n, purpose) for purpose in ("evaluate", "tune") for arm, n in Counter(study.diverged(purpose)).items()],
+        csv=csv,
+    )
+
+
+def _uri(frame: pd.DataFrame) -> str:
+    """A table as a link that needs no file beside the page."""
+    return "data:text/csv;base64," + base64.b64encode(frame.to_csv(index=False).encode()).decode()
+
+
+def _render(sections: list[Section]) -> str:
+    environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {
+        "number": words.number,
+        "aligned": words.aligned,
+        "wanted": words.wanted,
+        "duration": words.duration,
+        "short": tables.short,
+        "listing": words.listing,
+    }
+    rows = [row for section in sections for row in section.claims]
+    return environment.get_template("page.html").render(
+        css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
+        parts=_parts(sections),
+        tally=Counter(row.verdict for row in rows),
+        unexpected=[row for row in rows if not row.expected],
+        symbols=style.SYMBOLS,
+        origin=origin([run for section in sections for run in section.study.runs.values()]),
+        claims_csv=_uri(tables.claims_frame([section.study for section in sections])),
+        twins=_twins(sections),
+        written=dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+
+
+def _parts(sections: list[Section]) -> dict[str, list[Section]]:
+    """The sections by the part of the lecture that their folder names, in the lecture's order; parts of one's own come before the controls."""
+    parts: dict[str, list[Section]] = {}
+    for section in sorted(sections, key=lambda section: _place(section.study.ablation.name)):
+        parts.setdefault(section.study.ablation.name.rpartition("/")[0].replace("_", " ") or "ablations", []).append(section)
+    return parts
+
+
+def _place(name: str) -> int:
+    folder = name.partition("/")[0]
+    return len(PARTS) + (folder == "controls") if folder not in PARTS else PARTS.index(folder)
+
+
+def _twins(sections: list[Section]) -> dict[str, float] | None:
+    """How many A/A claims came out supported, of how many that were run: the measured false-positive rate, with Clopper and Pearson's interval."""
+    controls = [section for section in sections if section.study.ablation.name.startswith("controls/")]
+    rows = [row for section in controls for row in section.claims if row.claim.statement.startswith("A/A") and row.verdict != "not run"]
+    if not rows:
+        return None
+    positive = sum(row.verdict == "supported" for row in rows)
+    span = stats.binomtest(positive, len(rows)).proportion_ci()
+    return {"supported": positive, "of": len(rows), "low": float(span.low), "high": float(span.high)}

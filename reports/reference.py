@@ -1,0 +1,86 @@
+"""The reference verdicts: a small JSON that is committed, and the README's table made of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dlgbench.ablation import Ablation
+from dlgbench.claim import Claim, Verdict
+from dlgbench.reports import style, words
+from dlgbench.reports.study import Study, gather, origin
+from dlgbench.tracking import Store
+
+
+def write(ablations: Sequence[Ablation], store: Store, scale: str, out: Path) -> Path:
+    """Writes `<scale>.json` into the folder `out`: the machine, and every claim that has runs with its verdict. Returns its path.
+
+    Raises:
+        DlgbenchError: where the store is out of reach, or has no runs at the scale.
+    """
+    studies = gather(ablations, store, scale)
+    about = origin([run for study in studies for run in study.runs.values()])
+    record = {
+        "scale": scale,
+        "machine": ", ".join(about.devices),
+        "versions": list(about.versions),
+        "git": list(about.commits),
+        "date": about.dates[-1] if about.dates else "",
+        "runs": {"finished": about.finished, "diverged": about.diverged},
+        "claims": [_claim(study, claim, verdict) for study in studies for claim, verdict in study.verdicts.items()],
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / f"{scale}.json"
+    file.write_text(json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    return file
+
+
+def _claim(study: Study, claim: Claim, verdict: Verdict) -> dict[str, Any]:
+    return {
+        "ablation": study.ablation.name,
+        "file": study.ablation.file,
+        "claim": claim.statement,
+        "slide": claim.slide or study.ablation.slide,
+        "expect": claim.expect,
+        "verdict": verdict.verdict,
+        "as_expected": words.as_expected(claim, verdict),
+        "effect": _json(verdict.effect),
+        "interval": [_json(end) for end in verdict.interval],
+        "level": verdict.level,
+        "method": verdict.method,
+        "p": verdict.p,
+        "n": verdict.n,
+        "wanted": words.wanted(claim.threshold),
+        "published": claim.published,
+        "source": claim.source,
+    }
+
+
+def _json(x: float) -> float | str:
+    """A figure, or `inf`, `-inf`, `nan` as a string: JSON has no numbers for them."""
+    return x if math.isfinite(x) else str(x)
+
+
+def markdown_table(file: Path) -> str:
+    """The table of verdicts of a reference file, as Markdown, under a line with machine, date and scale."""
+    record = json.loads(file.read_text(encoding="utf-8"))
+    head = f"Scale `{record['scale']}`, {record['machine']}, {record['date']}, {', '.join(record['versions'])}."
+    rows = ["| claim | verdict | effect | wanted | n | published |", "| --- | --- | --- | --- | --- | --- |"]
+    for claim in record["claims"]:
+        effect = words.number(float(claim["effect"]))
+        if claim["method"] != "exact" or claim["interval"][0] != claim["interval"][1]:
+            effect += f" {words.interval(*map(float, claim['interval']))}"
+        told = _told(claim["verdict"], claim["expect"], as_expected=claim["as_expected"])
+        cells = (f"[{claim['claim']}]({claim['file']})", told, effect, claim["wanted"], str(claim["n"]), claim["published"])
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join((head, "", *rows, ""))
+
+
+def _told(verdict: str, expect: str, *, as_expected: bool) -> str:
+    """The verdict with its symbol, and what was expected where the reader could not guess it."""
+    if as_expected:
+        return f"{style.SYMBOLS[verdict]} {verdict}" + ("" if verdict == "supported" else ", as expected")
+    return f"{style.SYMBOLS[verdict]} {verdict} ({expect} was expected)"

@@ -1,0 +1,117 @@
+"""How figures look and how they are written: colours, fonts, and the three files of each."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK, SOFT, GRID, ZONE, PAPER = "#22272e", "#66707c", "#e3e6ea", "#e4edf5", "#ffffff"
+VERDICTS = {"supported": "#0071b2", "refuted": "#d45e00", "inconclusive": "#7f8790"}  # blue, orange, grey: told apart by the colour-blind
+SYMBOLS = {"supported": "✓", "refuted": "✗", "inconclusive": "?", "not run": "–"}
+MARKERS = {"supported": "o", "refuted": "s", "inconclusive": "D"}
+ARMS: list[str] = [sns.color_palette("colorblind").as_hex()[place] for place in (0, 1, 2, 3, 4, 9, 5, 7)]  # without its pale pink and yellow
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
+# In the page these colours are the page's own, which change with light and dark.
+PAGE = {INK: "ink", SOFT: "soft", GRID: "grid", ZONE: "zone", PAPER: "paper", **{colour: name for name, colour in VERDICTS.items()}}
+
+RC: dict[Any, Any] = {
+    "figure.constrained_layout.use": True,
+    "figure.constrained_layout.h_pad": 0.06,
+    "figure.constrained_layout.w_pad": 0.06,
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.titlecolor": INK,
+    "axes.labelsize": 8.5,
+    "axes.labelcolor": SOFT,
+    "axes.edgecolor": SOFT,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.facecolor": "none",
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "text.color": INK,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.minor.size": 0,
+    "ytick.minor.size": 0,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.5,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "dlgbench",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawing:
+    """A figure with the numbers in it.
+
+    Args:
+        name: one word, the file's name.
+        title: what is to be seen.
+        caption: how to read it, with n, data set, scale and device.
+        figure: the matplotlib figure, made on no display.
+        data: every number that is drawn.
+    """
+
+    name: str
+    title: str
+    caption: str
+    figure: Figure
+    data: pd.DataFrame
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """The report's look, within the block only."""
+    with mpl.rc_context(RC):
+        yield
+
+
+def legend_beside(ax: Axes, title: str = "") -> None:
+    """A legend to the right of the axes, where it covers no data."""
+    ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0, handlelength=2.6, title=title or None, alignment="left")
+
+
+def write(drawing: Drawing, folder: Path) -> tuple[Path, str]:
+    """Writes PNG, SVG and CSV; returns the PNG's path and the SVG's text."""
+    folder.mkdir(parents=True, exist_ok=True)
+    png, buffer = folder / f"{drawing.name}.png", io.StringIO()
+    with styled():
+        drawing.figure.savefig(png, dpi=160, facecolor="white")
+        drawing.figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    png.with_suffix(".svg").write_text(buffer.getvalue(), encoding="utf-8")
+    drawing.data.to_csv(png.with_suffix(".csv"), index=False)
+    return png, buffer.getvalue()
+
+
+def inline(svg: str, prefix: str) -> str:
+    """An SVG's text ready to stand in a page: no prolog, ids of its own, and the page's colours for ink, grid and verdicts."""
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
+    svg = re.sub(r'href="#', f'href="#{prefix}-', svg)
+    svg = svg.replace("url(#", f"url(#{prefix}-")
+    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1), count=1)
+    for colour, name in PAGE.items():
+        svg = svg.replace(colour, f"var(--fig-{name})")
+    return svg

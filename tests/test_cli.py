@@ -1,0 +1,82 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dlgbench import cli
+from dlgbench.tracking import Store
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch, tmp_path):
+    """The repository's ablations over an empty store."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+
+
+def test_list_shows_every_claim(capsys):
+    assert cli.main(["list", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {"ablation", "file", "claim", "slide", "expect", "verdict"} <= rows[0].keys()
+    assert {row["ablation"] for row in rows} >= {"regularization/dropout", "depth/gradient_depth", "image_to_image/dilation"}
+    assert all((ROOT / row["file"]).is_file() and row["verdict"] is None for row in rows)
+    assert cli.main(["list", "ablations/image_to_image"]) == 0
+    assert "F3 sees 15x15" in capsys.readouterr().out
+
+
+def test_models_lists_the_registry(capsys):
+    assert cli.main(["models", "--json"]) == 0
+    row = next(row for row in json.loads(capsys.readouterr().out) if row["name"] == "mlp")
+    assert {"name", "family", "year", "parameters"} <= row.keys()
+    assert row["parameters"] == 118_282
+    assert cli.main(["models"]) == 0
+    assert "118,282" in capsys.readouterr().out
+
+
+def test_run_judges_and_reports_and_the_rest_reads_it_back(capfd, tmp_path, monkeypatch):
+    monkeypatch.setattr(Store, "attach", lambda *_: None)
+    assert cli.main(["run", "ablations/image_to_image", "--scale", "cpu", "-n", "0", "-q"]) == 0
+    out = capfd.readouterr().out
+    assert "17 passed" in out
+    assert "report: file://" in out
+    assert cli.main(["verdicts", "--json"]) == 0
+    rows = {row["claim"]: row for row in json.loads(capfd.readouterr().out)}
+    assert (rows["F3 sees 15x15"]["verdict"], rows["F3 sees 15x15"]["effect"], rows["F3 sees 15x15"]["p"]) == ("supported", 15, None)
+    assert rows["Control: three plain layers see 15x15 too"]["verdict"] == "refuted"
+    assert cli.main(["verdicts"]) == 0
+    assert "F3 sees 15x15" in capfd.readouterr().out
+    assert cli.main(["report", "--out", str(tmp_path / "page"), "--reference", str(tmp_path / "reference")]) == 0
+    assert "F3 sees 15x15" in (tmp_path / "page" / "index.html").read_text()
+    assert json.loads((tmp_path / "reference" / "cpu.json").read_text())["claims"]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["list", "nowhere"], "no ablations below nowhere"),
+        (["report"], "no runs"),
+        (["verdicts", "--tracking-uri", "http://127.0.0.1:9"], "the tracking store http://127.0.0.1:9 is out of reach"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(args, message, capsys):
+    assert cli.main(args) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_every_command_explains_itself():
+    for command in ("list", "run", "report", "ui", "models", "verdicts", "bench"):
+        done = subprocess.run([sys.executable, "-m", "dlgbench", command, "--help"], capture_output=True, text=True, check=False)
+        assert done.returncode == 0
+        assert done.stdout.startswith(f"usage: dlgbench {command}")
+
+
+def test_as_many_workers_as_cores(monkeypatch):
+    monkeypatch.setattr(cli.os, "sched_getaffinity", lambda _: range(64), raising=False)
+    assert cli.workers("cpu") == 64
+    assert cli.workers("gpu") == cli.MOST_GPU_WORKERS

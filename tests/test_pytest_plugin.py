@@ -1,0 +1,164 @@
+"""The plugin from outside: an ablation in somebody else's folder, with nothing but the package installed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from dlgbench import Ablation, Claim, Recipe, Verdict, at_least, value
+from dlgbench.data.images import FASHION_MNIST
+from dlgbench.pytest_plugin import settle
+from dlgbench.tracking import Store
+
+FILE = '''
+"""Does a wider net fit XOR better?"""
+from dlgbench import Ablation, Claim, Recipe, at_least, difference, value
+
+ABLATION = Ablation(
+    question="Does a wider net fit XOR better?", slide="mine",
+    recipe=Recipe(model="mlp", data="xor", data_args={"train": 300, "val": 100}, steps=STEPS, evaluations=2),
+    arms={"narrow": {"model_args.hidden": (1,)}, "wide": {"model_args.hidden": (32,)}},
+    tune={"lr": (0.3, 1.0)},
+    scales={"cpu": {"seeds": 5, "tuning_seeds": 1}, "gpu": {}},
+    claims=[
+        Claim("Wider is better", difference("test/error", "narrow", "wide"), at_least(0.05)),
+        Claim("Wider is much worse", difference("test/error", "wide", "narrow"), at_least(0.05)),
+        Claim("A slip of the slides", difference("test/error", "wide", "narrow"), at_least(0.05), expect="refuted"),
+        Claim("Between", difference("test/error", "narrow", "wide"), at_least(BETWEEN)),
+    ],
+)
+
+def test_cell(cell, measure):
+    measure(cell)
+
+def test_claim(claim, judge):
+    judge(claim)
+'''
+
+
+def write(folder, steps=200, between=0.25, data="xor"):
+    (folder / "pyproject.toml").write_text("[project]\nname = 'mine'\nversion = '0'\n")
+    file = folder / "test_width.py"
+    file.write_text(FILE.replace("STEPS", str(steps)).replace("BETWEEN", str(between)).replace('"xor"', f'"{data}"'))
+    return file
+
+
+def call(folder, *args, **options):
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--scale", "cpu", *args]
+    env = {**os.environ, "PYTEST_ADDOPTS": "", **options.pop("env", {})}
+    env.pop("MLFLOW_TRACKING_URI", None)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, env=env, check=False, **options)
+
+
+def test_somebody_elses_ablation_gets_everything_for_nothing(tmp_path):
+    write(tmp_path)
+    done = call(tmp_path, "-n", "2")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "14 of 14, 14 trained" in done.stdout
+    assert "supported: test/error: narrow - wide" in done.stdout
+    assert "refuted (expected supported)" in done.stdout
+    assert "1 failed, 17 passed" in done.stdout or "1 failed, 16 passed, 1 xfailed" in done.stdout
+    assert f"runs and verdicts: sqlite:///{tmp_path}/mlflow.db" in done.stdout
+    assert "Traceback" not in done.stdout
+
+    again = call(tmp_path, "-k", "claim and better")  # a claim alone, and nothing is trained again
+    assert again.returncode == 0, again.stdout
+    assert "1 passed" in again.stdout
+    runs = Store(f"sqlite:///{tmp_path}/mlflow.db", tmp_path)._client.search_runs(["1"], "tags.`dlgbench.kind` = 'cell'")
+    assert len(runs) == 14
+
+
+def test_a_claim_pulls_its_cells_in_a_fresh_store(tmp_path):
+    write(tmp_path, steps=20)
+    done = call(tmp_path, "test_width.py::test_claim", "-k", "slip")
+    assert "1 passed" in done.stdout or "1 xfailed" in done.stdout or "1 failed" in done.stdout, done.stdout
+    assert len(Store(f"sqlite:///{tmp_path}/mlflow.db", tmp_path)._client.search_runs(["1"], "tags.`dlgbench.kind` = 'cell'")) == 14
+
+
+def test_a_kill_in_the_middle_loses_and_doubles_nothing(tmp_path):
+    write(tmp_path, steps=3000)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--scale", "cpu", "-n", "2", "-k", "test_cell"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    store = Store(f"sqlite:///{tmp_path}/mlflow.db", tmp_path)
+    until = time.time() + 60
+    while time.time() < until and (not (tmp_path / "mlflow.db").exists() or len(finished(store)) < 3):
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    before = finished(store)
+    assert 3 <= len(before) < 14
+    done = call(tmp_path, "-n", "2", "-k", "test_cell")
+    assert done.returncode == 0, done.stdout
+    after = finished(store)
+    assert set(before.items()) <= set(after.items())  # kept as they were
+    assert len(after) == 14
+    assert len(store._client.search_runs(["1"])) == 14
+
+
+def finished(store):
+    everywhere = [experiment.experiment_id for experiment in store._client.search_experiments()]
+    runs = store._client.search_runs(everywhere, "tags.`dlgbench.kind` = 'cell' and attributes.status = 'FINISHED'")
+    return {run.data.tags["dlgbench.fingerprint"]: run.info.run_id for run in runs}
+
+
+@pytest.mark.parametrize(
+    ("data", "args", "message"),
+    [
+        ("xorr", (), "ERROR: width: no data set is called 'xorr'; did you mean 'xor'?"),
+        ("fashion_mnist", (), "train-images-idx3-ubyte is corrupt: SHA-256"),
+        ("xor", ("--scale", "gpu"), "scale gpu wants a CUDA device"),
+        ("xor", ("--tracking-uri", "http://127.0.0.1:9"), "ERROR: the tracking store http://127.0.0.1:9 is out of reach"),
+    ],
+)
+def test_a_users_mistake_is_one_message_before_any_training(tmp_path, data, args, message):
+    write(tmp_path, data=data)
+    raw = tmp_path / "data" / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name in FASHION_MNIST:
+        (raw / name).write_bytes(b"junk")
+    hidden = {"DLGBENCH_DATA": str(tmp_path / "data"), "CUDA_VISIBLE_DEVICES": ""}
+    for workers in ((), ("-n", "1")) if data == "xorr" else ((),):
+        done = call(tmp_path, *args, *workers, env=hidden)
+        assert done.returncode == 4, done.stdout + done.stderr
+        assert message in done.stdout + done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
+        assert "trained" not in done.stdout
+
+
+def test_an_ablation_that_makes_no_sense_says_so_without_a_traceback(tmp_path):
+    file = write(tmp_path)
+    file.write_text(file.read_text().replace('"wide", "narrow"), at_least(0.05)),', '"wide", "narow"), at_least(0.05)),'))
+    done = call(tmp_path)
+    assert done.returncode != 0
+    assert "no arm is called 'narow'; did you mean 'narrow'?" in done.stdout
+    assert "ablation.py" not in done.stdout
+
+
+ABLATION = Ablation("Q?", "S", Recipe(model="mlp", steps=0), {"a": {}}, [], {"cpu": {}, "gpu": {}})
+
+
+@pytest.mark.parametrize(
+    ("word", "expect", "scale", "outcome"),
+    [
+        ("supported", "supported", "cpu", None),
+        ("refuted", "refuted", "cpu", None),
+        ("refuted", "supported", "cpu", pytest.fail.Exception),
+        ("supported", "refuted", "cpu", pytest.fail.Exception),
+        ("supported", "not supported", "cpu", pytest.fail.Exception),
+        ("inconclusive", "not supported", "cpu", None),
+        ("inconclusive", "supported", "cpu", pytest.xfail.Exception),
+        ("inconclusive", "refuted", "cpu", pytest.xfail.Exception),
+        ("refuted", "supported", "smoke", pytest.skip.Exception),
+    ],
+)
+def test_outcomes(word, expect, scale, outcome):
+    claim = Claim("x", value("parameters", "a"), at_least(1), expect=expect)
+    verdict = Verdict(word, 1.0, (0.0, 2.0), 0.95, 0.5, 5, (1.0,) * 5, "paired t")
+    if outcome is None:
+        settle(claim, verdict, scale)
+    else:
+        with pytest.raises(outcome):
+            settle(claim, verdict, scale)
