@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     reports = add("report", report, "rebuild the figures and the page from the store alone, training nothing", folder=True, store=True)
     reports.add_argument("--scale", choices=["cpu", "gpu"], help="which runs to show (default: gpu where an ablation has them, else cpu)")
     reports.add_argument("--out", type=Path, metavar="DIR", help="where to (default: reports/build in the repository)")
-    reports.add_argument("--reference", type=Path, metavar="DIR", help="also write the verdicts as small JSON files there")
+    reports.add_argument("--reference", type=Path, metavar="DIR", help="also write the verdicts as small JSON files there (and README.md's table)")
     shown = add("ui", ui, "open MLflow on 127.0.0.1 over the store", store=True)
     shown.add_argument("--port", type=int, default=5000, help="port (default: 5000)")
     add("models", models, "every architecture with its family, year, paper and number of parameters", as_json=True)
@@ -220,7 +220,10 @@ def report(args: argparse.Namespace) -> int:
     if args.reference:
         for scale in [args.scale] if args.scale else [name for name in SCALES if name != "smoke"]:
             if any(store.runs(ablation, scale) for ablation in ablations):
-                print(f"reference: {reference.write(ablations, store, scale, args.reference)}")
+                file = reference.write(ablations, store, scale, args.reference)
+                print(f"reference: {file}")
+                if reference.refresh(args.reference / "../../README.md", file):
+                    print("the table of README.md is made of it")
     return 0
 
 

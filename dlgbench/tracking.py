@@ -18,15 +18,17 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from filelock import FileLock
 
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
 from dlgbench.errors import DlgbenchError
 from dlgbench.recipe import plain
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = ["ablation", "scale", "arm", "seed", "purpose", "setting", "status", "metric", "step", "value"]
 ABOUT = ("device", "git", "started", "wall")
@@ -324,6 +326,8 @@ def _sqlite_verdicts(file: Path) -> list[dict[str, str]]:
 
 def to_frame(runs: Mapping[Cell, Run]) -> pd.DataFrame:
     """Runs as a long DataFrame with `COLUMNS`. Step 0 is the summary; a curve's points have the step (over layers, the layer)."""
+    import pandas as pd
+
     rows = []
     for cell, run in runs.items():
         about = [cell.ablation, cell.scale, cell.arm, cell.seed, cell.purpose, json.dumps(plain(cell.setting)), run.status]

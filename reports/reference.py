@@ -84,3 +84,17 @@ def _told(verdict: str, expect: str, *, as_expected: bool) -> str:
     if as_expected:
         return f"{style.SYMBOLS[verdict]} {verdict}" + ("" if verdict == "supported" else ", as expected")
     return f"{style.SYMBOLS[verdict]} {verdict} ({expect} was expected)"
+
+
+def refresh(readme: Path, file: Path) -> bool:
+    """Writes the table of a reference file between the README's `<!-- verdicts: <scale> -->` and `<!-- end of verdicts -->`.
+
+    Returns whether the README has such a place.
+    """
+    start, end = f"<!-- verdicts: {file.stem} -->", "<!-- end of verdicts -->"
+    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    before, found, rest = text.partition(start)
+    _, closed, after = rest.partition(end)
+    if found and closed:
+        readme.write_text(f"{before}{start}\n{markdown_table(file)}{end}{after}", encoding="utf-8")
+    return bool(found and closed)

@@ -1,3 +1,4 @@
+import copy
 import math
 
 import pytest
@@ -35,8 +36,9 @@ def test_gradients_are_autograds():
 def test_a_probe_leaves_the_network_as_it_was():
     network = create_model("mlp", norm="batch", dropout=0.5)
     before = {name: value.clone() for name, value in network.state_dict().items()}
+    batch = (torch.rand(8, 1, 28, 28), torch.arange(8))
     random = torch.get_rng_state()
-    probe(Recipe(model="mlp", probes=("gradients", "activations"), steps=0), network, (torch.rand(8, 1, 28, 28), torch.arange(8)))
+    probe(Recipe(model="mlp", probes=("gradients", "activations"), steps=0), network, batch)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert torch.equal(random, torch.get_rng_state())
     assert all(p.grad is None and p.dtype == torch.float32 for p in network.parameters())
@@ -44,7 +46,8 @@ def test_a_probe_leaves_the_network_as_it_was():
 
 def test_activations_are_the_standard_deviations_before_g():
     network, x = create_model("mlp", hidden=(50, 40)), torch.rand(30, 1, 28, 28)
-    figures, curves = activations(network, (x, torch.zeros(30)))
+    figures, curves = activations(copy.deepcopy(network), (x, torch.zeros(30)))
+    network = network.double()
     z1 = network[1](x.double().flatten(1))
     assert curves["activation/by_layer"] == pytest.approx([z1.std().item(), network[3](z1.relu()).std().item()])
     assert figures["activation/last_sd"] == curves["activation/by_layer"][-1]

@@ -1,0 +1,35 @@
+"""What README.md says is true."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from dlgbench.reports import reference
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_ablation_in_the_readme_runs_anywhere(tmp_path):
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(code.splitlines()) <= 40
+    (tmp_path / "test_momentum.py").write_text(code)
+    command = [sys.executable, "-m", "pytest", "test_momentum.py", "--scale", "smoke", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
+    command += ["--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "6 passed, 1 skipped" in done.stdout
+
+
+def test_the_table_of_verdicts_is_the_reference_files():
+    table = README.split("<!-- verdicts: cpu -->\n")[1].split("<!-- end of verdicts -->")[0]
+    assert table == reference.markdown_table(ROOT / "reports" / "reference" / "cpu.json"), "dlgbench report --scale cpu --reference reports/reference"
+
+
+def test_every_session_that_the_readme_names_is_in_the_noxfile():
+    sessions = set(re.findall(r"nox -s ([a-z]+)", README))
+    noxfile = (ROOT / "noxfile.py").read_text()
+    assert sessions >= {"tests", "ablations", "ui", "report"}
+    for name in sessions:
+        assert re.search(rf'^def {name}\(session|name="{name}"', noxfile, re.MULTILINE), name
