@@ -9,7 +9,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -241,11 +241,17 @@ def declares(file: Path) -> bool:
     return bool(re.search(r"^ABLATION\b", text, re.MULTILINE) and re.search(r"^def test_\w+\(.*\b(cell|claim)\b", text, re.MULTILINE))
 
 
-def load(file: Path, root: Path) -> Ablation:
+def find_root(start: Path) -> Path:
+    """The nearest folder from `start` upwards that holds a pyproject.toml or ablations/, else the start: names, store and report hang on it."""
+    start = start.resolve()
+    return next((folder for folder in (start, *start.parents) if (folder / "pyproject.toml").is_file() or (folder / "ablations").is_dir()), start)
+
+
+def load(file: Path) -> Ablation:
     """The ABLATION that a file declares, with its name and file filled in.
 
     Raises:
-        DlgbenchError: where the file has no ABLATION.
+        DlgbenchError: where the file has no ABLATION, or one that makes no sense.
     """
     spec = importlib.util.spec_from_file_location(f"_dlgbench_{file.stem}_{abs(hash(file))}", file)
     assert spec is not None
@@ -255,19 +261,20 @@ def load(file: Path, root: Path) -> Ablation:
     spec.loader.exec_module(module)
     if not isinstance(getattr(module, "ABLATION", None), Ablation):
         raise DlgbenchError(f"{file}: an ablation file declares ABLATION = Ablation(...); none is there")
-    return named(module.ABLATION, file, root)
+    return named(module.ABLATION, file)
 
 
-def named(ablation: Ablation, file: Path, root: Path) -> Ablation:
+def named(ablation: Ablation, file: Path) -> Ablation:
     """The ablation with its name: the file's place below `ablations/` (or below the root), without `test_`."""
-    place = file.resolve().relative_to(root.resolve()) if file.resolve().is_relative_to(root.resolve()) else Path(file.name)
+    file = file.resolve()
+    place = file.relative_to(find_root(file.parent))
     parts = [part for part in place.with_suffix("").parts if part != "ablations"]
     parts[-1] = parts[-1].removeprefix("test_")
     return dataclasses.replace(ablation, name="/".join(parts), file=place.as_posix())
 
 
-def discover(folder: Path, root: Path) -> Iterator[Ablation]:
-    """Every ablation below a folder, by path.
+def discover(folder: Path) -> list[Ablation]:
+    """Every ablation below a folder, by path; or the one that a file declares.
 
     Raises:
         DlgbenchError: where the folder is not there or holds none.
@@ -276,4 +283,4 @@ def discover(folder: Path, root: Path) -> Iterator[Ablation]:
     files = [file for file in files if declares(file)]
     if not files:
         raise DlgbenchError(f"no ablations below {folder}: a folder with test_*.py files that declare ABLATION is wanted; name one, or go to its repository")
-    return (load(file, root) for file in files)
+    return [load(file) for file in files]

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dlgbench.ablation import Ablation, discover
+from dlgbench.ablation import Ablation, discover, find_root
 from dlgbench.errors import DlgbenchError
 from dlgbench.scale import SCALES
-from dlgbench.tracking import Store, find_root, find_uri
+from dlgbench.tracking import Store, find_uri
 
 COLORS = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
 MOST_GPU_WORKERS = 8  # that share one GPU
@@ -71,12 +71,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _ablations(folder: Path | None) -> list[Ablation]:
-    root = find_root()
-    return list(discover(folder or root / "ablations", root))
+    return discover(folder or find_root(Path.cwd()) / "ablations")
 
 
 def _store(args: argparse.Namespace) -> Store:
-    root = find_root()
+    root = find_root(Path.cwd())
     return Store(find_uri(root, args.tracking_uri), root)
 
 
@@ -166,7 +165,7 @@ def verdicts(args: argparse.Namespace) -> int:
 
 def run(rest: Sequence[str]) -> int:
     """Pytest over the ablations with workers, then the report."""
-    root = find_root()
+    root = find_root(Path.cwd())
     given = [arg for arg in rest if not arg.startswith("-") and Path(arg.partition("::")[0]).exists()]
     command = [sys.executable, "-m", "pytest", *([] if given else [str(root / "ablations")]), *rest]
     if not given and not (root / "ablations").is_dir():
@@ -215,7 +214,7 @@ def report(args: argparse.Namespace) -> int:
     from dlgbench.reports.build import build
 
     ablations, store = _ablations(args.folder), _store(args)
-    page = build(ablations, store, args.scale, args.out or find_root() / "reports" / "build")
+    page = build(ablations, store, args.scale, args.out or find_root(Path.cwd()) / "reports" / "build")
     print(f"report: {page.resolve().as_uri()}")
     if args.reference:
         for scale in [args.scale] if args.scale else [name for name in SCALES if name != "smoke"]:

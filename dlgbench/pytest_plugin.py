@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dlgbench.ablation import Ablation, Cell, Run, declares, load, named
+from dlgbench.ablation import Ablation, Cell, Run, declares, find_root, load, named
 from dlgbench.claim import Claim, Verdict
 from dlgbench.errors import DlgbenchError
 from dlgbench.scale import SCALES
@@ -46,10 +46,11 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["DLGBENCH_DATA"] = str(Path(config.getoption("--data-root")).resolve())
     from dlgbench.tracking import find_uri
 
-    scale = config.getoption("--scale")
+    root, scale = find_root(config.invocation_params.dir), config.getoption("--scale")
     config.stash[SETTINGS] = given or {
         "scale": scale if scale != "auto" else "",
-        "uri": find_uri(config.rootpath, config.getoption("--tracking-uri")),
+        "root": str(root),
+        "uri": find_uri(root, config.getoption("--tracking-uri")),
         "since": time.time() if config.getoption("--rerun") else 0.0,
     }
     if given is None:
@@ -86,7 +87,7 @@ def store_of(config: pytest.Config) -> Store:
     """The session's tracking store."""
     from dlgbench.tracking import Store
 
-    return Store(config.stash[SETTINGS]["uri"], config.rootpath)
+    return Store(config.stash[SETTINGS]["uri"], Path(config.stash[SETTINGS]["root"]))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -95,7 +96,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if not isinstance(ablation, Ablation):
         return
     scale = scale_of(metafunc.config)
-    ablation = named(ablation, Path(metafunc.module.__file__), metafunc.config.rootpath)
+    ablation = named(ablation, Path(metafunc.module.__file__))
     if "cell" in metafunc.fixturenames:
         cells = [(ablation, cell) for cell in ablation.cells(scale)]
         metafunc.parametrize("cell", cells, ids=[cell.id for _, cell in cells])
@@ -132,7 +133,7 @@ def preflight(config: pytest.Config, files: set[str]) -> None:
     Raises:
         pytest.UsageError: for the first that fails.
     """
-    ablations = [load(Path(file), config.rootpath) for file in sorted(files) if declares(Path(file))]
+    ablations = [load(Path(file)) for file in sorted(files) if declares(Path(file))]
     if not ablations or config.stash[SETTINGS].get("looked"):
         return
     config.stash[SETTINGS]["looked"] = True

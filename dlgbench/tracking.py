@@ -35,12 +35,6 @@ ABOUT = ("device", "git", "started", "wall")
 TAG = "dlgbench."
 
 
-def find_root(start: Path | None = None) -> Path:
-    """The nearest folder upwards that holds a pyproject.toml or ablations/, else the start: where the store and its state lie."""
-    start = (start or Path.cwd()).resolve()
-    return next((folder for folder in (start, *start.parents) if (folder / "pyproject.toml").is_file() or (folder / "ablations").is_dir()), start)
-
-
 def find_uri(root: Path, uri: str | None = None) -> str:
     """The tracking URI: as given, else `MLFLOW_TRACKING_URI`, else `sqlite:///<root>/mlflow.db`."""
     return uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dlgbench import Ablation, Claim, DlgbenchError, Recipe, at_least, difference, exactly, value
-from dlgbench.ablation import discover, load, named
+from dlgbench.ablation import discover, find_root, load, named
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "ablations").rglob("test_*.py"))
@@ -88,19 +88,21 @@ def test_nonsense_is_refused_when_declared(change, message):
 
 def test_the_name_is_the_files_place(tmp_path):
     ablation = Ablation(**SOUND)
-    assert named(ablation, ROOT / "ablations/depth/test_x.py", ROOT).name == "depth/x"
-    assert named(ablation, tmp_path / "test_mine.py", tmp_path).name == "mine"
-    assert named(ablation, tmp_path / "test_mine.py", ROOT).name == "mine"
+    assert named(ablation, ROOT / "ablations/depth/test_x.py").name == "depth/x"
+    assert named(ablation, tmp_path / "test_mine.py").name == "mine"
+    (tmp_path / "ablations" / "depth").mkdir(parents=True)
+    assert find_root(tmp_path / "ablations" / "depth") == tmp_path
+    assert named(ablation, tmp_path / "ablations" / "test_mine.py").name == "mine"
 
 
 def test_an_empty_folder_is_said_by_name(tmp_path):
     with pytest.raises(DlgbenchError, match=f"no ablations below {tmp_path}"):
-        discover(tmp_path, tmp_path)
+        discover(tmp_path)
     (tmp_path / "test_x.py").write_text("# ABLATION = 1\n")
     with pytest.raises(DlgbenchError, match="no ablations below"):
-        discover(tmp_path, tmp_path)
+        discover(tmp_path)
     with pytest.raises(DlgbenchError, match="declares ABLATION"):
-        load(tmp_path / "test_x.py", tmp_path)
+        load(tmp_path / "test_x.py")
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -108,11 +110,11 @@ def test_each_ablation_file_is_short_and_imports_only_the_public_names(file):
     text = file.read_text()
     assert len(text.splitlines()) <= 60
     assert set(re.findall(r"^(?:from|import) (\S+)", text, re.MULTILINE)) == {"dlgbench"}
-    ablation = load(file, ROOT)
+    ablation = load(file)
     assert ablation.name == "/".join([file.parent.name, file.stem.removeprefix("test_")])
     assert dataclasses.is_dataclass(ablation)
 
 
 def test_every_claim_of_a_control_expects_not_to_be_supported_or_is_exact():
-    for ablation in discover(ROOT / "ablations/controls", ROOT):
+    for ablation in discover(ROOT / "ablations/controls"):
         assert all(c.expect == "not supported" or c.threshold.kind == "exactly" for c in ablation.claims), ablation.name

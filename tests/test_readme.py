@@ -14,8 +14,8 @@ README = (ROOT / "README.md").read_text()
 def test_the_ablation_in_the_readme_runs_anywhere(tmp_path):
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert len(code.splitlines()) <= 40
-    (tmp_path / "test_momentum.py").write_text(code)
-    command = [sys.executable, "-m", "pytest", "test_momentum.py", "--scale", "smoke", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
+    (tmp_path / "test_sigmoid.py").write_text(code)
+    command = [sys.executable, "-m", "pytest", "test_sigmoid.py", "--scale", "smoke", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
     command += ["--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

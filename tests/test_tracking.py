@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from dlgbench import Ablation, Claim, DlgbenchError, Recipe, Run, Verdict, at_least, difference
-from dlgbench.tracking import COLUMNS, Store, find_root, find_uri, to_frame
+from dlgbench.tracking import COLUMNS, Store, find_uri, to_frame
 
 RECIPE = Recipe(model="mlp", data="digits", steps=10, model_args={"hidden": (3,)})
 ABLATION = Ablation(
@@ -150,8 +150,6 @@ def test_several_processes_may_open_a_fresh_store_at_once(tmp_path):
 
 def test_where_the_store_is(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    (tmp_path / "ablations" / "depth").mkdir(parents=True)
-    assert find_root(tmp_path / "ablations" / "depth") == tmp_path
     assert find_uri(tmp_path) == f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://there")
     assert find_uri(tmp_path) == "http://there"

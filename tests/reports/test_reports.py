@@ -40,7 +40,7 @@ def declare(**more):
 
 @pytest.fixture(scope="module")
 def ablation():
-    return named(declare(), Path("ablations/controls/test_tricks.py"), Path())
+    return named(declare(), Path("ablations/controls/test_tricks.py"))
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def exact():
             Claim("It sees 9x9", value("receptive_field", "near"), exactly(9), expect="refuted"),
         ],
     )
-    return named(field, Path("ablations/mine/test_field.py"), Path())
+    return named(field, Path("ablations/mine/test_field.py"))
 
 
 def fill(store, ablation, best):
@@ -178,7 +178,7 @@ def test_figures_are_artifacts_of_the_ablation(page, folder):
 
 
 def test_a_claim_without_runs_is_not_run(store, ablation, folder):
-    wider = named(declare(name="wider"), Path("ablations/controls/test_wider.py"), Path())
+    wider = named(declare(name="wider"), Path("ablations/controls/test_wider.py"))
     html = build([ablation, wider], store, "cpu", folder / "wider").read_text()
     assert html.count("not run</span>") == 1 + 2 * len(wider.claims)  # the tally; the table and the section
     assert "Not run at scale cpu" in html
