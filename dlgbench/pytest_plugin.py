@@ -40,7 +40,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Fixes what all workers must agree on: scale, store, the time from which runs count."""
     config.addinivalue_line("markers", "timing: measures time; runs alone")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     given = getattr(config, "workerinput", {}).get("dlgbench")
     if config.getoption("--data-root"):
         os.environ["DLGBENCH_DATA"] = str(Path(config.getoption("--data-root")).resolve())
@@ -95,6 +94,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     ablation = getattr(metafunc.module, "ABLATION", None)
     if not isinstance(ablation, Ablation):
         return
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
     scale = scale_of(metafunc.config)
     ablation = named(ablation, Path(metafunc.module.__file__))
     if "cell" in metafunc.fixturenames:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import logging
@@ -45,12 +46,23 @@ class Store:
 
     def __init__(self, uri: str, root: Path) -> None:
         self.uri, self.root = uri, root
-        self.spool = root / ".dlgbench" / "spool"
-        self.locks = root / ".dlgbench" / "locks"
-        for folder in (self.spool, self.locks):
-            folder.mkdir(parents=True, exist_ok=True)
+        self._state = root / ".dlgbench" / hashlib.sha256(uri.encode()).hexdigest()[:12]  # what waits for one store never goes to another
         self._experiments: dict[str, str] = {}
         self._client_: Any = None
+
+    @functools.cached_property
+    def spool(self) -> Path:
+        """Where runs wait until the store has them."""
+        return self._folder("spool")
+
+    @functools.cached_property
+    def locks(self) -> Path:
+        """Where this machine's workers keep out of each other's way."""
+        return self._folder("locks")
+
+    def _folder(self, name: str) -> Path:
+        (self._state / name).mkdir(parents=True, exist_ok=True)
+        return self._state / name
 
     def open(self) -> None:
         """Reaches the store, and migrates a fresh one.
@@ -110,9 +122,14 @@ class Store:
         record = {"cell": _cell_dict(cell), "fingerprint": fingerprint, "run": dataclasses.asdict(run), "ended": time.time()}
         file = self.spool / f"{cell.ablation.replace('/', '.')}-{fingerprint}.json"
         draft = file.with_suffix(f".{os.getpid()}.draft")
-        draft.write_text(json.dumps(record))
-        draft.replace(file)
-        self._push(file)
+        try:
+            draft.write_text(json.dumps(record))
+            draft.replace(file)
+        except OSError:  # a full disk here: the store may still have room
+            draft.unlink(missing_ok=True)
+        with self._reaching(), FileLock(self.locks / "push.lock"):
+            self._push(record)
+            file.unlink(missing_ok=True)
 
     def push_spool(self) -> int:
         """Sends every spooled run to the store; returns how many.
@@ -122,36 +139,33 @@ class Store:
         """
         files = sorted(self.spool.glob("*.json"))
         for file in files:
-            self._push(file)
+            with self._reaching(), FileLock(self.locks / "push.lock"):
+                self._push(json.loads(file.read_text()))
+                file.unlink()
         return len(files)
 
-    def _push(self, file: Path) -> None:
-        with self._reaching(), FileLock(self.locks / "push.lock"):
-            if not file.exists():
-                return  # another worker was quicker
-            record = json.loads(file.read_text())
-            cell, run = record["cell"], record["run"]
-            experiment = self._experiment(cell["ablation"])
-            same = f"tags.`{TAG}fingerprint` = '{record['fingerprint']}'"
-            for left in self._client.search_runs([experiment], f"{same} and attributes.status != 'FINISHED'"):
-                self._client.delete_run(left.info.run_id)  # what a kill left half written
-            start = int(1000 * float(run["provenance"].get("started", record["ended"])))
-            tags = {
-                "mlflow.runName": cell["id"],
-                "mlflow.source.name": cell["ablation"],
-                **{f"{TAG}{name}": str(cell[name]) for name in ("ablation", "arm", "seed", "scale", "purpose", "precision")},
-                f"{TAG}kind": "cell",
-                f"{TAG}fingerprint": record["fingerprint"],
-                f"{TAG}setting": json.dumps(cell["setting"]),
-                f"{TAG}recipe": cell["recipe"],
-                f"{TAG}status": run["status"],
-                f"{TAG}summary": json.dumps(run["summary"]),
-                **{f"{TAG}{name}": str(text) for name, text in run["provenance"].items()},
-            }
-            curves = {name for name, _, _ in run["history"]}
-            points = [*run["history"], *((name, 0, value) for name, value in run["summary"].items() if name not in curves)]
-            self._write(experiment, tags, cell["params"], points, start, int(1000 * record["ended"]))
-            file.unlink()
+    def _push(self, record: Mapping[str, Any]) -> None:
+        cell, run = record["cell"], record["run"]
+        experiment = self._experiment(cell["ablation"])
+        same = f"tags.`{TAG}fingerprint` = '{record['fingerprint']}'"
+        for left in self._client.search_runs([experiment], f"{same} and attributes.status != 'FINISHED'"):
+            self._client.delete_run(left.info.run_id)  # what a kill left half written
+        start = int(1000 * float(run["provenance"].get("started", record["ended"])))
+        tags = {
+            "mlflow.runName": cell["id"],
+            "mlflow.source.name": cell["ablation"],
+            **{f"{TAG}{name}": str(cell[name]) for name in ("ablation", "arm", "seed", "scale", "purpose", "precision")},
+            f"{TAG}kind": "cell",
+            f"{TAG}fingerprint": record["fingerprint"],
+            f"{TAG}setting": json.dumps(cell["setting"]),
+            f"{TAG}recipe": cell["recipe"],
+            f"{TAG}status": run["status"],
+            f"{TAG}summary": json.dumps(run["summary"]),
+            **{f"{TAG}{name}": str(text) for name, text in run["provenance"].items()},
+        }
+        curves = {name for name, _, _ in run["history"]}
+        points = [*run["history"], *((name, 0, value) for name, value in run["summary"].items() if name not in curves)]
+        self._write(experiment, tags, cell["params"], points, start, int(1000 * record["ended"]))
 
     def _write(self, experiment: str, tags: Mapping[str, str], params: Mapping[str, Any], points: list[Any], start: int, end: int) -> str:
         from mlflow.entities import Metric, Param

@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -6,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from dlgbench import cli
-from dlgbench.tracking import Store
 
 ROOT = Path(__file__).parents[1]
 
@@ -38,11 +38,12 @@ def test_models_lists_the_registry(capsys):
 
 
 def test_run_judges_and_reports_and_the_rest_reads_it_back(capfd, tmp_path, monkeypatch):
-    monkeypatch.setattr(Store, "attach", lambda *_: None)
-    assert cli.main(["run", "ablations/image_to_image", "--scale", "cpu", "-n", "0", "-q"]) == 0
+    shutil.copytree(ROOT / "ablations" / "image_to_image", tmp_path / "ablations" / "image_to_image")
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["run", "-k", "dilation", "--scale", "cpu", "-n", "0", "-q"]) == 0
     out = capfd.readouterr().out
     assert "17 passed" in out
-    assert "report: file://" in out
+    assert f"report: {(tmp_path / 'reports/build/index.html').as_uri()}" in out
     assert cli.main(["verdicts", "--json"]) == 0
     rows = {row["claim"]: row for row in json.loads(capfd.readouterr().out)}
     assert (rows["F3 sees 15x15"]["verdict"], rows["F3 sees 15x15"]["effect"], rows["F3 sees 15x15"]["p"]) == ("supported", 15, None)

@@ -87,13 +87,17 @@ def test_a_cell_that_another_worker_holds_is_waited_for(store):
 
 
 def test_a_run_survives_a_store_out_of_reach_and_the_user_is_told(tmp_path):
-    away = Store("http://127.0.0.1:9", tmp_path)
+    (tmp_path / "later").touch()  # a file where the folder should be
+    uri = f"sqlite:///{tmp_path}/later/mlflow.db"
+    away = Store(uri, tmp_path)
     runner = Runner(away)
     (run,) = runner.pull(ABLATION.tuning("a", "cpu")[:1])
     told = runner.told()
-    assert "http://127.0.0.1:9 is out of reach" in told
+    assert f"{uri} is out of reach" in told
     assert str(away.spool) in told
     assert runner.told() == ""
-    back = Runner(Store(f"sqlite:///{tmp_path}/mlflow.db", tmp_path))
+    (tmp_path / "later").unlink()
+    (tmp_path / "later").mkdir()
+    back = Runner(Store(uri, tmp_path))
     assert back.pull(ABLATION.tuning("a", "cpu")[:1]) == [run]  # from the spool
     assert back.trained == 0

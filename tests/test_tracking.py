@@ -83,17 +83,32 @@ def test_to_frame_is_long_and_names_every_run():
 
 
 def test_a_store_out_of_reach_costs_nothing(tmp_path):
-    away = Store("http://127.0.0.1:9", tmp_path)  # the discard port: nobody listens
-    with pytest.raises(DlgbenchError, match=r"the tracking store http://127\.0\.0\.1:9 is out of reach"):
+    (tmp_path / "later").touch()  # a file where the folder should be
+    uri = f"sqlite:///{tmp_path}/later/mlflow.db"
+    away = Store(uri, tmp_path)
+    with pytest.raises(DlgbenchError, match=f"the tracking store {uri} is out of reach"):
         away.save(READY, "f1", RUN)
     assert len(list(away.spool.glob("*.json"))) == 1
     assert away.find("x/y", "f1")[0].summary == RUN.summary  # found in the spool
     with pytest.raises(DlgbenchError, match="out of reach"):
         away.push_spool()
-    back = Store(f"sqlite:///{tmp_path}/mlflow.db", tmp_path)
+    assert Store(f"sqlite:///{tmp_path}/other.db", tmp_path).push_spool() == 0  # it waits for its own store
+    (tmp_path / "later").unlink()
+    (tmp_path / "later").mkdir()
+    back = Store(uri, tmp_path)
     assert back.push_spool() == 1
     assert back.push_spool() == 0
     assert len(back.runs(ABLATION, "cpu")) == 1
+
+
+def test_a_full_disk_beside_a_store_with_room(store, monkeypatch):
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    store.save(READY, "f1", RUN)
+    assert store.find("x/y", "f1")[1]
+    assert not list(store.spool.iterdir())
 
 
 def test_what_a_kill_left_half_written_is_replaced(store):

@@ -96,7 +96,9 @@ def _provide_fashion_mnist(raw: Path) -> None:
                 content = gzip.decompress(packed.read_bytes())
             except (OSError, EOFError) as error:
                 raise DlgbenchError(f"{packed} is corrupt: {error}. Mend: apt-get install --reinstall dataset-fashion-mnist") from None
-            (raw / file).write_bytes(_checked(packed, content, digest, "Mend: apt-get install --reinstall dataset-fashion-mnist"))
+            draft = raw / f"{file}.draft"
+            draft.write_bytes(_checked(packed, content, digest, "Mend: apt-get install --reinstall dataset-fashion-mnist"))
+            draft.replace(raw / file)
         return
     from torchvision.datasets import FashionMNIST
 
