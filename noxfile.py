@@ -22,7 +22,7 @@ def run(session: nox.Session, *command: str) -> None:
         session.log(f"making the environment {ENVIRONMENT}: a few minutes, once")
         session.run(sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT), external=True)
         groups = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "lint", "types")
-        session.run(PYTHON, "-m", "pip", "install", "--quiet", "-e", ".", *groups, external=True)
+        session.run(PYTHON, "-m", "pip", "install", "-e", ".", *groups, external=True)
         stamp.write_text(wanted)
     session.run(PYTHON, "-m", *command, external=True)
 

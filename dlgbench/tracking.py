@@ -250,7 +250,7 @@ class Store:
                 return
             now = int(1000 * time.time())
             tags = {
-                "mlflow.runName": f"verdict: {claim.statement} ({scale})"[:250],
+                "mlflow.runName": f"{verdict.verdict}: {claim.statement} ({scale})"[:250],
                 f"{TAG}kind": "verdict",
                 f"{TAG}ablation": ablation.name,
                 f"{TAG}scale": scale,
