@@ -39,6 +39,7 @@ class Cell:
     purpose: Purpose = "evaluate"
     precision: str = "32"
     setting: Mapping[str, Any] | None = None
+    slide: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "setting", frozen(self.setting))
@@ -144,7 +145,7 @@ class Ablation:
         """The cells that try an arm's grid, on tuning seeds."""
         at, recipe = self.at(scale), self.arm(arm, scale)
         return [
-            Cell(self.name, arm, TUNING_SEED + k, scale, recipe.but(setting), "tune", at.precision, setting)
+            Cell(self.name, arm, TUNING_SEED + k, scale, recipe.but(setting), "tune", at.precision, setting, self.slide)
             for setting in self.grid(arm, scale)
             for k in range(at.tuning_seeds)
         ]
@@ -152,7 +153,7 @@ class Ablation:
     def evaluation(self, arm: str, scale: str) -> list[Cell]:
         """The cells that evaluate an arm, on seeds that no tuning uses."""
         at = self.at(scale)
-        return [Cell(self.name, arm, seed, scale, self.arm(arm, scale), "evaluate", at.precision) for seed in range(at.seeds)]
+        return [Cell(self.name, arm, seed, scale, self.arm(arm, scale), "evaluate", at.precision, None, self.slide) for seed in range(at.seeds)]
 
     def cells(self, scale: str) -> list[Cell]:
         """Every cell, tuning first."""
@@ -196,8 +197,8 @@ def _check_arm(ablation: Ablation, arm: str, scale: str, where: str) -> None:
     for metric in recipe.target:
         if metric not in CURVES:
             raise unknown("metric for a target", metric, CURVES, where)
-    if recipe.steps and ablation.at(scale).seeds < LEAST_SEEDS:
-        raise DlgbenchError(f"{where}: a verdict on a training wants at least {LEAST_SEEDS} seeds; {ablation.at(scale).seeds} came")
+    if recipe.data is not None and ablation.at(scale).seeds < LEAST_SEEDS:
+        raise DlgbenchError(f"{where}: a verdict on what chance has a hand in wants at least {LEAST_SEEDS} seeds; {ablation.at(scale).seeds} came")
 
 
 def _check_tuning(ablation: Ablation, where: str) -> None:
@@ -209,6 +210,8 @@ def _check_tuning(ablation: Ablation, where: str) -> None:
     trained = {arm: scale for scale in ablation.scales for arm in ablation.arms_at(scale) if ablation.arm(arm, scale).steps}
     if set(trained) - set(grids):
         raise DlgbenchError(f"{where}: tune gives {', '.join(sorted(set(trained) - set(grids)))} no grid, and others one; the budgets must be equal")
+    for clash in ((arm, name) for arm in trained for name in grids[arm] if name in ablation.arms[arm]):
+        raise DlgbenchError(f"{where}: arm {clash[0]!r} sets {clash[1]}, and its grid would set it again; leave it to one of them")
     for name, points in ((name, points) for grid in grids.values() for name, points in grid.items()):
         if not isinstance(points, tuple) or not points:
             raise DlgbenchError(f"{where}, tune: {name} wants a tuple of values; {points!r} came")
@@ -237,7 +240,7 @@ def _check_claim(ablation: Ablation, claim: Claim, where: str) -> None:
 
 def declares(file: Path) -> bool:
     """Whether a file declares an ablation: an `ABLATION` at its top, and a test that takes a `cell` or a `claim`."""
-    text = file.read_text()
+    text = file.read_text(errors="replace")
     return bool(re.search(r"^ABLATION\b", text, re.MULTILINE) and re.search(r"^def test_\w+\(.*\b(cell|claim)\b", text, re.MULTILINE))
 
 
@@ -258,7 +261,15 @@ def load(file: Path) -> Ablation:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    sys.path.insert(0, str(file.parent.resolve()))
+    try:
+        spec.loader.exec_module(module)
+    except DlgbenchError as error:
+        raise DlgbenchError(f"{file}: {error}") from None
+    except Exception as error:
+        raise DlgbenchError(f"{file} can't be imported: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(str(file.parent.resolve()))
     if not isinstance(getattr(module, "ABLATION", None), Ablation):
         raise DlgbenchError(f"{file}: an ablation file declares ABLATION = Ablation(...); none is there")
     return named(module.ABLATION, file)

@@ -38,9 +38,8 @@ def _minus(a: Bounds, b: Bounds) -> Bounds:
 
 
 def _log(bounds: Bounds) -> Bounds:
-    if bounds[0] <= 0:
-        raise DlgbenchError(f"a log ratio needs numbers above 0; {bounds[0]:g} came")
-    return math.log(bounds[0]), math.log(bounds[1])
+    low, high = (math.log(x) if x > 0 else -math.inf for x in bounds)
+    return low, high
 
 
 def value(metric: str, arm: str) -> Effect:
@@ -147,8 +146,8 @@ class Claim:
     """
 
     statement: str
-    effect: Effect
-    threshold: Threshold
+    effect: Effect = None  # type: ignore[assignment]  # (a claim without one is refused by name, below)
+    threshold: Threshold = None  # type: ignore[assignment]
     slide: str = ""
     published: str = ""
     source: str = ""
@@ -199,9 +198,8 @@ class Verdict:
 
     def passes(self, claim: Claim) -> bool:
         """Whether the verdict is one that the declaration can live with."""
-        if claim.expect == "not supported":
-            return self.verdict != "supported"
-        return self.verdict == ("refuted" if claim.expect == "refuted" else "supported")
+        also = {"not supported": ("refuted", "inconclusive"), "inconclusive": ("inconclusive", "supported")}
+        return self.verdict in also.get(claim.expect, (claim.expect,))
 
 
 def unique(claims: Sequence[Claim], where: str) -> None:

@@ -18,6 +18,30 @@ from dlgbench.scale import SCALES
 from dlgbench.tracking import Store, find_uri
 
 COLORS = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
+VALUED = (
+    "-k",
+    "-m",
+    "-n",
+    "-p",
+    "-c",
+    "-o",
+    "-r",
+    "-W",
+    "--scale",
+    "--tracking-uri",
+    "--data-root",
+    "--rootdir",
+    "--numprocesses",
+    "--dist",
+    "--maxfail",
+    "--tb",
+    "--durations",
+    "--color",
+    "--junitxml",
+    "--basetemp",
+    "--ignore",
+    "--deselect",
+)  # options of pytest that take a value
 MOST_GPU_WORKERS = 8  # that share one GPU
 
 
@@ -166,7 +190,8 @@ def verdicts(args: argparse.Namespace) -> int:
 def run(rest: Sequence[str]) -> int:
     """Pytest over the ablations with workers, then the report."""
     root = find_root(Path.cwd())
-    given = [arg for arg in rest if not arg.startswith("-") and Path(arg.partition("::")[0]).exists()]
+    values = {k + 1 for k, arg in enumerate(rest) if arg in VALUED}
+    given = [arg for k, arg in enumerate(rest) if k not in values and not arg.startswith("-") and Path(arg.partition("::")[0]).exists()]
     command = [sys.executable, "-m", "pytest", *([] if given else [str(root / "ablations")]), *rest]
     if not given and not (root / "ablations").is_dir():
         raise DlgbenchError(f"no folder ablations/ in {root}: go to the repository, or name a folder or file")
@@ -174,11 +199,11 @@ def run(rest: Sequence[str]) -> int:
     if not any(arg.startswith(("-n", "--numprocesses", "--collect-only", "--co")) for arg in rest):
         command += ["-n", str(workers(scale))]
     code = _call(command)
-    if scale == "smoke" or code not in (0, 1):
+    if scale == "smoke" or code not in (0, 1) or "--collect-only" in rest or "--co" in rest:
         return code
     uri = _option(rest, "--tracking-uri")
     folder = Path(given[0].partition("::")[0]) if given and not (root / "ablations").is_dir() else None
-    report(argparse.Namespace(folder=folder, tracking_uri=uri, scale=None, out=None, reference=None))
+    report(argparse.Namespace(folder=folder, tracking_uri=uri, scale=scale if scale in ("cpu", "gpu") else None, out=None, reference=None))
     return code
 
 
@@ -221,7 +246,7 @@ def report(args: argparse.Namespace) -> int:
             if any(store.runs(ablation, scale) for ablation in ablations):
                 file = reference.write(ablations, store, scale, args.reference)
                 print(f"reference: {file}")
-                if reference.refresh(args.reference / "../../README.md", file):
+                if reference.refresh(find_root(Path.cwd()) / "README.md", file):
                     print("the table of README.md is made of it")
     return 0
 

@@ -16,7 +16,7 @@ from dlgbench.statistics import judge
 def judge_runs(ablation: Ablation, scale: str, runs: Mapping[Cell, Run]) -> dict[Claim, Verdict]:
     """The verdicts on the claims of an ablation, from its evaluation runs."""
     claims = ablation.claims_at(scale)
-    return dict(zip(claims, judge(claims, readings(runs)), strict=True))
+    return dict(zip(claims, judge(claims, readings(runs), ablation.at(scale).seeds), strict=True))
 
 
 def readings(runs: Mapping[Cell, Run]) -> dict[str, dict[int, dict[str, float]]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dlgbench.ablation import declares
 from dlgbench.pytest_plugin import SETTINGS, scale_of
 
 COLORS = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
@@ -39,7 +40,9 @@ class Progress:
         self._expect(ids)
 
     def _expect(self, ids: list[str]) -> None:
-        self.cells = {item for item in ids if "::test_cell[" in item}
+        named = {item for item in ids if "::test_cell[" in item}
+        files = {file for file in {item.partition("::")[0] for item in named} if declares(self.config.rootpath / file)}
+        self.cells = {item for item in named if item.partition("::")[0] in files}
         self.started = time.time()
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
@@ -52,7 +55,9 @@ class Progress:
         """Counts a cell, or tells a verdict as it falls."""
         if report.when != "call":
             return
-        row: dict[str, Any] = dict(report.user_properties).get("dlgbench", {})  # type: ignore[assignment]
+        row = dict(report.user_properties).get("dlgbench")
+        if not isinstance(row, dict):
+            row = {}
         self.trained += row.get("trained", 0)
         if row.get("told"):
             self._line(row["told"], "yellow")
@@ -66,7 +71,7 @@ class Progress:
     def _progress(self) -> None:
         last = self.done == len(self.cells)
         elapsed = time.time() - self.started
-        done = max(self.done, self.trained)  # a claim, or a cell that needs its arm tuned, trains cells before their own turn
+        done = min(max(self.done, self.trained), len(self.cells))  # a claim, or a cell that needs its arm tuned, trains cells before their own turn
         text = f"cells {done} of {len(self.cells)}, {self.trained} trained, {_span(elapsed)} gone"
         if elapsed > EVERY or last:
             text += f", about {_span(elapsed / done * (len(self.cells) - done))} left"

@@ -28,6 +28,7 @@ class Runner:
         self.store, self.since = store, since
         self.trained = 0
         self._told: list[str] = []
+        self._judged: dict[tuple[str, str], dict[Claim, Verdict]] = {}
         self._found: dict[tuple[str, str], Run] = {}
 
     def pull(self, cells: Sequence[Cell]) -> list[Run]:
@@ -96,6 +97,11 @@ class Runner:
 
     def judge(self, ablation: Ablation, scale: str) -> dict[Claim, Verdict]:
         """The verdicts on all claims of the ablation at a scale: one family, whatever else was run."""
+        if (ablation.name, scale) not in self._judged:
+            self._judged[ablation.name, scale] = self._judge(ablation, scale)
+        return self._judged[ablation.name, scale]
+
+    def _judge(self, ablation: Ablation, scale: str) -> dict[Claim, Verdict]:
         arms = {arm for claim in ablation.claims_at(scale) for _, arm in claim.effect.needs}
         cells = [cell for arm in ablation.arms_at(scale) if arm in arms for cell in self.resolve(ablation, arm, scale)]
         verdicts = judge_runs(ablation, scale, dict(zip(cells, self.pull(cells), strict=True)))

@@ -21,7 +21,7 @@ def known(summary: Mapping[str, float], metric: str) -> Bounds:
     A diverged run has the worst rank, (inf, inf), where smaller is better, and is unknown, (-inf, inf), otherwise.
     """
     if metric in summary:
-        return summary[metric], summary[metric]
+        return (-math.inf, math.inf) if math.isnan(summary[metric]) else (summary[metric], summary[metric])
     if f"{metric}/censored_at" in summary:
         return summary[f"{metric}/censored_at"], math.inf
     if "diverged" in summary and metric.endswith(SMALLER_IS_BETTER):
@@ -42,9 +42,11 @@ def effects(claim: Claim, readings: Readings) -> dict[int, Bounds]:
 
 def t_interval(values: Sequence[float], level: float) -> tuple[float, float]:
     """Student's interval for the mean, two-sided: mean ± t_(n-1) s / sqrt n. Values without spread give a point."""
-    mean, error = float(np.mean(values)), float(stats.sem(values)) if len(values) > 1 else math.inf
-    if error == 0.0:
-        return mean, mean
+    if len(values) < 2:
+        return -math.inf, math.inf
+    if np.ptp(values) == 0.0:
+        return values[0], values[0]
+    mean, error = float(np.mean(values)), float(stats.sem(values))
     low, high = stats.t.interval(level, len(values) - 1, mean, error)
     return float(low), float(high)
 
@@ -92,22 +94,26 @@ def holm(p_values: Sequence[float], alpha: float = ALPHA) -> tuple[list[float], 
     return adjusted, levels
 
 
-def judge(claims: Sequence[Claim], readings: Readings) -> list[Verdict]:
-    """The verdicts on the claims of one ablation, in their order. Claims about exact figures spend no error rate.
+def judge(claims: Sequence[Claim], readings: Readings, seeds: int) -> list[Verdict]:
+    """The verdicts on the claims of one ablation, in their order, from the `seeds` seeds that it declares.
 
+    Claims about exact figures (`exactly`, or a single seed declared: no chance in it) spend no error rate. While seeds are missing
+    a claim stays inconclusive.
+
+    The interval is over seeds: over fresh training splits, weights, orders and noise. The test split and each arm's chosen setting are
+    the same for all of them, so it says nothing about another test set.
     Supported: the whole interval lies within the threshold; refuted: wholly outside it; else inconclusive. The interval is
     Student's; where a run diverged or was censored it is the sign test's for the median.
     """
     found = [list(effects(claim, readings).values()) for claim in claims]
-    tested = [i for i, claim in enumerate(claims) if not _is_exact(claim, found[i])]
+    tested = [i for i, claim in enumerate(claims) if not _is_exact(claim, found[i], seeds)]
     adjusted, levels = holm([_p(found[i], claims[i].threshold) for i in tested])
     by_index = {i: (p, level) for i, p, level in zip(tested, adjusted, levels, strict=True)}
-    return [_verdict(claim, found[i], *by_index.get(i, (None, 0.0))) for i, claim in enumerate(claims)]
+    return [_verdict(claim, found[i], seeds, *by_index.get(i, (None, 0.0))) for i, claim in enumerate(claims)]
 
 
-def _is_exact(claim: Claim, found: Sequence[Bounds]) -> bool:
-    """An exact claim, or a figure without chance in it: one seed."""
-    return bool(found) and _measured(found) and (claim.threshold.kind == "exactly" or len(found) == 1)
+def _is_exact(claim: Claim, found: Sequence[Bounds], seeds: int) -> bool:
+    return bool(found) and _measured(found) and (claim.threshold.kind == "exactly" or seeds == 1)
 
 
 def _measured(found: Sequence[Bounds]) -> bool:
@@ -124,11 +130,12 @@ def _p(found: Sequence[Bounds], threshold: Threshold) -> float:
     return p / 2 if threshold.kind == "within" else p
 
 
-def _verdict(claim: Claim, found: Sequence[Bounds], p: float | None, alpha: float) -> Verdict:
+def _verdict(claim: Claim, found: Sequence[Bounds], seeds: int, p: float | None, alpha: float) -> Verdict:
     threshold, n = claim.threshold, len(found)
-    if not found:
-        return Verdict("inconclusive", math.nan, (-math.inf, math.inf), 1 - ALPHA, None, 0, (), "none", "no paired runs yet")
-    middles = tuple(low if low == high else (low if math.isfinite(low) else high) for low, high in found)
+    middles = tuple(map(_middle, found))
+    if n < seeds:
+        note = f"{n} of {seeds} seeds have run"
+        return Verdict("inconclusive", float(np.mean(middles)) if n else math.nan, (-math.inf, math.inf), 1 - ALPHA, None, n, middles, "none", note)
     level = 1 - (2 * alpha if threshold.kind == "within" else alpha)
     if p is None:
         interval, method = (min(middles), max(middles)), "exact"
@@ -137,11 +144,21 @@ def _verdict(claim: Claim, found: Sequence[Bounds], p: float | None, alpha: floa
         interval, method, effect = t_interval(middles, level), "paired t", float(np.mean(middles))
     else:
         interval, method = median_interval(found, level), "sign test"
-        effect = float(np.median(middles)) if all(map(math.isfinite, middles)) else sorted(middles)[n // 2]
+        effect = float(np.median(middles))
     inside = threshold.low <= interval[0] and interval[1] <= threshold.high
     outside = interval[1] < threshold.low or interval[0] > threshold.high
     if p is None and threshold.kind == "exactly":
         outside = not inside
+    if p is not None and p > ALPHA:  # an end that lies on the threshold excludes nothing
+        inside = outside = False
     open_ = sum(low != high or not math.isfinite(low) for low, high in found)
     note = f"{open_} of {n} seeds with a diverged or censored run: the interval is the median's, from ranks" if open_ else ""
     return Verdict("supported" if inside else "refuted" if outside else "inconclusive", effect, interval, level, p, n, middles, method, note)
+
+
+def _middle(bounds: Bounds) -> float:
+    """What stands for a bounded number in figures: itself, the finite one of its bounds, or nan where nothing is known."""
+    low, high = bounds
+    if low == high or math.isfinite(low):
+        return low
+    return high if math.isfinite(high) else math.nan

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ["ablation", "scale", "arm", "seed", "purpose", "setting", "status", "metric", "step", "value"]
-ABOUT = ("device", "git", "started", "wall")
+ABOUT = ("device", "git", "started", "wall", "engine")
 TAG = "dlgbench."
 
 
@@ -94,8 +94,8 @@ class Store:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 yield
-        except DlgbenchError:
-            raise
+        except (DlgbenchError, TypeError, AttributeError, NameError, KeyError, AssertionError):
+            raise  # a user's mistake, or one of ours: the store is in reach
         except Exception as error:  # noqa: BLE001  (MLflow, SQLAlchemy, requests and the OS each raise their own)
             reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
             raise DlgbenchError(f"the tracking store {self.uri} is out of reach: {reason}") from None
@@ -125,11 +125,14 @@ class Store:
         try:
             draft.write_text(json.dumps(record))
             draft.replace(file)
-        except OSError:  # a full disk here: the store may still have room
+        except OSError as full:  # no room here: the store may still have some
             draft.unlink(missing_ok=True)
-        with self._reaching(), FileLock(self.locks / "push.lock"):
-            self._push(record)
-            file.unlink(missing_ok=True)
+            try:
+                self._push(record)
+            except DlgbenchError as error:
+                raise DlgbenchError(f"{error}; and {self.spool} can't be written ({full}): the run of {cell.ablation} {cell.id} is lost") from None
+        else:
+            self._send(file)
 
     def push_spool(self) -> int:
         """Sends every spooled run to the store; returns how many.
@@ -137,35 +140,34 @@ class Store:
         Raises:
             DlgbenchError: where the store is out of reach; what is left stays spooled.
         """
-        files = sorted(self.spool.glob("*.json"))
-        for file in files:
-            with self._reaching(), FileLock(self.locks / "push.lock"):
-                self._push(json.loads(file.read_text()))
-                file.unlink()
-        return len(files)
+        return sum(self._send(file) for file in sorted(self.spool.glob("*.json")))
+
+    def _send(self, file: Path) -> bool:
+        """Sends a spooled run, once, whoever else tries; it then lies in `sent`, for a time when the store is out of reach."""
+        with FileLock(self.locks / f"{file.stem}.send.lock"):
+            try:
+                record = json.loads(file.read_text())
+            except FileNotFoundError:
+                return False  # another was quicker
+            except ValueError:
+                file.replace(file.with_suffix(".corrupt"))
+                return False
+            self._push(record)
+            file.replace(self._folder("sent") / f"{record['fingerprint']}.json")
+            return True
 
     def _push(self, record: Mapping[str, Any]) -> None:
-        cell, run = record["cell"], record["run"]
-        experiment = self._experiment(cell["ablation"])
-        same = f"tags.`{TAG}fingerprint` = '{record['fingerprint']}'"
-        for left in self._client.search_runs([experiment], f"{same} and attributes.status != 'FINISHED'"):
-            self._client.delete_run(left.info.run_id)  # what a kill left half written
-        start = int(1000 * float(run["provenance"].get("started", record["ended"])))
-        tags = {
-            "mlflow.runName": cell["id"],
-            "mlflow.source.name": cell["ablation"],
-            **{f"{TAG}{name}": str(cell[name]) for name in ("ablation", "arm", "seed", "scale", "purpose", "precision")},
-            f"{TAG}kind": "cell",
-            f"{TAG}fingerprint": record["fingerprint"],
-            f"{TAG}setting": json.dumps(cell["setting"]),
-            f"{TAG}recipe": cell["recipe"],
-            f"{TAG}status": run["status"],
-            f"{TAG}summary": json.dumps(run["summary"]),
-            **{f"{TAG}{name}": str(text) for name, text in run["provenance"].items()},
-        }
-        curves = {name for name, _, _ in run["history"]}
-        points = [*run["history"], *((name, 0, value) for name, value in run["summary"].items() if name not in curves)]
-        self._write(experiment, tags, cell["params"], points, start, int(1000 * record["ended"]))
+        """Writes a run into the store; not a second time, should a kill have come between that and the file's removal."""
+        cell, run, end = record["cell"], record["run"], int(1000 * record["ended"])
+        with self._reaching(), FileLock(self.locks / "push.lock"):
+            experiment = self._experiment(cell["ablation"])
+            for old in self._client.search_runs([experiment], f"tags.`{TAG}fingerprint` = '{record['fingerprint']}'"):
+                if old.info.status != "FINISHED":
+                    self._client.delete_run(old.info.run_id)  # what a kill left half written
+                elif old.info.end_time == end:
+                    return
+            tags, points = _tags_and_points(record)
+            self._write(experiment, tags, cell["params"], points, int(1000 * float(run["provenance"].get("started", record["ended"]))), end)
 
     def _write(self, experiment: str, tags: Mapping[str, str], params: Mapping[str, Any], points: list[Any], start: int, end: int) -> str:
         from mlflow.entities import Metric, Param
@@ -183,11 +185,26 @@ class Store:
 
         The same cell may have been run for another ablation; it is then returned with its curves, to be saved for this one too.
         """
-        for file in self.spool.glob(f"*-{fingerprint}.json"):
-            with contextlib.suppress(OSError, ValueError):  # pushed meanwhile, or cut off by a full disk: then it counts for nothing
+        spooled = self._kept(self.spool.glob(f"*-{fingerprint}.json"), ablation, since)
+        if spooled is not None:
+            return spooled
+        try:
+            return self._stored(ablation, fingerprint, since)
+        except DlgbenchError:
+            sent = self._kept([self._folder("sent") / f"{fingerprint}.json"], ablation, since)
+            if sent is None:
+                raise
+            return sent
+
+    def _kept(self, files: Iterable[Path], ablation: str, since: float) -> tuple[Run, bool] | None:
+        for file in files:
+            with contextlib.suppress(OSError, ValueError):  # sent meanwhile, or cut off by a full disk: then it counts for nothing
                 record = json.loads(file.read_text())
                 if record["ended"] >= since:
                     return _run(record["run"]), record["cell"]["ablation"] == ablation
+        return None
+
+    def _stored(self, ablation: str, fingerprint: str, since: float) -> tuple[Run, bool] | None:
         with self._reaching():
             everywhere = [found.experiment_id for found in self._client.search_experiments()]
             which = f"tags.`{TAG}fingerprint` = '{fingerprint}' and attributes.status = 'FINISHED' and attributes.end_time >= {int(1000 * since)}"
@@ -205,7 +222,10 @@ class Store:
         return Run(tags[f"{TAG}status"], json.loads(tags[f"{TAG}summary"]), tuple(point for point in points if point[1]), about)
 
     def runs(self, ablation: Ablation, scale: str, history: bool = False) -> dict[Cell, Run]:
-        """The newest finished run of each cell that the ablation declares now; a run of an older recipe is not among them."""
+        """The newest finished run of each cell that the ablation declares now.
+
+        A run of an older recipe, precision or engine is not among them: what is paired was computed alike.
+        """
         declared = {(cell.arm, str(cell.seed), cell.purpose, _setting(cell)): cell for cell in ablation.cells(scale)}
         with self._reaching():
             found = self._client.get_experiment_by_name(ablation.name)
@@ -218,10 +238,12 @@ class Store:
                     continue
                 if purpose == "evaluate" and setting != "null":
                     cell = cell.chosen(json.loads(setting))
-                if cell.recipe.to_json() == run.data.tags[f"{TAG}recipe"]:
+                if (cell.recipe.to_json(), cell.precision) == (run.data.tags[f"{TAG}recipe"], run.data.tags[f"{TAG}precision"]):
                     newest = {old: kept for old, kept in newest.items() if (old.arm, old.seed, old.purpose) != (arm, int(seed), "evaluate")}
+                    newest.pop(cell, None)  # so that the last is the newest of all
                     newest[cell] = run
-            return {cell: self._read(run, history) for cell, run in newest.items()}
+            engine = next((run.data.tags.get(f"{TAG}engine") for run in reversed(newest.values())), None)
+            return {cell: self._read(run, history) for cell, run in newest.items() if run.data.tags.get(f"{TAG}engine") == engine}
 
     def _search(self, experiments: list[str], which: str, order: str) -> Iterator[Any]:
         token = None
@@ -304,13 +326,32 @@ class Store:
                 self._client.log_artifact(run, str(file))
 
 
+def _tags_and_points(record: Mapping[str, Any]) -> tuple[dict[str, str], list[tuple[str, int, float]]]:
+    """What MLflow is told of a run: its tags, and its metrics as (name, step, value)."""
+    cell, run = record["cell"], record["run"]
+    tags = {
+        "mlflow.runName": cell["id"],
+        "mlflow.source.name": cell["ablation"],
+        **{f"{TAG}{name}": str(cell[name]) for name in ("ablation", "slide", "arm", "seed", "scale", "purpose", "precision")},
+        f"{TAG}kind": "cell",
+        f"{TAG}fingerprint": record["fingerprint"],
+        f"{TAG}setting": json.dumps(cell["setting"]),
+        f"{TAG}recipe": cell["recipe"],
+        f"{TAG}status": run["status"],
+        f"{TAG}summary": json.dumps(run["summary"]),
+        **{f"{TAG}{name}": str(text) for name, text in run["provenance"].items()},
+    }
+    curves = {name for name, _, _ in run["history"]}
+    return tags, [*map(tuple, run["history"]), *((name, 0, value) for name, value in run["summary"].items() if name not in curves)]
+
+
 def _run(record: Mapping[str, Any]) -> Run:
     history = tuple((name, int(step), float(value)) for name, step, value in record["history"])
     return Run(record["status"], record["summary"], history, record["provenance"])
 
 
 def _cell_dict(cell: Cell) -> dict[str, Any]:
-    fields = {name: getattr(cell, name) for name in ("ablation", "arm", "seed", "scale", "purpose", "precision", "id")}
+    fields = {name: getattr(cell, name) for name in ("ablation", "slide", "arm", "seed", "scale", "purpose", "precision", "id")}
     return {**fields, "setting": plain(cell.setting), "recipe": cell.recipe.to_json(), "params": cell.recipe.flat()}
 
 

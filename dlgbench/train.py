@@ -9,6 +9,7 @@ import os
 import signal
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,14 @@ from dlgbench.data.module import DataModule
 from dlgbench.errors import DlgbenchError, unknown
 from dlgbench.layers import initialization, sabotage
 from dlgbench.models import MODELS, create_model
-from dlgbench.probes import PROBE_ROWS, probe
+from dlgbench.probes import PROBE_ROWS, Figures, probe
 from dlgbench.provenance import provenance
 from dlgbench.recipe import Recipe
 from dlgbench.tasks import TASKS, Classification
 
 PACKAGE = Path(__file__).parent
 ENGINE = ("train.py", "streams.py", "recipe.py", "layers", "tasks", "probes")  # what computes every cell
+DATA = (PACKAGE / "data" / "module.py", PACKAGE / "data" / "arrays.py")
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 
 
@@ -46,14 +48,13 @@ def train(cell: Cell) -> Run:
     with streams.isolated(device):
         module, splits = prepare(cell, device)
         recipe = cell.recipe
-        rows = None if splits is None else (splits.train[0][:PROBE_ROWS], splits.train[1][:PROBE_ROWS])
-        figures, curves = probe(recipe, module.network, rows)
+        figures, curves = _probe(recipe, module, splits)
         history = [(name, layer, value) for name, values in curves.items() for layer, value in enumerate(values, 1)]
         if recipe.steps and splits is not None:
             torch.manual_seed(streams.stream_seed(cell.seed, "noise", recipe.replicate))
             figures |= _fit(module, splits, cell, device)
             history += module.history
-    about = {"started": f"{started:.3f}", "wall": f"{time.time() - started:.3f}", **provenance(str(device))}
+    about = {"started": f"{started:.3f}", "wall": f"{time.time() - started:.3f}", "engine": engine(), **provenance(str(device))}
     return Run("diverged" if module.diverged else "finished", figures, tuple(history), about)
 
 
@@ -81,8 +82,16 @@ def check(recipe: Recipe, scale: str) -> None:
         DlgbenchError: for an unknown or missing data set, a corrupt file, a model, optimizer or probe that does not fit.
     """
     cell = Cell("check", "check", 0, scale, recipe, "tune")
-    module, _ = prepare(cell, place(cell))
+    module, splits = prepare(cell, place(cell))
     module.configure_optimizers()
+    try:
+        _probe(recipe, module, splits)
+    except RuntimeError as error:
+        raise DlgbenchError(f"model {recipe.model} can't be probed with {', '.join(recipe.probes)}: {error}") from error
+
+
+def _probe(recipe: Recipe, module: Classification, splits: DataModule | None) -> Figures:
+    return probe(recipe, module.network, None if splits is None else (splits.train[0][:PROBE_ROWS], splits.train[1][:PROBE_ROWS]))
 
 
 def prepare(cell: Cell, device: torch.device) -> tuple[Classification, DataModule | None]:
@@ -112,7 +121,7 @@ def _fit(module: Classification, splits: DataModule, cell: Cell, device: torch.d
     last = {metric: value for metric, _, value in module.history}
     figures |= {metric: last[metric] for metric in ("val/loss", "val/error")}
     module.eval()
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=cell.precision == "bf16"):
         figures |= module.evaluate("train", *splits.train)
     if cell.purpose == "evaluate":
         _interruptible(trainer.test, module, splits, verbose=False)
@@ -169,10 +178,19 @@ def fingerprint(cell: Cell) -> str:
     files = [*(PACKAGE / name for name in ENGINE), Path(inspect.getfile(MODELS[recipe.model].build))]
     if recipe.data is not None:
         parts.append(data.load(recipe.data).digest)
-        files += [PACKAGE / "data" / "module.py", Path(inspect.getfile(data.LOADERS[recipe.data]))]
-    sources = sorted(source for file in files for source in (file.rglob("*.py") if file.is_dir() else [file]))
-    parts += [hashlib.sha256(_source(source)).hexdigest() for source in sources]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+        files += [*DATA, Path(inspect.getfile(data.LOADERS[recipe.data]))]
+    return hashlib.sha256("\n".join([*parts, *_digests(files)]).encode()).hexdigest()[:32]
+
+
+def engine() -> str:
+    """12 hex digits of SHA-256 over the source that computes every cell: runs of two engines are never paired."""
+    return hashlib.sha256("\n".join(_digests([*(PACKAGE / name for name in ENGINE), *DATA])).encode()).hexdigest()[:12]
+
+
+def _digests(files: Sequence[Path]) -> list[str]:
+    """The SHA-256 of each file, and of each Python file of a folder, wherever they lie."""
+    sources = {source for file in files for source in (file.rglob("*.py") if file.is_dir() else [file])}
+    return sorted(hashlib.sha256(_source(source)).hexdigest() for source in sources)
 
 
 _SOURCES: dict[Path, bytes] = {}

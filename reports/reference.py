@@ -46,7 +46,7 @@ def _claim(study: Study, claim: Claim, verdict: Verdict) -> dict[str, Any]:
         "slide": claim.slide or study.ablation.slide,
         "expect": claim.expect,
         "verdict": verdict.verdict,
-        "as_expected": words.as_expected(claim, verdict),
+        "as_expected": verdict.passes(claim),
         "effect": _json(verdict.effect),
         "interval": [_json(end) for end in verdict.interval],
         "level": verdict.level,

@@ -42,7 +42,7 @@ def claim_row(study: Study, claim: Claim) -> ClaimRow:
         scales = [scale for scale in study.ablation.scales if claim in study.ablation.claims_at(scale)]
         note = "" if study.scale in scales else f"its arms run at scale {' and '.join(scales)}"
         return ClaimRow(claim, slide, "not run", style.SYMBOLS["not run"], said, expected=True, note=note)
-    row = ClaimRow(claim, slide, verdict.verdict, style.SYMBOLS[verdict.verdict], said, words.as_expected(claim, verdict), words.number(verdict.effect))
+    row = ClaimRow(claim, slide, verdict.verdict, style.SYMBOLS[verdict.verdict], said, verdict.passes(claim), words.number(verdict.effect))
     level = "range over the seeds" if verdict.method == "exact" else f"{100 * verdict.level:.3g}\u00a0%"
     span, level = ("", "") if words.is_point(verdict) else (words.interval(*verdict.interval), level)
     return dataclasses.replace(row, interval=span, level=level, p=words.p_value(verdict.p), n=verdict.n, note=verdict.note)

@@ -78,16 +78,11 @@ def is_point(verdict: Verdict) -> bool:
     return verdict.method == "exact" and verdict.interval[0] == verdict.interval[1]
 
 
-def as_expected(claim: Claim, verdict: Verdict) -> bool:
-    """Whether the verdict is the one written down beforehand; a negative control's is any but supported."""
-    return verdict.verdict != "supported" if claim.expect == "not supported" else verdict.verdict == claim.expect
-
-
 def expectation(claim: Claim, verdict: Verdict | None) -> str:
     """`as expected`, `not as expected (...)`, or, where an answer was expected and none came, `undecided (...)`."""
     if verdict is None:
         return f"expected: {claim.expect}"
-    if as_expected(claim, verdict):
+    if verdict.passes(claim):
         return "as expected" + {"not supported": ": a control", "refuted": ": a slip"}.get(claim.expect, "")
     start = "undecided" if verdict.verdict == "inconclusive" else "not as expected"
     return f"{start} ({claim.expect} was expected)"

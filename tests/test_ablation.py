@@ -74,6 +74,8 @@ def claim(metric, arm="none"):
         ({"scales": {"cpu": {"arms": ("none",)}, "gpu": {"arms": ("none",)}}}, "claim 'C': no scale runs all of its arms"),
         ({"tune": {"none": {"lr": (0.1,)}, "dropout": {"lr": (0.1, 0.2)}}}, "the same tuning budget"),
         ({"tune": {"none": {"lr": (0.1,)}}}, "tune gives dropout no grid"),
+        ({"arms": {"a": {"lr": 0.1}, "none": {}, "dropout": {}}}, "arm 'a' sets lr, and its grid would set it again"),
+        ({"recipe": SOUND["recipe"].but(steps=0), "tune": {}, "claims": [], "scales": {"cpu": {"seeds": 1}, "gpu": {}}}, "at least 5 seeds; 1 came"),
         ({"tune": {"lr": 0.1}}, "lr wants a tuple of values; 0.1 came"),
         ({"tune": {"lrr": (0.1,)}}, "no field of Recipe is called 'lrr'; did you mean 'lr'?"),
         ({"select": "test/error"}, "no metric on the validation split is called 'test/error'"),

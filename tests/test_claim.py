@@ -34,6 +34,8 @@ def test_effects_by_hand(effect, wanted):
 def test_nonsense_is_refused_when_declared():
     with pytest.raises(DlgbenchError, match=r"claim 'x': a threshold is wanted \(at_least, at_most, within, exactly\); 0.5 came"):
         Claim("x", value("e", "a"), 0.5)  # type: ignore[arg-type]
+    with pytest.raises(DlgbenchError, match=r"claim 'x': a threshold is wanted .* None came"):
+        Claim("x", value("e", "a"))
     with pytest.raises(DlgbenchError, match="an effect is wanted"):
         Claim("x", "e", at_least(1))  # type: ignore[arg-type]
     with pytest.raises(DlgbenchError, match="no verdict is called 'suported'; did you mean 'supported'"):
@@ -46,7 +48,7 @@ def test_nonsense_is_refused_when_declared():
 
 @pytest.mark.parametrize(
     ("expect", "passing"),
-    [("supported", {"supported"}), ("refuted", {"refuted"}), ("not supported", {"refuted", "inconclusive"}), ("inconclusive", {"supported"})],
+    [("supported", {"supported"}), ("refuted", {"refuted"}), ("not supported", {"refuted", "inconclusive"}), ("inconclusive", {"supported", "inconclusive"})],
 )
 def test_which_verdicts_a_declaration_can_live_with(expect, passing):
     claim = Claim("x", value("e", "a"), at_least(1), expect=expect)

@@ -77,6 +77,23 @@ def test_every_command_explains_itself():
         assert done.stdout.startswith(f"usage: dlgbench {command}")
 
 
+@pytest.mark.parametrize(
+    ("args", "paths"),
+    [
+        (["-k", "tests", "--data-root", "dlgbench"], ["ABLATIONS"]),
+        (["--scale", "cpu"], ["ABLATIONS"]),
+        (["ablations/depth", "-x"], []),
+        (["-v", "ablations/depth/test_initialization.py::test_claim"], []),
+    ],
+)
+def test_run_hands_over_to_pytest_what_it_is_given(args, paths, monkeypatch):
+    called = []
+    monkeypatch.setattr(cli, "_call", lambda command: called.append(command) or 5)
+    assert cli.main(["run", *args]) == 5
+    (command,) = called
+    assert command[3:] == [str(ROOT / "ablations") for _ in paths] + args + ["-n", str(cli.workers("cpu"))]
+
+
 def test_as_many_workers_as_cores(monkeypatch):
     monkeypatch.setattr(cli.os, "sched_getaffinity", lambda _: range(64), raising=False)
     assert cli.workers("cpu") == 64

@@ -28,7 +28,7 @@ MAY = {
     "train": {"ablation", "errors", "recipe", "streams", "provenance", "data", "layers", "models", "probes", "tasks"},
     "tracking": {"ablation", "claim", "errors", "recipe"},
     "runner": {"ablation", "claim", "errors", "judging", "tracking", "train"},
-    "progress": {"pytest_plugin"},
+    "progress": {"ablation", "pytest_plugin"},
     "reports": {"ablation", "claim", "errors", "judging", "metrics", "recipe", "scale", "statistics", "tracking", "provenance"},
 }
 

@@ -42,6 +42,17 @@ def test_a_claim_pulls_the_cells_it_needs_and_they_are_not_run_again(store):
     assert judge_runs(ABLATION, "cpu", store.runs(ABLATION, "cpu"))[ABLATION.claims[0]] == verdict  # the report's way
 
 
+def test_a_store_that_goes_away_does_not_make_finished_cells_anew(tmp_path):
+    uri = f"sqlite:///{tmp_path}/later/mlflow.db"
+    (tmp_path / "later").mkdir()
+    Runner(Store(uri, tmp_path)).pull(ABLATION.tuning("a", "cpu"))
+    (tmp_path / "later").rename(tmp_path / "away")
+    (tmp_path / "later").touch()
+    runner = Runner(Store(uri, tmp_path))
+    assert len(runner.pull(ABLATION.tuning("a", "cpu"))) == 2
+    assert runner.trained == 0
+
+
 def test_rerun_trains_again_once(store):
     import time
 

@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dlgbench import Claim, at_least, at_most, difference, exactly, value, within
-from dlgbench.statistics import holm, judge, known, median_interval, t_interval, t_p
+from dlgbench import Claim, at_least, at_most, difference, exactly, log_ratio, statistics, value, within
+from dlgbench.statistics import holm, known, median_interval, t_interval, t_p
+
+
+def judge(claims, arms, seeds=1):
+    return statistics.judge(claims, arms, seeds)
 
 
 def readings(values, other=None):
@@ -16,7 +20,7 @@ def readings(values, other=None):
 
 
 def one(threshold, values, effect=None):
-    return judge([Claim("x", effect or value("m", "a"), threshold)], readings(values))[0]
+    return judge([Claim("x", effect or value("m", "a"), threshold)], readings(values), max(len(values), 1))[0]
 
 
 def test_t_interval_by_hand():
@@ -82,15 +86,51 @@ def test_interval_and_p_always_say_the_same():
     for _ in range(100):
         arms = {name: {s: {"m": v} for s, v in enumerate(rng.normal(rng.uniform(0, 2), 1, 6))} for name in "abcd"}
         claims = [Claim(name, value("m", name), threshold) for name, threshold in zip("abcd", [at_least(0), at_most(0), within(0.5), at_least(1)], strict=True)]
-        for verdict in judge(claims, arms):
+        for verdict in judge(claims, arms, 6):
             assert (verdict.verdict != "inconclusive") == (verdict.p <= 0.05)
 
 
 def test_exact_claims_spend_no_error_rate():
     arms = readings([1.0, 2, 3, 4, 5])
-    alone = judge([Claim("x", value("m", "a"), at_least(0))], arms)[0]
-    beside = judge([Claim("x", value("m", "a"), at_least(0)), Claim("y", value("m", "a"), exactly(1))], arms)[0]
+    alone = judge([Claim("x", value("m", "a"), at_least(0))], arms, 5)[0]
+    beside = judge([Claim("x", value("m", "a"), at_least(0)), Claim("y", value("m", "a"), exactly(1))], arms, 5)[0]
     assert alone == beside
+
+
+def test_while_seeds_are_missing_nothing_is_decided():
+    claims = [Claim("x", value("m", "a"), at_least(0)), Claim("y", value("m", "a"), at_most(1e-6))]
+    for verdict in judge(claims, readings([1.0]), 5) + judge(claims, readings([1.0, 1.0, 1.0]), 5):
+        assert verdict.verdict == "inconclusive"
+        assert "of 5 seeds have run" in verdict.note
+
+
+@pytest.mark.parametrize(
+    ("threshold", "values"),
+    [(at_least(0), [0.0] * 10), (at_least(0.1), [0.1] * 3), (at_most(2), [2, 2, 2, 2, 2])],
+)
+def test_an_end_on_the_threshold_decides_nothing(threshold, values):
+    verdict = one(threshold, values)
+    assert (verdict.verdict, verdict.p) == ("inconclusive", 1.0)
+
+
+def test_ties_at_the_threshold_decide_nothing_by_ranks_either():
+    arms = {"a": {s: {"steps_to_target/censored_at": 100.0} for s in range(10)}}
+    verdict = judge([Claim("x", value("steps_to_target", "a"), at_least(100))], arms, 10)[0]
+    assert (verdict.verdict, verdict.p) == ("inconclusive", 1.0)
+
+
+def test_what_is_not_known_has_no_number():
+    arms = {arm: {s: {"diverged": 1.0} for s in range(10)} for arm in "ab"}
+    verdict = judge([Claim("x", difference("test/error", "a", "b"), at_least(0))], arms, 10)[0]
+    assert math.isnan(verdict.effect)
+    assert verdict.verdict == "inconclusive"
+    assert known({"gradient/log10_ratio": math.nan}, "gradient/log10_ratio") == (-math.inf, math.inf)
+
+
+def test_a_log_ratio_of_nothing_spoils_no_other_claim():
+    arms = readings([0.0] * 6, [1.0] * 6)
+    verdicts = judge([Claim("x", log_ratio("m", "a", "b"), at_least(0)), Claim("y", value("m", "b"), at_least(0))], arms, 6)
+    assert [verdict.verdict for verdict in verdicts] == ["refuted", "supported"]  # ln 0 lies below everything
 
 
 def test_median_interval_is_the_sign_tests():

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import subprocess
 import sys
@@ -109,6 +110,9 @@ def test_a_full_disk_beside_a_store_with_room(store, monkeypatch):
     store.save(READY, "f1", RUN)
     assert store.find("x/y", "f1")[1]
     assert not list(store.spool.iterdir())
+    monkeypatch.setattr(Store, "_experiment", lambda *_: (_ for _ in ()).throw(OSError("gone")))
+    with pytest.raises(DlgbenchError, match=r"out of reach: gone; and .* can't be written .* is lost"):
+        store.save(TUNING, "f2", RUN)
 
 
 def test_what_a_kill_left_half_written_is_replaced(store):
@@ -122,6 +126,31 @@ def test_what_a_kill_left_half_written_is_replaced(store):
     left = store._client.search_runs([experiment], "tags.`dlgbench.fingerprint` = 'f2'")
     assert [run.info.status for run in left] == ["FINISHED"]
     assert half.info.run_id not in {run.info.run_id for run in left}
+
+
+def test_a_kill_between_store_and_spool_doubles_nothing(store):
+    store.save(READY, "f1", RUN)
+    (sent,) = (store._state / "sent").iterdir()
+    sent.rename(store.spool / "x.y-f1.json")  # as it was before the kill
+    store.push_spool()
+    assert len(store._client.search_runs([store._client.get_experiment_by_name("x/y").experiment_id])) == 1
+
+
+def test_a_corrupt_spool_file_is_set_aside(store):
+    (store.spool / "x.y-f1.json").write_text('{"cell": ')
+    assert store.push_spool() == 0
+    assert store.find("x/y", "f1") is None
+    assert [file.name for file in store.spool.iterdir()] == ["x.y-f1.corrupt"]
+
+
+def test_runs_of_two_precisions_or_two_engines_are_never_paired(store):
+    half = dataclasses.replace(ABLATION, scales={"cpu": {"seeds": 5, "tuning_seeds": 1, "precision": "bf16"}, "gpu": {}})
+    old, new = (dataclasses.replace(RUN, provenance={"engine": engine}) for engine in ("e1", "e2"))
+    store.save(READY, "f1", old)
+    assert store.runs(half, "cpu") == {}
+    other = next(cell for cell in CELLS if cell.id == "a-s1").chosen({"weight_decay": 0.1})
+    store.save(other, "f2", new)
+    assert set(store.runs(ABLATION, "cpu")) == {other}
 
 
 def test_since_leaves_older_runs_out(store):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import types
 
 import numpy as np
 import pytest
@@ -141,6 +142,18 @@ def test_a_diverged_run_says_so_and_invents_no_number():
     assert all(np.isfinite(value) for _, _, value in run.history)
 
 
+def test_what_diverged_once_stays_diverged():
+    module, _ = prepare(cell(), CPU)
+    trainer = types.SimpleNamespace(should_stop=False)
+    module.__dict__["_trainer"] = trainer
+    module._fabric = None
+    module.evaluate("val", torch.full((4, 1, 8, 8), float("nan")), torch.zeros(4, dtype=torch.long))
+    assert module.diverged
+    module._note({"val/loss": float("nan")})
+    assert trainer.should_stop
+    assert not module.history
+
+
 def test_steps_to_target_are_the_first_evaluation_or_a_bound():
     easy, hard = (train(cell(RECIPE.but(target={"val/error": wanted}))).summary for wanted in (1.0, 0.0))
     assert easy["steps_to_target"] == 10
@@ -169,13 +182,15 @@ def test_fingerprint_changes_with_all_that_determines_a_result(monkeypatch):
         "purpose": fingerprint(cell(purpose="tune")),
         "data": fingerprint(cell(RECIPE.but(data="xor"))),
         "scale": fingerprint(Cell("a", "arm", 0, "gpu", RECIPE)),
+        "precision": fingerprint(Cell("a", "arm", 0, "cpu", RECIPE, precision="bf16")),
     }
     assert fingerprint(Cell("other", "name", 0, "cpu", RECIPE)) == prints["base"]  # names determine nothing
     from dlgbench import train as module
 
-    changed = module.PACKAGE / "layers" / "initialization.py"
-    monkeypatch.setitem(module._SOURCES, changed, changed.read_bytes() + b"# changed")
-    prints["source"] = fingerprint(cell())
+    for name in ("layers/initialization.py", "data/arrays.py", "models/mlp.py"):
+        changed = module.PACKAGE / name
+        monkeypatch.setitem(module._SOURCES, changed, changed.read_bytes() + b"# changed")
+        prints[name] = fingerprint(cell())
     assert len(set(prints.values())) == len(prints)
 
 

@@ -23,8 +23,10 @@ ABLATION = Ablation(
     arms={
         **{f"{init}_{d}": {"init": init, "model_args.hidden": (64,) * d} | ({"steps": 0} if d in (5, 20) else {}) for init in INITS for d in (2, 5, 10, 20)},
         **{f"{init}_adam_10": {"init": init, "model_args.hidden": (64,) * 10, "optimizer": "adam"} for init in WITH_ADAM},
+        "zero_linear": {"init": "zero", "model_args.hidden": (), "probes": ()},
     },
     tune={
+        "zero_linear": {"lr": SGD},
         **{f"{init}_{depth}": {"lr": SGD} for init in INITS for depth in (2, 10)},
         **{f"{init}_adam_10": {"lr": ADAM} for init in WITH_ADAM},
     },
@@ -43,6 +45,7 @@ ABLATION = Ablation(
         Claim("The slide's N(0, .01 / n) trains at depth 10 under Adam", value(ERROR, "slide_adam_10"), TRAINS, expect="refuted", source=HE),
         Claim("He's N(0, 2 / n) trains at depth 10", value(ERROR, "he_10"), TRAINS, published="30 layers train, with Glorot's they stall", source=HE),
         Claim("Under the slide's formula the signal is gone at layer 10", value("activation/last_sd", "slide_10"), at_most(1e-6)),
+        Claim("Control: logistic regression trains from zero", value(ERROR, "zero_linear"), TRAINS),
         Claim("Control: at depth 2 He's and Glorot's do equally well", difference(ERROR, "glorot_2", "he_2"), within(0.02)),
     ],
 )  # fmt: skip

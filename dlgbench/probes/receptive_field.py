@@ -39,8 +39,8 @@ def gradient_mask(network: nn.Module, side: int) -> Tensor:
     max-pooling is read as the average over its window, which depends on the same pixels.
     """
     _positive(network)
-    channels = weighted(network)[0].weight.shape[1]
-    x = torch.ones(1, channels, side, side, dtype=torch.float64, requires_grad=True)
+    weight = weighted(network)[0].weight
+    x = torch.ones(1, weight.shape[1], side, side, dtype=torch.float64, device=weight.device, requires_grad=True)
     y = network(x)
     y[0, :, y.shape[2] // 2, y.shape[3] // 2].sum().backward()
     assert x.grad is not None

@@ -30,7 +30,7 @@ def gradients(network: nn.Module, batch: tuple[Tensor, Tensor] | None) -> tuple[
     assert batch is not None
     loss = F.cross_entropy(network(batch[0].double()), batch[1])
     norms = [float(gradient.norm()) for gradient in torch.autograd.grad(loss, [module.weight for module in hidden])]
-    ratio = math.log10(norms[0] / norms[-1]) if norms[0] and norms[-1] else (0.0 if norms[0] == norms[-1] else -math.inf)
+    ratio = math.log10(norms[0] / norms[-1]) if norms[0] and norms[-1] else math.nan  # where no gradient comes, no share of it is known
     return {"gradient/first": norms[0], "gradient/last": norms[-1], "gradient/log10_ratio": ratio}, {"gradient/by_layer": norms}
 
 

@@ -58,7 +58,7 @@ class Classification(pl.LightningModule):
             losses.append(loss.detach())
             self.done += 1
         mean = torch.stack(losses).mean().item()
-        self.diverged = not math.isfinite(mean)
+        self.diverged |= not math.isfinite(mean)
         if self.diverged:
             self.trainer.should_stop = True
         else:
@@ -81,6 +81,8 @@ class Classification(pl.LightningModule):
         self._note(self.evaluate("test", *batch))
 
     def _note(self, figures: dict[str, float]) -> None:
-        if not self.diverged:
+        if self.diverged:
+            self.trainer.should_stop = True
+        else:
             self.history += [(metric, self.done, value) for metric, value in figures.items()]
             self.log_dict(figures, batch_size=1)

@@ -87,6 +87,18 @@ def test_a_dead_or_cancelling_network_has_its_field_all_the_same():
     assert measure(network, None)[0]["receptive_field"] == 5
 
 
+def test_the_field_is_measured_where_the_network_is():
+    network = create_model("conv_stack").to("meta")  # stands for a GPU: a tensor of the CPU would not fit
+    assert gradient_mask(network, 31).device.type == "meta"
+
+
+def test_where_no_gradient_comes_no_share_of_it_is_known():
+    network = create_model("mlp")
+    for p in network.parameters():
+        nn.init.zeros_(p)
+    assert math.isnan(gradients(network, (torch.rand(4, 1, 28, 28), torch.arange(4)))[0]["gradient/log10_ratio"])
+
+
 def test_what_a_probe_cannot_measure_is_said():
     with pytest.raises(DlgbenchError, match="probe gradients wants a network with a hidden layer"):
         gradients(create_model("mlp", hidden=()), (torch.rand(2, 1, 28, 28), torch.zeros(2).long()))
