@@ -24,7 +24,7 @@ def run(session: nox.Session, *command: str) -> None:
         groups = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "lint", "types")
         session.run(PYTHON, "-m", "pip", "install", "-e", ".", *groups, external=True)
         stamp.write_text(wanted)
-    session.run(PYTHON, "-m", *command, external=True)
+    session.run(PYTHON, "-m", *command, external=True, interrupt_timeout=60, terminate_timeout=10)  # Ctrl-C: time to put things in order
 
 
 @session

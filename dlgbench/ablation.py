@@ -212,17 +212,25 @@ def _check_tuning(ablation: Ablation, where: str) -> None:
         raise DlgbenchError(f"{where}: tune gives {', '.join(sorted(set(trained) - set(grids)))} no grid, and others one; the budgets must be equal")
     for clash in ((arm, name) for arm in trained for name in grids[arm] if name in ablation.arms[arm]):
         raise DlgbenchError(f"{where}: arm {clash[0]!r} sets {clash[1]}, and its grid would set it again; leave it to one of them")
-    for name, points in ((name, points) for grid in grids.values() for name, points in grid.items()):
-        if not isinstance(points, tuple) or not points:
-            raise DlgbenchError(f"{where}, tune: {name} wants a tuple of values; {points!r} came")
-        for point in points:
-            ablation.recipe.but({name: point})
+    for grid in grids.values():
+        _check_grid(ablation.recipe, grid, f"{where}, tune")
     sizes = {arm: math.prod(len(points) for points in grids[arm].values()) for arm in trained}
     if len(set(sizes.values())) > 1:
         raise DlgbenchError(f"{where}: every arm gets the same tuning budget; the grids have {json.dumps(sizes)} points")
     validated = [metric for arm, scale in trained.items() for metric in recorded(ablation.arm(arm, scale)) if metric.startswith("val/")]
     if ablation.select not in validated:
         raise unknown("metric on the validation split", ablation.select, set(validated), f"{where}, select")
+
+
+def _check_grid(recipe: Recipe, grid: Mapping[str, Any], where: str) -> None:
+    for name, points in grid.items():
+        if not isinstance(points, tuple) or not points:
+            raise DlgbenchError(f"{where}: {name} wants a tuple of values; {points!r} came")
+        for point in points:
+            try:
+                recipe.but({name: point})
+            except DlgbenchError as error:
+                raise DlgbenchError(f"{where}: {error}") from None
 
 
 def _check_claim(ablation: Ablation, claim: Claim, where: str) -> None:
@@ -241,7 +249,11 @@ def _check_claim(ablation: Ablation, claim: Claim, where: str) -> None:
 def declares(file: Path) -> bool:
     """Whether a file declares an ablation: an `ABLATION` at its top, and a test that takes a `cell` or a `claim`."""
     text = file.read_text(errors="replace")
-    return bool(re.search(r"^ABLATION\b", text, re.MULTILINE) and re.search(r"^def test_\w+\(.*\b(cell|claim)\b", text, re.MULTILINE))
+    return bool(re.search(r"^ABLATION\b", text, re.MULTILINE) and _tests(text, "cell|claim"))
+
+
+def _tests(text: str, fixtures: str) -> bool:
+    return bool(re.search(rf"^def test_\w+\(.*\b({fixtures})\b", text, re.MULTILINE))
 
 
 def find_root(start: Path) -> Path:
@@ -278,6 +290,8 @@ def load(file: Path) -> Ablation:
 def named(ablation: Ablation, file: Path) -> Ablation:
     """The ablation with its name: the file's place below `ablations/` (or below the root), without `test_`."""
     file = file.resolve()
+    if ablation.claims and file.is_file() and not _tests(file.read_text(errors="replace"), "claim"):
+        raise DlgbenchError(f"{file} declares claims, and no test judges them; add: def test_claim(claim, judge): judge(claim)")
     place = file.relative_to(find_root(file.parent))
     parts = [part for part in place.with_suffix("").parts if part != "ablations"]
     parts[-1] = parts[-1].removeprefix("test_")

@@ -51,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if rest and args.command is not run:
         _parser().error(f"unrecognized arguments: {' '.join(rest)}")
     try:
-        return int(args.command(rest if args.command is run else args))
+        code = int(args.command(rest if args.command is run else args))
+        sys.stdout.flush()
     except DlgbenchError as error:
         print(f"dlgbench: {error}", file=sys.stderr)
         return 2
@@ -61,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `dlgbench list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -252,7 +254,7 @@ def report(args: argparse.Namespace) -> int:
 
 
 def ui(args: argparse.Namespace) -> int:
-    """MLflow's own user interface."""
+    """MLflow's own user interface; returns only where the store is a server, which has one of its own."""
     store = _store(args)
     if store.uri.startswith(("http://", "https://")):
         print(f"the store has a user interface of its own: {store.uri}")
@@ -260,7 +262,7 @@ def ui(args: argparse.Namespace) -> int:
     store.open()
     print(f"MLflow: http://127.0.0.1:{args.port} over {store.uri} (Ctrl-C ends it)", flush=True)
     command = ["-m", "mlflow", "ui", "--backend-store-uri", store.uri, "--host", "127.0.0.1", "--port", str(args.port)]
-    return _call([sys.executable, *command])
+    return os.execv(sys.executable, [sys.executable, *command])  # MLflow in this process's place: a signal to it is a signal to MLflow
 
 
 def models(args: argparse.Namespace) -> int:

@@ -12,6 +12,6 @@ def unknown(what: str, came: object, wanted: Iterable[str], where: str = "") -> 
     """The error for a name that is not among those known: `unknown("arm", "dropuot", arms, "claim 3 of dropout")`."""
     names = sorted(str(name) for name in wanted)
     near = difflib.get_close_matches(str(came), names, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = f"; did you mean {near[0]!r}?" if near else "."
     start = f"{where}: " if where else ""
     return DlgbenchError(f"{start}no {what} is called {came!r}{hint} Known: {', '.join(names) or 'none'}.")

@@ -11,6 +11,7 @@ from dlgbench.ablation import declares
 from dlgbench.pytest_plugin import SETTINGS, scale_of
 
 COLORS = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
+SYMBOLS = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
 EVERY = 10.0  # seconds between two lines of progress where no terminal rewrites them
 
 
@@ -23,7 +24,7 @@ class Progress:
         self.done = self.trained = 0
         self.started = self.told = time.time()
         self.verdicts: list[dict[str, Any]] = []
-        self.live = False
+        self.live = self.told_user = False
 
     @property
     def terminal(self) -> Any:
@@ -46,20 +47,23 @@ class Progress:
         self.started = time.time()
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        """A cell that went well needs no dot of its own: the progress line counts it."""
-        if report.when == "call" and report.passed and report.nodeid in self.cells and self.config.get_verbosity() <= 0:
+        """A cell that went well needs no dot of its own, since the progress line counts it; nor a verdict, which has its line."""
+        if report.when != "call" or self.config.get_verbosity() > 0:
+            return None
+        if report.passed and report.nodeid in self.cells:
             return "passed", "", ""
+        if "figures" in _row(report):
+            return ("xfailed" if hasattr(report, "wasxfail") else report.outcome), "", ""
         return None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Counts a cell, or tells a verdict as it falls."""
         if report.when != "call":
             return
-        row = dict(report.user_properties).get("dlgbench")
-        if not isinstance(row, dict):
-            row = {}
+        row = _row(report)
         self.trained += row.get("trained", 0)
-        if row.get("told"):
+        if row.get("told") and not self.told_user:
+            self.told_user = True
             self._line(row["told"], "yellow")
         if "figures" in row:
             self.verdicts.append({**row, "outcome": report.outcome})
@@ -85,18 +89,23 @@ class Progress:
     def _line(self, text: str, color: str | None = None) -> None:
         if self.live:
             self.terminal.rewrite("", erase=True)
+            self.terminal.write("\r")
             self.live = False
         self.terminal.ensure_newline()
         self.terminal.write_line(text, **({color: True} if color else {}))
 
-    def pytest_terminal_summary(self) -> None:
+    def pytest_terminal_summary(self, exitstatus: int) -> None:
         """The table of verdicts, and where everything is."""
         if not self.cells and not self.verdicts:
             return
         self.terminal.ensure_newline()
         if self.verdicts:
             self.terminal.write(self._table())
-        self.terminal.write_line(f"runs and verdicts: {self.config.stash[SETTINGS]['uri']} (nox -s ui, or dlgbench ui)")
+        uri = self.config.stash[SETTINGS]["uri"]
+        if exitstatus == pytest.ExitCode.INTERRUPTED:
+            self.terminal.write_line("interrupted: what is finished is stored, and the same command goes on from there")
+        if exitstatus != pytest.ExitCode.USAGE_ERROR:
+            self.terminal.write_line(f"runs and verdicts: {uri}" + ("" if uri.startswith("http") else " (dlgbench ui shows them)"))
 
     def _table(self) -> str:
         from rich import box
@@ -109,13 +118,14 @@ class Progress:
         table = Table("verdict", "claim", "effect", "interval", "wanted", "n", title=title, title_justify="left", box=box.SIMPLE_HEAD)
         table.columns[1].ratio = 1
         for ablation in sorted({row["ablation"] for row in self.verdicts}):
-            table.add_row(f"[bold]{ablation}[/]")
+            table.add_row("", f"[bold]{ablation}[/]")
             for row in (row for row in self.verdicts if row["ablation"] == ablation):
                 figures = row["figures"]
-                surprise = f" (expected {row['expect']})" if row["outcome"] == "failed" else ""
+                expected = row["expect"] if row["expect"] != "not supported" else "refuted"
+                told = "" if figures["verdict"] == "supported" == expected else ", as expected" if row["as_expected"] else f" (expected {row['expect']})"
                 style = COLORS[figures["verdict"]] if scale != "smoke" else "dim"
                 interval = "" if figures["method"] == "exact" else escape("[{:.3g}, {:.3g}]".format(*figures["interval"]))
-                verdict = f"[{style}]{figures['verdict']}[/]{surprise}"
+                verdict = f"[{style}]{SYMBOLS[figures['verdict']]} {figures['verdict']}[/]{told if scale != 'smoke' else ''}"
                 table.add_row(verdict, escape(row["claim"]), f"{figures['effect']:.3g}", interval, row["threshold"], str(figures["n"]))
         terminal = self.terminal.isatty
         width = self.config.get_terminal_writer().fullwidth if terminal else 140
@@ -129,3 +139,9 @@ def _span(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+def _row(report: pytest.TestReport) -> dict[str, Any]:
+    """What the fixtures `measure` and `judge` noted on a report."""
+    row = dict(report.user_properties).get("dlgbench")
+    return row if isinstance(row, dict) else {}

@@ -90,7 +90,7 @@ def store_of(config: pytest.Config) -> Store:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """`cell` runs over the cells of the module's ABLATION, tuning first; `claim` over the claims."""
     ablation = getattr(metafunc.module, "ABLATION", None)
-    if not isinstance(ablation, Ablation):
+    if not isinstance(ablation, Ablation) or not {"cell", "claim"} & set(metafunc.fixturenames):
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
     scale = scale_of(metafunc.config)
@@ -104,12 +104,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """An ablation that makes no sense is one message, not a traceback."""
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """An ablation that makes no sense, or can't be read, is one message, not a traceback."""
     report = yield
     raised = getattr(getattr(report, "call", None), "excinfo", None)
-    if raised is not None and isinstance(raised.value, DlgbenchError):
-        report.longrepr = str(raised.value)
+    file = Path(str(getattr(collector, "path", "")))
+    if raised is None or not file.is_file() or not declares(file):
+        return report
+    error = raised.value.__cause__ if isinstance(raised.value, pytest.Collector.CollectError) else raised.value
+    if isinstance(error, DlgbenchError):
+        report.longrepr = str(error)
+    elif isinstance(error, (TypeError, SyntaxError, NameError, ImportError)):
+        lines = [entry.lineno + 1 for entry in raised.traceback if Path(entry.path) == file]
+        report.longrepr = f"{file}{f', line {lines[-1]}' if lines else ''}: {type(error).__name__}: {error}"
     return report
 
 
@@ -209,7 +216,7 @@ def judge(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) ->
             "expect": claim.expect,
             "threshold": str(claim.threshold),
         }
-        row |= {"figures": dataclasses.asdict(verdict), "trained": _runner.trained - before, "told": _runner.told()}
+        row |= {"as_expected": verdict.passes(claim), "figures": dataclasses.asdict(verdict), "trained": _runner.trained - before, "told": _runner.told()}
         record_property("dlgbench", row)
         settle(claim, verdict, scale)
         return verdict

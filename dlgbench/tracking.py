@@ -79,10 +79,11 @@ class Store:
             os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
             os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
             os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+            os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
             logging.getLogger("alembic").setLevel(logging.WARNING)
             from mlflow import MlflowClient
 
-            with FileLock(self.locks / "open.lock"):
+            with self._reaching(), FileLock(self.locks / "open.lock"):
                 self._client_ = MlflowClient(tracking_uri=self.uri)
                 self._client_.search_experiments(max_results=1)
         return self._client_
@@ -97,7 +98,7 @@ class Store:
         except (DlgbenchError, TypeError, AttributeError, NameError, KeyError, AssertionError):
             raise  # a user's mistake, or one of ours: the store is in reach
         except Exception as error:  # noqa: BLE001  (MLflow, SQLAlchemy, requests and the OS each raise their own)
-            reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+            reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
             raise DlgbenchError(f"the tracking store {self.uri} is out of reach: {reason}") from None
 
     def _experiment(self, ablation: str) -> str:

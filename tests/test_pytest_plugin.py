@@ -59,9 +59,10 @@ def test_somebody_elses_ablation_gets_everything_for_nothing(tmp_path):
     assert done.returncode == 1, done.stdout + done.stderr
     assert "14 of 14, 14 trained" in done.stdout
     assert "supported: test/error: narrow - wide" in done.stdout
-    assert "refuted (expected supported)" in done.stdout
+    assert "✗ refuted (expected supported)" in done.stdout
+    assert "✗ refuted, as expected" in done.stdout
     assert "1 failed, 17 passed" in done.stdout or "1 failed, 16 passed, 1 xfailed" in done.stdout
-    assert f"runs and verdicts: sqlite:///{tmp_path}/mlflow.db" in done.stdout
+    assert f"runs and verdicts: sqlite:///{tmp_path}/mlflow.db (dlgbench ui shows them)" in done.stdout
     assert "Traceback" not in done.stdout
 
     again = call(tmp_path, "-k", "claim and better")  # a claim alone, and nothing is trained again
@@ -128,13 +129,25 @@ def test_a_users_mistake_is_one_message_before_any_training(tmp_path, data, args
         assert "trained" not in done.stdout
 
 
-def test_an_ablation_that_makes_no_sense_says_so_without_a_traceback(tmp_path):
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        ('"wide", "narrow"), at_least(0.05)),', '"wide", "narow"), at_least(0.05)),', "no arm is called 'narow'; did you mean 'narrow'?"),
+        ("steps=200", "stepps=200", "TypeError: Recipe.__init__() got an unexpected keyword argument 'stepps'"),
+        ("claims=[", "claims=[[", "SyntaxError"),
+        ("def test_claim(claim, judge):\n    judge(claim)\n", "", "no test judges them; add: def test_claim(claim, judge): judge(claim)"),
+    ],
+)
+def test_an_ablation_that_makes_no_sense_says_so_without_a_traceback(tmp_path, right, wrong, message):
     file = write(tmp_path)
-    file.write_text(file.read_text().replace('"wide", "narrow"), at_least(0.05)),', '"wide", "narow"), at_least(0.05)),'))
+    assert right in file.read_text()
+    file.write_text(file.read_text().replace(right, wrong))
     done = call(tmp_path)
     assert done.returncode != 0
-    assert "no arm is called 'narow'; did you mean 'narrow'?" in done.stdout
-    assert "ablation.py" not in done.stdout
+    assert message in done.stdout
+    assert "importlib" not in done.stdout
+    assert "dlgbench/ablation.py" not in done.stdout
+    assert "trained" not in done.stdout
 
 
 def test_an_ablation_may_bring_its_own_model_and_its_own_helpers(tmp_path):
