@@ -154,13 +154,13 @@ def _usual() -> float:
 
 
 FILE = """
-from dlgbench import Ablation, Claim, Recipe, at_least, difference
+from dlgbench import Ablation, Recipe
 
 ABLATION = Ablation(
     question="Bench", slide="none",
     recipe=Recipe(model="mlp", data="mnist5k", data_args={"train": 1000, "val": 1000}, steps=600, evaluations=4),
     arms={"a": {}, "b": {"lr": 0.05}}, scales={"cpu": {"seeds": 20}, "gpu": {}},
-    claims=[Claim("Bench", difference("test/error", "a", "b"), at_least(0.0))],
+    claims=[],
 )
 
 def test_cell(cell, measure):

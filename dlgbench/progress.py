@@ -116,7 +116,7 @@ class Progress:
         scale = scale_of(self.config)
         title = f"verdicts at scale {scale}" if scale != "smoke" else "smoke: plumbing only, these are no verdicts"
         table = Table("verdict", "claim", "effect", "interval", "wanted", "n", title=title, title_justify="left", box=box.SIMPLE_HEAD)
-        table.columns[1].ratio = 1
+        table.columns[1].ratio, table.columns[1].overflow = 1, "fold"
         for ablation in sorted({row["ablation"] for row in self.verdicts}):
             table.add_row("", f"[bold]{ablation}[/]")
             for row in (row for row in self.verdicts if row["ablation"] == ablation):

@@ -94,6 +94,14 @@ def test_run_hands_over_to_pytest_what_it_is_given(args, paths, monkeypatch):
     assert command[3:] == [str(ROOT / "ablations") for _ in paths] + args + ["-n", str(cli.workers("cpu"))]
 
 
+def test_the_benchmark_of_the_workers_is_an_ablation_that_loads(tmp_path):
+    from dlgbench import bench
+    from dlgbench.ablation import load
+
+    (tmp_path / "test_bench.py").write_text(bench.FILE)
+    assert len(load(tmp_path / "test_bench.py").cells("cpu")) == 40
+
+
 def test_as_many_workers_as_cores(monkeypatch):
     monkeypatch.setattr(cli.os, "sched_getaffinity", lambda _: range(64), raising=False)
     assert cli.workers("cpu") == 64
