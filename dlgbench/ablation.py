@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from dlgbench.claim import Claim, unique
 from dlgbench.errors import DlgbenchError, unknown
-from dlgbench.metrics import CURVES, PROBES, recorded
+from dlgbench.metrics import PROBES, curves, recorded
 from dlgbench.recipe import Recipe, frozen
 from dlgbench.scale import SCALES, TUNING_SEED, Scale
 
@@ -195,8 +195,8 @@ def _check_arm(ablation: Ablation, arm: str, scale: str, where: str) -> None:
         if probe not in PROBES:
             raise unknown("probe", probe, PROBES, where)
     for metric in recipe.target:
-        if metric not in CURVES:
-            raise unknown("metric for a target", metric, CURVES, where)
+        if metric not in curves(recipe.task):
+            raise unknown("metric for a target", metric, curves(recipe.task), where)
     if recipe.data is not None and ablation.at(scale).seeds < LEAST_SEEDS:
         raise DlgbenchError(f"{where}: a verdict on what chance has a hand in wants at least {LEAST_SEEDS} seeds; {ablation.at(scale).seeds} came")
 

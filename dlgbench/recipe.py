@@ -58,7 +58,8 @@ class Recipe:
         model: a name that `dlgbench models` lists, or one of your own (`dlgbench.register_model`).
         data: a data set's name, or None for a recipe that trains nothing and needs no data.
         model_args, data_args, optimizer_args: keyword arguments of the three.
-        task: what is learnt, `classification`.
+        task: what is learnt: `classification`, `regression`, `image_to_image` or `segmentation`.
+        loss: a loss of the task's (`dlgbench.tasks`), or None for its own: cross-entropy for classes, squared error for numbers.
         init: scheme for the initial weights (`dlgbench.layers.initialization`).
         optimizer, lr, weight_decay, schedule: the update rule. `weight_decay` is torch's: gradient + weight_decay * w.
         max_norm: each unit's incoming weights are kept at or below this l2 norm; None for no constraint.
@@ -79,6 +80,7 @@ class Recipe:
     model_args: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     data_args: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     task: str = "classification"
+    loss: str | None = None
     init: str = "he"
     optimizer: str = "sgd"
     optimizer_args: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -158,7 +160,7 @@ _mapping = ("a dict", lambda v: isinstance(v, Mapping))
 
 CHECKS: list[tuple[str, str, Callable[[Any], bool]]] = [
     *((name, *_name) for name in ("model", "task", "init", "optimizer", "schedule")),
-    ("data", "a name or None", lambda v: v is None or isinstance(v, str)),
+    *((name, "a name or None", lambda v: v is None or isinstance(v, str)) for name in ("data", "loss")),
     *((name, *_mapping) for name in ("model_args", "data_args", "optimizer_args", "target")),
     *((name, *_names) for name in ("probes", "identity")),
     ("lr", *_number("a number above 0", lambda v: 0 < v < float("inf"))),

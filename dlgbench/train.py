@@ -22,10 +22,11 @@ from dlgbench.data.module import DataModule
 from dlgbench.errors import DlgbenchError, unknown
 from dlgbench.layers import initialization, sabotage
 from dlgbench.models import MODELS, create_model
-from dlgbench.probes import PROBE_ROWS, Figures, probe
+from dlgbench.probes import MOMENTS, ROWS, Moment, moments, observers, parameters, probe
+from dlgbench.probes.subject import Figures, Subject
 from dlgbench.provenance import provenance
 from dlgbench.recipe import Recipe
-from dlgbench.tasks import TASKS, Classification
+from dlgbench.tasks import TASKS, Task
 
 PACKAGE = Path(__file__).parent
 ENGINE = ("train.py", "streams.py", "recipe.py", "layers", "tasks", "probes")  # what computes every cell
@@ -48,12 +49,17 @@ def train(cell: Cell) -> Run:
     with streams.isolated(device):
         module, splits = prepare(cell, device)
         recipe = cell.recipe
-        figures, curves = _probe(recipe, module, splits)
-        history = [(name, layer, value) for name, values in curves.items() for layer, value in enumerate(values, 1)]
-        if recipe.steps and splits is not None:
-            torch.manual_seed(streams.stream_seed(cell.seed, "noise", recipe.replicate))
-            figures |= _fit(module, splits, cell, device)
-            history += module.history
+        figures, history = parameters(module.network), []
+        for when in MOMENTS:
+            if when == "end" and recipe.steps and splits is not None:
+                torch.manual_seed(streams.stream_seed(cell.seed, "noise", recipe.replicate))
+                figures |= _fit(module, splits, cell, device)
+                history += module.history
+            if module.diverged or (when == "test" and cell.purpose != "evaluate"):
+                break
+            found, curves = _probe(recipe, when, module, splits)
+            figures |= found
+            history += [(name, layer, value) for name, values in curves.items() for layer, value in enumerate(values, 1)]
     about = {"started": f"{started:.3f}", "wall": f"{time.time() - started:.3f}", "engine": engine(), **provenance(str(device))}
     return Run("diverged" if module.diverged else "finished", figures, tuple(history), about)
 
@@ -85,16 +91,24 @@ def check(recipe: Recipe, scale: str) -> None:
     module, splits = prepare(cell, place(cell))
     module.configure_optimizers()
     try:
-        _probe(recipe, module, splits)
+        for when in ("start", "end"):
+            _probe(recipe, when, module, splits)
     except RuntimeError as error:
         raise DlgbenchError(f"model {recipe.model} can't be probed with {', '.join(recipe.probes)}: {error}") from error
 
 
-def _probe(recipe: Recipe, module: Classification, splits: DataModule | None) -> Figures:
-    return probe(recipe, module.network, None if splits is None else (splits.train[0][:PROBE_ROWS], splits.train[1][:PROBE_ROWS]))
+def _probe(recipe: Recipe, when: Moment, module: Task, splits: DataModule | None) -> Figures:
+    """What the recipe's probes of a moment measure."""
+    if when not in moments(recipe):
+        return {}, {}
+    if splits is None:
+        shape = recipe.model_args.get("input_shape") or MODELS[recipe.model].default("input_shape")
+        return probe(recipe, when, Subject(module.network, tuple(shape), None, module.objective))
+    x, y = splits.test() if when == "test" else (part[:ROWS] for part in splits.train)
+    return probe(recipe, when, Subject(module.network, splits.input_shape, (x, y), module.objective))
 
 
-def prepare(cell: Cell, device: torch.device) -> tuple[Classification, DataModule | None]:
+def prepare(cell: Cell, device: torch.device) -> tuple[Task, DataModule | None]:
     """The LightningModule, initialized, and its data, on the device; nothing is trained yet."""
     recipe, splits = cell.recipe, None
     args = dict(recipe.model_args)
@@ -109,30 +123,34 @@ def prepare(cell: Cell, device: torch.device) -> tuple[Classification, DataModul
     return TASKS[recipe.task](network, recipe).to(device), splits
 
 
-def _fit(module: Classification, splits: DataModule, cell: Cell, device: torch.device) -> dict[str, float]:
+def _fit(module: Task, splits: DataModule, cell: Cell, device: torch.device) -> dict[str, float]:
     """Trains and evaluates; returns the summary. A figure that a diverged run never reached is not in it."""
-    trainer = trainer_for(cell, device)
+    watching = observers(cell.recipe)
+    trainer = trainer_for(cell, device, watching)
     clock = time.perf_counter()
     _interruptible(trainer.fit, module, splits)
     figures = {"seconds": time.perf_counter() - clock}
+    for observer in watching:
+        module.history += observer.history
     if module.diverged:
         return figures
+    figures |= {name: value for observer in watching for name, value in observer.figures().items()}
     module.to(device)  # Lightning leaves it on the CPU
     last = {metric: value for metric, _, value in module.history}
-    figures |= {metric: last[metric] for metric in ("val/loss", "val/error")}
-    module.eval()
+    figures |= {metric: value for metric, value in last.items() if metric.startswith("val/")}
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=cell.precision == "bf16"):
         figures |= module.evaluate("train", *splits.train)
     if cell.purpose == "evaluate":
         _interruptible(trainer.test, module, splits, verbose=False)
         figures |= {metric: value for metric, _, value in module.history if metric.startswith("test/")}
+        module.to(device)
     for metric, wanted in cell.recipe.target.items():
         reached = [step for name, step, value in module.history if name == metric and value <= wanted]
         figures |= {"steps_to_target": reached[0]} if reached else {"steps_to_target/censored_at": module.done}
     return {"seconds": figures["seconds"]} if module.diverged else figures
 
 
-def trainer_for(cell: Cell, device: torch.device) -> pl.Trainer:
+def trainer_for(cell: Cell, device: torch.device, callbacks: Sequence[pl.Callback] = ()) -> pl.Trainer:
     """Lightning's Trainer with nothing on that costs time and shows nothing."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -143,6 +161,7 @@ def trainer_for(cell: Cell, device: torch.device) -> pl.Trainer:
             max_epochs=1,
             val_check_interval=1,
             num_sanity_val_steps=0,
+            callbacks=list(callbacks),
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,

@@ -208,7 +208,7 @@ def test_fingerprint_changes_with_all_that_determines_a_result(monkeypatch):
         ({"optimizer_args.moment": 3}, "optimizer sgd: .*unexpected keyword argument 'moment'"),
         ({"data_args.train": 5000}, "its pool of 1200 can't give train=5000 and val=100"),
         ({"data_args.shrink": 3}, "inputs of shape .* can't be shrunk by 3"),
-        ({"data_args.size": 14}, "train, val and shrink are known; size came"),
+        ({"data_args.size": 14}, "data_args: no argument is called 'size'"),
     ],
 )
 def test_what_cannot_be_carried_out_is_said_before_training(change, message):

@@ -11,8 +11,11 @@ SPLIT_SEED = 2018  # for data sets without an official test split: cut once, the
 
 @dataclasses.dataclass(frozen=True)
 class Arrays:
-    """Inputs (N, ...) as uint8 or float32, labels (N,) as int64: a pool for training and validation, and a test split.
+    """Inputs x and targets y: a pool for training and validation, and a test split.
 
+    x is (N, ...): images (N, C, H, W) of uint8 (read as [0, 1]) or float32, or vectors (N, D) of float32. y is (N,) of int64 for classes, (N, K) of float32 for
+    numbers, (N, H, W) of int64 for a class per pixel (-1: no label), or (N, C, H, W) of float32 or uint8 for images.
+    `num_classes` is how many outputs a network for it has: classes, numbers, or channels.
     `digest` is the checksum of what was read; it is part of each cell's fingerprint.
     """
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytorch_lightning as pl
@@ -13,17 +13,25 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dlgbench.data import load
-from dlgbench.errors import DlgbenchError
+from dlgbench.data.augmentation import AUGMENTATIONS, augmentation
+from dlgbench.errors import DlgbenchError, unknown
 from dlgbench.recipe import Recipe
 from dlgbench.streams import stream
 
 
 class Stack(NamedTuple):
-    """k minibatches at once: a whole split on the device, and the rows (k, B) of each minibatch."""
+    """k minibatches at once: a whole split on the device, the rows (k, B) of each minibatch, and the augmentation of its inputs."""
 
     x: Tensor  # (N, ...)
-    y: Tensor  # (N,)
+    y: Tensor  # (N, ...)
     rows: Tensor  # (k, B)
+    augment: Callable[[Tensor], Tensor] | None = None
+
+    def minibatches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """(x, y) of each minibatch."""
+        for rows in self.rows:
+            x = self.x[rows]
+            yield self.augment(x) if self.augment else x, self.y[rows]
 
 
 class StackLoader:
@@ -32,8 +40,9 @@ class StackLoader:
     Each epoch is a fresh permutation from the `order` stream; the last, incomplete minibatch of an epoch is filled from the next.
     """
 
-    def __init__(self, split: tuple[Tensor, Tensor], recipe: Recipe, order: torch.Generator) -> None:
+    def __init__(self, split: tuple[Tensor, Tensor], recipe: Recipe, order: torch.Generator, augment: Callable[[Tensor], Tensor] | None = None) -> None:
         self.x, self.y = split
+        self.augment = augment
         drawn = recipe.steps * recipe.batch_size
         epochs = math.ceil(drawn / len(self.x))
         rows = torch.cat([torch.randperm(len(self.x), generator=order) for _ in range(epochs)])
@@ -41,7 +50,7 @@ class StackLoader:
 
     def __iter__(self) -> Iterator[Stack]:
         for rows in self.stacks:
-            yield Stack(self.x, self.y, rows)
+            yield Stack(self.x, self.y, rows, self.augment)
 
     def __len__(self) -> int:
         return len(self.stacks)
@@ -60,54 +69,88 @@ class Whole:
         return 1
 
 
+ARGUMENTS: dict[str, Any] = {"train": None, "val": None, "shrink": 1, "standardize": True, "label_noise": 0.0, "augment": "none"}
+
+
 class DataModule(pl.LightningDataModule):
     """A recipe's data for one seed: training and validation split drawn from the pool by the `split` stream, on `device`.
 
-    `data_args` of the recipe: `train` and `val`, the sizes of the two (default: a fifth of the pool, at most 10,000, for
-    validation, and the rest); `shrink`, the side of the squares of pixels that are averaged into one.
-    Inputs are standardized by the training split's mean and standard deviation.
+    `data_args` of the recipe:
+        train, val: the sizes of the two (default: a fifth of the pool, at most 10,000, for validation, and the rest).
+        shrink: the side of the squares of pixels that are averaged into one.
+        standardize: inputs lose the training split's mean and are divided by its standard deviation; if not, images keep [0, 1].
+        label_noise: the share of the *training* labels that is drawn anew, uniformly over the classes.
+        augment: `none`, `crop` (pad by 4, cut at random) or `crop_flip`, of the training inputs, anew in each step.
     The test split opens once, and only where `may_test` is set: tuning never sees it.
 
     Raises:
-        DlgbenchError: for sizes that the pool does not hold, and for a test split that is asked for twice or by a tuning.
+        DlgbenchError: for sizes that the pool does not hold, arguments that do not fit the data, and for a test split that is asked for
+            twice or by a tuning.
     """
 
     def __init__(self, recipe: Recipe, seed: int, device: torch.device, may_test: bool) -> None:
         super().__init__()
         assert recipe.data is not None
         self.recipe, self.seed, self.device, self.may_test = recipe, seed, device, may_test
+        self._test: tuple[Tensor, Tensor] | None = None
+        for name in recipe.data_args:
+            if name not in ARGUMENTS:
+                raise unknown("argument", name, ARGUMENTS, "data_args")
+        self._args = ARGUMENTS | dict(recipe.data_args)
         arrays = load(recipe.data)
-        given = dict(recipe.data_args)
-        pool = len(arrays.pool[0])
-        val = given.pop("val", min(pool // 5, 10_000))
-        train = given.pop("train", pool - val)
-        self._shrink = given.pop("shrink", 1)
-        if given:
-            raise DlgbenchError(f"data_args: train, val and shrink are known; {', '.join(given)} came")
-        if not 1 <= train <= pool - val or val < 1:
-            raise DlgbenchError(f"data set {recipe.data}: its pool of {pool} can't give train={train} and val={val}")
-        rows = torch.randperm(pool, generator=stream(seed, "split"))[: train + val].numpy()
-        x, y = self._placed(arrays.pool[0][rows], arrays.pool[1][rows])
-        self._mean, self._sd = float(x[:train].mean()), float(x[:train].std()) or 1.0
-        self._standardize(x)
-        self.train, self.val = (x[:train], y[:train]), (x[train:], y[train:])
-        self.input_shape = tuple(self.train[0].shape[1:])
         self.num_classes = arrays.num_classes
+        rows, train = self._draw(len(arrays.pool[0]))
+        x, y = self._placed(arrays.pool[0][rows], arrays.pool[1][rows])
+        self._mean, self._sd = (float(x[:train].mean()), float(x[:train].std()) or 1.0) if self._args["standardize"] else (0.0, 1.0)
+        x = self._standardized(x)
+        self.train, self.val = (x[:train], self._noisy(y[:train])), (x[train:], y[train:])
+        self.input_shape = tuple(x.shape[1:])
+        if self._args["augment"] not in AUGMENTATIONS:
+            raise unknown("augmentation", self._args["augment"], AUGMENTATIONS)
+        if self._args["augment"] != "none" and (x.dim() != 4 or y.dim() != 1):
+            raise DlgbenchError(f"data_args: augment wants images with labels; {recipe.data} has inputs {self.input_shape} and targets {tuple(y.shape[1:])}")
+
+    def _draw(self, pool: int) -> tuple[np.ndarray, int]:
+        """The rows of the training and the validation split, and how many of them are for training."""
+        val = self._args["val"] if self._args["val"] is not None else min(pool // 5, 10_000)
+        train = self._args["train"] if self._args["train"] is not None else pool - val
+        if not 1 <= train <= pool - val or val < 1:
+            raise DlgbenchError(f"data set {self.recipe.data}: its pool of {pool} can't give train={train} and val={val}")
+        return torch.randperm(pool, generator=stream(self.seed, "split"))[: train + val].numpy(), train
 
     def _placed(self, x: np.ndarray, y: np.ndarray) -> tuple[Tensor, Tensor]:
-        inputs = torch.as_tensor(x).to(self.device).float()
-        if self._shrink != 1:
-            if inputs.dim() != 4 or inputs.shape[2] % self._shrink or inputs.shape[3] % self._shrink:
-                raise DlgbenchError(f"data_args: inputs of shape {tuple(inputs.shape[1:])} can't be shrunk by {self._shrink}")
-            inputs = F.avg_pool2d(inputs, self._shrink)
-        return inputs, torch.as_tensor(y).to(self.device)
+        """Inputs and targets on the device: images of bytes become numbers in [0, 1]."""
+        inputs, targets = self._numbers(x), self._numbers(y)
+        if (by := self._args["shrink"]) != 1:
+            if inputs.dim() != 4 or inputs.shape[2] % by or inputs.shape[3] % by:
+                raise DlgbenchError(f"data_args: inputs of shape {tuple(inputs.shape[1:])} can't be shrunk by {by}")
+            if targets.dim() > 2:
+                raise DlgbenchError(f"data_args: {self.recipe.data} has a target for each pixel, which can't be shrunk")
+            inputs = F.avg_pool2d(inputs, by)
+        return inputs, targets
 
-    def _standardize(self, x: Tensor) -> None:
-        x.sub_(self._mean).div_(self._sd)
+    def _numbers(self, array: np.ndarray) -> Tensor:
+        placed = torch.as_tensor(array).to(self.device)
+        return placed.float() / 255 if placed.dtype == torch.uint8 else placed
+
+    def _standardized(self, x: Tensor) -> Tensor:
+        return (x - self._mean) / self._sd
+
+    def _noisy(self, y: Tensor) -> Tensor:
+        """The training labels, a share of them drawn anew by the `label_noise` stream."""
+        share = self._args["label_noise"]
+        if not share:
+            return y
+        if y.dim() != 1:
+            raise DlgbenchError(f"data_args: label_noise wants one label for each input; {self.recipe.data} has targets of shape {tuple(y.shape[1:])}")
+        random = stream(self.seed, "label_noise")
+        drawn = torch.randint(0, self.num_classes, (len(y),), generator=random)
+        return torch.where((torch.rand(len(y), generator=random) < share).to(self.device), drawn.to(self.device), y)
 
     def train_dataloader(self) -> StackLoader:
-        """The recipe's minibatches, from the `order` stream."""
-        return StackLoader(self.train, self.recipe, stream(self.seed, "order", self.recipe.replicate))
+        """The recipe's minibatches, from the `order` stream; what augments them draws from the stream `augment`."""
+        order, random = (stream(self.seed, name, self.recipe.replicate) for name in ("order", "augment"))
+        return StackLoader(self.train, self.recipe, order, augmentation(self._args["augment"], random))
 
     def val_dataloader(self) -> Whole:
         """The validation split, whole."""
@@ -115,9 +158,15 @@ class DataModule(pl.LightningDataModule):
 
     def test_dataloader(self) -> Whole:
         """The test split, whole, once."""
+        if not self.may_test or self._test is not None:
+            raise DlgbenchError("the test split is closed: it opens once, for an evaluation, after the last step")
+        return Whole(*self.test())
+
+    def test(self) -> tuple[Tensor, Tensor]:
+        """The test split, for the evaluation and for the probes that come after it."""
         if not self.may_test:
             raise DlgbenchError("the test split is closed: it opens once, for an evaluation, after the last step")
-        self.may_test = False
-        x, y = self._placed(*load(str(self.recipe.data)).test)
-        self._standardize(x)
-        return Whole(x, y)
+        if self._test is None:
+            x, y = self._placed(*load(str(self.recipe.data)).test)
+            self._test = self._standardized(x), y
+        return self._test
