@@ -1,0 +1,32 @@
+"""What the blocks of dlgbench.reference are held against: numerical gradients."""
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def gradcheck():
+    """gradcheck(block, block_backward, *inputs): do the hand-written gradients of all inputs agree with finite differences in float64?"""
+
+    def check(block, backward, *inputs):
+        class ByHand(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, *inputs):
+                ctx.save_for_backward(*inputs)
+                return block(*inputs)
+
+            @staticmethod
+            def backward(ctx, d_output):
+                assert not torch.is_grad_enabled()  # by hand, not by autograd
+                return backward(d_output, *ctx.saved_tensors)
+
+        leaves = [x.detach().clone().requires_grad_() for x in inputs]
+        return torch.autograd.gradcheck(ByHand.apply, leaves, raise_exception=False)
+
+    return check
