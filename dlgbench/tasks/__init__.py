@@ -10,6 +10,7 @@ from dlgbench.recipe import Recipe
 from dlgbench.tasks.base import Task
 from dlgbench.tasks.classification import Classification
 from dlgbench.tasks.dense import ImageToImage, Segmentation
+from dlgbench.tasks.minimization import Minimization
 from dlgbench.tasks.regression import Regression
 
 TASKS: dict[str, type[Task]] = {
@@ -17,6 +18,7 @@ TASKS: dict[str, type[Task]] = {
     "regression": Regression,
     "image_to_image": ImageToImage,
     "segmentation": Segmentation,
+    "minimization": Minimization,
 }
 
 

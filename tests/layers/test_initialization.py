@@ -5,7 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from dlgbench.layers.initialization import SCHEMES, build
+from dlgbench import DlgbenchError
+from dlgbench.layers.initialization import SCHEMES, build, lsuv
+from dlgbench.layers.locally_connected import LocallyConnected2d
 
 
 def net(*sizes):
@@ -46,3 +48,98 @@ def test_equal_seeds_agree_and_others_differ(scheme):
 def test_layers_do_not_share_their_draws():
     network = build(lambda: net(3, 3, 3), "he", 0)
     assert not torch.equal(network[0].weight, network[1].weight)
+
+
+def digits_like(n=512):
+    return torch.randn(n, 1, 8, 8, generator=torch.Generator().manual_seed(1)).double() * 3 + 1
+
+
+def conv_net(*between):
+    layers = [nn.Conv2d(1, 8, 3), *between, nn.ReLU(), nn.Conv2d(8, 12, 3), nn.Tanh(), nn.Flatten(), nn.Linear(12 * 16, 10)]
+    return nn.Sequential(*layers)
+
+
+def outputs(network, x):
+    """What each weighted layer puts out, by a walk of its own."""
+    for layer in network:
+        x = layer(x)
+        if hasattr(layer, "weight") and layer.weight.dim() > 1:
+            yield x
+
+
+def test_lsuv_leaves_unit_variance_in_every_layer_and_keeps_the_directions():
+    network, x = build(conv_net, "lsuv", 0).double(), digits_like()
+    before = [layer.weight.clone() for layer in (network[0], network[2], network[5])]
+    report = lsuv(network, x)
+    assert [round(out.var(correction=0).item(), 12) for out in outputs(network, x)] == [1, 1, 1]
+    assert list(report) == ["0", "2", "5"]
+    assert list(report.values()) == pytest.approx([1, 1, 1], abs=1e-12)
+    for old, new in zip(before, (network[0].weight, network[2].weight, network[5].weight), strict=True):
+        assert torch.allclose(new / new.norm(), old / old.norm(), atol=1e-12)  # scaled, nothing else
+    w = before[1].flatten(1)  # 12 x 72: orthonormal rows
+    assert torch.allclose(w @ w.T, torch.eye(12, dtype=torch.float64), atol=1e-6)
+
+
+def test_lsuv_is_one_division_where_biases_are_zero():
+    network = build(lambda: net(20, 30), "lsuv", 0).double()
+    x = torch.randn(200, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    w = network[0].weight.clone()
+    assert lsuv(network, x, tolerance=1e-12, max_iterations=1)["0"] == pytest.approx(1, abs=1e-12)
+    assert torch.allclose(network[0].weight, w / (x @ w.T).var(correction=0).sqrt(), atol=1e-12)
+
+
+def test_lsuv_iterates_where_biases_vary_and_stops_at_its_tolerance():
+    network = net(20, 30).double()
+    nn.init.normal_(network[0].bias, 0, 0.7)
+    x = torch.randn(200, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert abs(lsuv(network, x, max_iterations=1)["0"] - 1) > 0.02
+    assert abs(lsuv(network, x)["0"] - 1) < 0.02
+    settled = network[0].weight.clone()
+    lsuv(network, x)
+    assert torch.equal(network[0].weight, settled)  # within tolerance: left alone
+
+
+def test_lsuv_follows_the_order_of_execution_not_of_registration():
+    class Backwards(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last, self.unused, self.first = nn.Linear(6, 4), nn.Linear(2, 2), nn.Linear(5, 6)
+
+        def forward(self, x):
+            return self.last(self.first(x).relu())
+
+    torch.manual_seed(0)
+    variances = lsuv(Backwards().double(), 9 * torch.randn(300, 5, dtype=torch.float64), tolerance=1e-6)
+    assert list(variances) == ["first", "last"]  # and nothing of what x never passes
+    assert list(variances.values()) == pytest.approx([1, 1], abs=1e-6)
+
+
+def test_lsuv_leaves_modes_running_statistics_and_random_streams_alone():
+    network, x = build(lambda: conv_net(nn.BatchNorm2d(8), nn.Dropout(0.5)), "lsuv", 0).double(), digits_like()
+    network[2].eval()
+    state, modes = torch.get_rng_state(), [module.training for module in network.modules()]
+    buffers = [buffer.clone() for buffer in network.buffers()]
+    lsuv(network, x)
+    assert torch.equal(torch.get_rng_state(), state)  # dropout was off
+    assert [module.training for module in network.modules()] == modes
+    assert all(torch.equal(a, b) for a, b in zip(network.buffers(), buffers, strict=True))
+    assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_lsuv_says_which_layer_is_dead():
+    network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).double()
+    nn.init.constant_(network[0].bias, -1e6)
+    nn.init.zeros_(network[2].bias)
+    with pytest.raises(DlgbenchError, match=r"variance above 0 is wanted of layer '2' on the batch; 0\.0 came"):
+        lsuv(network, torch.rand(50, 3, dtype=torch.float64), tolerance=1e13)
+
+
+def test_each_location_of_a_locally_connected_layer_is_drawn_as_a_convolution_is():
+    layer = build(lambda: nn.Sequential(LocallyConnected2d(16, 8, (12, 12), 3)), "glorot", 0)[0]
+    assert layer.weight.std().item() == pytest.approx(math.sqrt(2 / (16 * 9 + 8 * 9)), rel=0.02)
+    assert not layer.bias.any()
+    layer = build(lambda: nn.Sequential(LocallyConnected2d(2, 4, (4, 4), 3)), "orthogonal", 0)[0]
+    first, second, *rest = (kernel.flatten(1) for kernel in layer.kernels())
+    assert torch.allclose(first @ first.T, torch.eye(4), atol=1e-6)
+    assert len(rest) == 2
+    assert not torch.equal(first, second)

@@ -1,0 +1,94 @@
+"""Standardized patches, and batch normalization made unstable on purpose (slides "Whitening", "Internal Covariate Shift")."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dlgbench.errors import unknown
+
+
+class StandardizePatch(nn.Module):
+    """y = (x - mean) / (sd + eps) over all of a patch: unchanged by I -> a I + b for a > 0, negated for a < 0.
+
+    Slide ""Whitening": Set Mean = 0, Variance = 1". What it shows is standardization; whitening would decorrelate the pixels too.
+    The variance divides by N, as the slide's. eps lets a constant patch be 0, and costs the invariance a relative error of about
+    eps / sd times |1 - 1 / a|.
+
+    Shapes: (B, C, H, W) -> the same; mean and sd are of each sample, over C, H and W.
+
+    Args:
+        mode: `standardize`; `mean`, which only subtracts it: unchanged by b, scaled by a; `none`, the control.
+        eps: see above.
+
+    Raises:
+        DlgbenchError: for an unknown mode.
+    """
+
+    MODES = ("none", "mean", "standardize")
+
+    def __init__(self, mode: str = "standardize", eps: float = 1e-6) -> None:
+        super().__init__()
+        if mode not in self.MODES:
+            raise unknown("mode of StandardizePatch", mode, self.MODES)
+        self.mode, self.eps = mode, eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        if self.mode == "none":
+            return x
+        centred = x - x.mean((1, 2, 3), keepdim=True)
+        if self.mode == "mean":
+            return centred
+        return centred / (centred.square().mean((1, 2, 3), keepdim=True).sqrt() + self.eps)
+
+    def extra_repr(self) -> str:
+        """What print shows."""
+        return f"{self.mode}, eps={self.eps}"
+
+
+class CovariateShift(nn.Module):
+    """s x + m: each unit is shifted and scaled at random in training, at every step otherwise. In evaluation, x.
+
+    For each unit j and step: mu_j ~ U(-shift, shift), sigma_j ~ U(1, scale).
+    For each sample i and activation of unit j: m_ij ~ U(mu_j - jitter, mu_j + jitter), s_ij ~ N(sigma_j, jitter^2).
+    Santurkar et al. 2018, NeurIPS, section 2.1 and Algorithm 1 of the appendix, with their constants.
+
+    Shapes: (B, C, ...) -> the same; a unit is one of the C `channels`, each pixel of which is an activation.
+    """
+
+    def __init__(self, channels: int, *, shift: float = 0.5, scale: float = 1.25, jitter: float = 0.1) -> None:
+        super().__init__()
+        self.channels, self.shift, self.scale, self.jitter = channels, shift, scale, jitter
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, ...) -> (B, C, ...)."""
+        if not self.training:
+            return x
+        x = x.movedim(1, -1)  # (B, ..., C)
+        mu = x.new_empty(self.channels).uniform_(-self.shift, self.shift)
+        sigma = x.new_empty(self.channels).uniform_(1, self.scale)
+        m = mu + torch.empty_like(x).uniform_(-self.jitter, self.jitter)
+        s = sigma + self.jitter * torch.randn_like(x)
+        return (s * x + m).movedim(-1, 1)
+
+    def extra_repr(self) -> str:
+        """What print shows."""
+        return f"{self.channels}, shift={self.shift}, scale={self.scale}, jitter={self.jitter}"
+
+
+class NoisyBatchNorm1d(nn.Sequential):
+    """Batch normalization, then `CovariateShift`: what normalization is said to remove is put back, at every training step anew.
+
+    With shift 0, scale 1 and jitter 0, and always in evaluation, it is nn.BatchNorm1d. Shapes: (B, C) or (B, C, L) -> the same.
+    """
+
+    def __init__(self, channels: int, **noise: float) -> None:
+        super().__init__(nn.BatchNorm1d(channels), CovariateShift(channels, **noise))
+
+
+class NoisyBatchNorm2d(nn.Sequential):
+    """As `NoisyBatchNorm1d`, for images. Shapes: (B, C, H, W) -> the same."""
+
+    def __init__(self, channels: int, **noise: float) -> None:
+        super().__init__(nn.BatchNorm2d(channels), CovariateShift(channels, **noise))
