@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -13,20 +14,33 @@ from dlgbench.errors import DlgbenchError, unknown
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """An entry of the registry: how it is built, and where it comes from."""
+    """An entry of the registry: how it is built, where it comes from, what it is made for, and the test that proves it.
+
+    `sides` are two sides of square inputs that it takes, for the tests over the registry.
+    """
 
     name: str
     build: Callable[..., nn.Module]
     family: str
     year: int
     paper: str
+    task: str = "classification"
+    sides: tuple[int, int] = (28, 36)
+    proof: str = ""
+
+    def default(self, argument: str) -> Any:
+        """What the builder takes where `argument` (`input_shape`, `num_classes`, `width`) is not given; None where it has no such argument."""
+        parameters = inspect.signature(self.build).parameters
+        return parameters[argument].default if argument in parameters else None
 
 
 MODELS: dict[str, Model] = {}
 
 
-def register_model(name: str, *, family: str, year: int, paper: str) -> Callable[[Callable[..., nn.Module]], Callable[..., nn.Module]]:
-    """Registers a builder `f(input_shape=(C, H, W), num_classes=10, ...) -> nn.Module` under a name.
+def register_model(
+    name: str, *, family: str, year: int, paper: str, task: str = "classification", sides: tuple[int, int] = (28, 36), proof: str = ""
+) -> Callable[[Callable[..., nn.Module]], Callable[..., nn.Module]]:
+    """Registers a builder `f(input_shape=(C, H, W), num_classes=10, *, width=1.0, ...) -> nn.Module` under a name.
 
     Raises:
         DlgbenchError: where the name is taken.
@@ -35,13 +49,18 @@ def register_model(name: str, *, family: str, year: int, paper: str) -> Callable
     def register(builder: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
         if name in MODELS:
             raise DlgbenchError(f"model {name!r} is registered twice: by {MODELS[name].build.__module__} and by {builder.__module__}")
-        MODELS[name] = Model(name, builder, family, year, paper)
+        MODELS[name] = Model(name, builder, family, year, paper, task, sides, proof)
         return builder
 
     return register
 
 
-def create_model(name: str, **args: Any) -> nn.Module:
+def scaled(channels: int, width: float) -> int:
+    """`channels` times `width`, rounded, at least 1: how every model is made narrow."""
+    return max(1, round(channels * width))
+
+
+def create_model(name: str, /, **args: Any) -> nn.Module:
     """A model by name, with its builder's keyword arguments.
 
     Raises:
@@ -55,4 +74,24 @@ def create_model(name: str, **args: Any) -> nn.Module:
         raise DlgbenchError(f"model {name}: {error}") from error
 
 
-from dlgbench.models import conv_stack, mlp  # noqa: E402, F401  (they register themselves)
+from dlgbench.models import (  # noqa: E402, F401  (they register themselves)
+    alexnet,
+    cifar_resnet,
+    colorization,
+    context,
+    conv_stack,
+    densenet,
+    encoder_decoder,
+    fcn,
+    function,
+    googlenet,
+    lecture_convnet,
+    lenet,
+    linear,
+    mlp,
+    pyramid,
+    resnet,
+    sketch,
+    unet,
+    vgg,
+)

@@ -7,10 +7,17 @@ from collections.abc import Sequence
 from torch import nn
 
 from dlgbench.layers.activations import activation as activation_by_name
-from dlgbench.models import register_model
+from dlgbench.models import register_model, scaled
 
 
-@register_model("conv_stack", family="Dilated convolution", year=2016, paper="Yu & Koltun 2016, ICLR, Figure 1")
+@register_model(
+    "conv_stack",
+    family="Dilated convolution",
+    year=2016,
+    paper="Yu & Koltun 2016, ICLR, Figure 1",
+    task="segmentation",
+    proof="tests/models/test_conv_stack.py::test_a_dilated_stack_is_its_equation",
+)
 def conv_stack(
     input_shape: Sequence[int] = (1, 28, 28),
     num_classes: int = 8,
@@ -19,19 +26,20 @@ def conv_stack(
     channels: int = 8,
     activation: str = "relu",
     pool: bool = False,
+    width: float = 1.0,
 ) -> nn.Sequential:
-    """F_i = g(conv3x3(F_(i-1), dilation d_i)): with d = 1, 2, 4, ... a receptive field of 3, 7, 15, ... = 2^(i+1) - 1.
+    """F_i = g(conv3x3(F_(i-1), dilation d_i)): with d = 1, 2, 4, ... a receptive field of 3, 7, 15, ... = 2^(i+1) - 1; the last has no g.
 
     Shapes: (B, C, H, W) -> (B, num_classes, H, W); with `pool`, max-pooling by 2 between the layers, H and W shrink by 2 each.
     """
     layers: list[nn.Module] = []
-    width = input_shape[0]
+    inputs, channels = input_shape[0], scaled(channels, width)
     for k, dilation in enumerate(dilations):
         last = k == len(dilations) - 1
         if pool and k:
             layers.append(nn.MaxPool2d(2))
-        layers.append(nn.Conv2d(width, num_classes if last else channels, 3, padding=dilation, dilation=dilation))
+        layers.append(nn.Conv2d(inputs, num_classes if last else channels, 3, padding=dilation, dilation=dilation))
         if not last:
             layers.append(activation_by_name(activation))
-        width = channels
+        inputs = channels
     return nn.Sequential(*layers)

@@ -1,4 +1,4 @@
-"""Over the whole registry, unasked; and by hand where there is nothing to compare with."""
+"""The registry itself, and what it hands out."""
 
 import pytest
 import torch
@@ -6,21 +6,7 @@ from torch import nn
 
 import dlgbench
 from dlgbench import DlgbenchError, create, create_model
-from dlgbench.models import MODELS, register_model
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_every_model_forwards_trains_and_keeps_its_weights(name):
-    network = create_model(name).double()
-    x = torch.rand(4, 1, 28, 28, dtype=torch.float64)
-    network(x).square().sum().backward()
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
-    other = create_model(name).double()
-    other.load_state_dict(network.state_dict())
-    assert torch.equal(network.eval()(x), other.eval()(x))
-    assert MODELS[name].year > 1900
-    assert MODELS[name].paper
-    assert MODELS[name].family
+from dlgbench.models import register_model
 
 
 @pytest.mark.parametrize(

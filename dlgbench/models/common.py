@@ -1,0 +1,30 @@
+"""What builders share: a check of the input's shape, and He's beginning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from dlgbench.errors import DlgbenchError
+from dlgbench.layers.initialization import weighted
+
+
+def image_shape(model: str, input_shape: Sequence[int], least: int = 1) -> tuple[int, int, int]:
+    """(C, H, W) of images with sides of at least `least`.
+
+    Raises:
+        DlgbenchError: for any other shape, naming the model.
+    """
+    if len(input_shape) != 3 or min(input_shape) < 1 or min(input_shape[1:]) < least:
+        raise DlgbenchError(f"{model}: images of shape (C, H, W) with sides of at least {least} are wanted; input_shape {tuple(input_shape)} came")
+    channels, height, width = input_shape
+    return channels, height, width
+
+
+def he(network: nn.Module) -> None:
+    """Draws every weight, in place, from N(0, 2 / fan_in), and sets its bias to zero (He et al. 2015, eq. 10)."""
+    for layer in weighted(network):
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)

@@ -1,0 +1,142 @@
+"""Densely connected networks (slide "CNNs, 2017: DenseNet")."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from dlgbench.errors import DlgbenchError
+from dlgbench.models import register_model, scaled
+
+PROOF = "tests/models/test_densenet.py::"
+
+
+class DenseLayer(nn.Module):
+    """y = [x, H(x)]: a layer sees all that came before it in its block, and adds `growth` channels. Huang et al. 2017, eq. 2.
+
+    H = 3x3 convolution of max(0, BN(x)); with `bottleneck` (DenseNet-B), a 1x1 convolution to 4 growth channels before it, so normalized too.
+
+    Shapes: (B, C, H, W) -> (B, C + growth, H, W).
+    """
+
+    def __init__(self, inputs: int, growth: int, *, bottleneck: bool) -> None:
+        super().__init__()
+        reduce = _convolution(inputs, 4 * growth, 1) if bottleneck else []
+        self.branch = nn.Sequential(*reduce, *_convolution(4 * growth if bottleneck else inputs, growth, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[x, H(x)]."""
+        return torch.cat([x, self.branch(x)], 1)
+
+
+def _convolution(inputs: int, outputs: int, kernel: int) -> list[nn.Module]:
+    """W * max(0, BN(x)), the normalization in front."""
+    return [nn.BatchNorm2d(inputs), nn.ReLU(), nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)]
+
+
+def _densenet(
+    stem: Sequence[nn.Module], channels: int, blocks: Sequence[int], growth: int, num_classes: int, *, bottleneck: bool, compression: float
+) -> nn.Sequential:
+    """Stem (which gives `channels`), blocks with transitions between, head: BN, ReLU, average over the image, logits."""
+    layers = [*stem]
+    for i, count in enumerate(blocks):
+        layers.append(nn.Sequential(*(DenseLayer(channels + k * growth, growth, bottleneck=bottleneck) for k in range(count))))
+        channels += count * growth
+        if i < len(blocks) - 1:
+            inputs, channels = channels, max(1, int(channels * compression))
+            layers.append(nn.Sequential(*_convolution(inputs, channels, 1), nn.AvgPool2d(2, 2)))
+    head = (nn.BatchNorm2d(channels), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes))
+    network = nn.Sequential(*layers, *head)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight)
+    nn.init.zeros_(head[-1].bias)
+    return network
+
+
+@register_model(
+    "densenet121",
+    family="DenseNet",
+    year=2017,
+    paper="Huang et al. 2017, CVPR, Table 1",
+    sides=(28, 64),
+    proof=PROOF + "test_outputs_gradients_and_statistics_are_torchvisions",
+)
+def densenet121(input_shape: Sequence[int] = (3, 224, 224), num_classes: int = 1000, *, width: float = 1.0) -> nn.Sequential:
+    """DenseNet-BC with growth 32: 7x7, four blocks of 6, 12, 24, 16 `DenseLayer`s with bottlenecks, a linear layer.
+
+    Between two blocks a transition: BN, ReLU, 1x1 convolution to half the channels, 2x2 average pooling. The stem is a 7x7 convolution
+    of 64 channels with stride 2, then max-pooling; below 64 pixels a side a 3x3 convolution alone. Convolutions begin as N(0, 2 / fan_in).
+
+    Shapes: (B, C, H, W) -> (B, num_classes).
+
+    Args:
+        input_shape, num_classes: shapes of an image and of the output.
+        width: scales the growth and the stem, and so the channels of all layers.
+    """
+    channels = scaled(64, width)
+    if min(input_shape[1:]) < 64:
+        stem = [nn.Conv2d(input_shape[0], channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()]
+    else:
+        convolution = nn.Conv2d(input_shape[0], channels, 7, 2, padding=3, bias=False)
+        stem = [convolution, nn.BatchNorm2d(channels), nn.ReLU(), nn.MaxPool2d(3, 2, padding=1)]
+    return _densenet(stem, channels, (6, 12, 24, 16), scaled(32, width), num_classes, bottleneck=True, compression=0.5)
+
+
+@register_model(
+    "densenet_bc_100_12",
+    family="DenseNet",
+    year=2017,
+    paper="Huang et al. 2017, CVPR, Table 2",
+    proof=PROOF + "test_parameters_layer_by_layer",
+)
+def densenet_bc_100_12(
+    input_shape: Sequence[int] = (3, 32, 32),
+    num_classes: int = 10,
+    *,
+    width: float = 1.0,
+    depth: int = 100,
+    growth: int = 12,
+    bottleneck: bool = True,
+    compression: float = 0.5,
+) -> nn.Sequential:
+    """DenseNet-BC for small images: a 3x3 convolution, three equal blocks of `DenseLayer`s, a linear layer; `depth` layers with weights.
+
+    A transition between two blocks, as in `densenet121`, keeps floor(compression C) of C channels; the sides are 32, 16, 8. The first
+    convolution gives twice the growth, or 16 channels where nothing is compressed.
+
+    Shapes: (B, C, H, W) -> (B, num_classes).
+
+    Args:
+        input_shape, num_classes: shapes of an image and of the output.
+        width: scales growth and first convolution, and so the channels of all layers.
+        depth: 3n + 4, and 6n + 4 with bottlenecks, for n layers a block.
+        growth: the channels that each layer adds, k.
+        bottleneck, compression: DenseNet-B and -C; (False, 1) is the DenseNet without either.
+
+    Raises:
+        DlgbenchError: for another depth, or a compression outside (0, 1].
+    """
+    step = 6 if bottleneck else 3
+    count = (depth - 4) // step
+    if count < 1 or depth != step * count + 4:
+        raise DlgbenchError(f"densenet: a depth of {step}n + 4, {step + 4}, {2 * step + 4}, ..., is wanted; {depth} came")
+    if not 0 < compression <= 1:
+        raise DlgbenchError(f"densenet: a compression above 0, and at most 1, is wanted; {compression} came")
+    channels, growth = scaled(16 if compression == 1 else 2 * growth, width), scaled(growth, width)
+    stem = [nn.Conv2d(input_shape[0], channels, 3, padding=1, bias=False)]
+    return _densenet(stem, channels, [count] * 3, growth, num_classes, bottleneck=bottleneck, compression=compression)
+
+
+@register_model(
+    "densenet_40_12",
+    family="DenseNet",
+    year=2017,
+    paper="Huang et al. 2017, CVPR, Table 2",
+    proof=PROOF + "test_parameters_layer_by_layer",
+)
+def densenet_40_12(input_shape: Sequence[int] = (3, 32, 32), num_classes: int = 10, *, width: float = 1.0, depth: int = 40, growth: int = 12) -> nn.Module:
+    """The DenseNet without bottlenecks and compression: `densenet_bc_100_12` with (False, 1)."""
+    return densenet_bc_100_12(input_shape, num_classes, width=width, depth=depth, growth=growth, bottleneck=False, compression=1.0)

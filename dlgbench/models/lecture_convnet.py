@@ -1,0 +1,44 @@
+"""The convolutional network of the lecture's own code examples (slides "Convolutional Network and Filter Visualizations", "Parameter initialization")."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from dlgbench.models import register_model, scaled
+from dlgbench.models.common import image_shape
+
+
+@register_model(
+    "lecture_convnet",
+    family="Lecture",
+    year=2018,
+    paper="Mitra et al. 2018, EG course, code example convolutional_network.ipynb (github.com/smartgeometry-ucl/dl4g)",
+    proof="tests/models/test_lecture_convnet.py::test_layers_by_hand",
+)
+def lecture_convnet(input_shape: Sequence[int] = (1, 28, 28), num_classes: int = 10, *, width: float = 1.0) -> nn.Sequential:
+    """Three convolutions 4x4 of stride 2 with 8, 16, 32 maps, one hidden layer of 50 units, ReLU throughout: 25,384 parameters for MNIST.
+
+    Shapes: (B, 1, 28, 28) -> (B, 8, 14, 14) -> (B, 16, 7, 7) -> (B, 32, 3, 3) -> (B, 50) -> (B, num_classes).
+
+    The slides name the code example and nothing of its layers; they are those of the course's notebooks, which print this count. The notebooks
+    end in log softmax and take the negative log likelihood; here, as everywhere, the outputs are logits and the loss is cross-entropy.
+
+    Raises:
+        DlgbenchError: for a shape other than (C, H, W) with sides of at least 8.
+    """
+    channels, height, breadth = image_shape("lecture_convnet", input_shape, least=8)
+    a, b, c, hidden = (scaled(units, width) for units in (8, 16, 32, 50))
+    return nn.Sequential(
+        nn.Conv2d(channels, a, 4, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(a, b, 4, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(b, c, 4, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(c * (height // 8) * (breadth // 8), hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, num_classes),
+    )
