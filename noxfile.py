@@ -68,8 +68,8 @@ def ui(session: nox.Session) -> None:
 
 @session
 def bench(session: nox.Session) -> None:
-    """What the harness costs a step, and what a second worker brings."""
-    for what in ("harness", "workers"):
+    """What the harness costs a step, what a second worker brings, and a ResNet-50 step against torchvision's."""
+    for what in ("harness", "workers", "resnet50"):
         run(session, "dlgbench", "bench", what, *session.posargs)
 
 

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from dlgbench.ablation import Ablation, Cell, Run
-from dlgbench.claim import Claim, Effect, Verdict, at_least, at_most, difference, exactly, interaction, log_ratio, slope, value, within
+from dlgbench.claim import Claim, Effect, Verdict, at_least, at_most, difference, exactly, gap, interaction, log_ratio, slope, value, within
 from dlgbench.errors import DlgbenchError
 from dlgbench.recipe import Recipe
 from dlgbench.scale import Scale
@@ -35,6 +35,7 @@ __all__ = [
     "create_model",
     "difference",
     "exactly",
+    "gap",
     "interaction",
     "log_ratio",
     "register_model",

@@ -20,6 +20,7 @@ from dlgbench.recipe import Recipe, frozen
 from dlgbench.scale import SCALES, TUNING_SEED, Scale
 
 Purpose = Literal["tune", "evaluate"]
+IMAGES = ("mnist5k", "digits", "mnist", "fashion_mnist", "cifar10")  # sets of labelled images: a question asked on one can be asked on another
 LEAST_SEEDS = 5  # fewer paired seeds than this carry no verdict on a training
 
 
@@ -87,6 +88,7 @@ class Ablation:
         tune: the grid, `{"lr": (0.01, 0.03, 0.1)}`, for every arm; or a grid per arm, all of one size, under the arms' names.
         select: the metric on the validation split by which a setting is chosen; the smallest mean over the tuning seeds wins.
         objection: what an expert would object to the whole.
+        name, file, data: filled in when it is loaded: its place, and the set of images that stands in (`on`).
 
     Raises:
         DlgbenchError: for an arm, metric, field or scale that does not exist, unequal grids, too few seeds, two equal claims.
@@ -103,6 +105,7 @@ class Ablation:
     objection: str = ""
     name: str = ""
     file: str = ""
+    data: str = ""
 
     def __post_init__(self) -> None:
         for field in ("arms", "scales", "tune"):
@@ -122,7 +125,23 @@ class Ablation:
         """The recipe of an arm at a scale: the base, then what the scale changes, then what the arm changes."""
         at = self.at(scale)
         recipe = self.recipe.but(at.changes).but(self.arms[name])
+        if self.data and recipe.data in IMAGES:
+            recipe = recipe.but(data=self.data)
         return recipe.but(at.cut) if recipe.steps else recipe
+
+    def on(self, data: str) -> Ablation:
+        """The same question on another set of labelled images, under the name `question@data`. Arms on anything else stay as they are.
+
+        Raises:
+            DlgbenchError: for a set that is none of `IMAGES`.
+        """
+        if data not in IMAGES:
+            raise unknown("set of labelled images", data, IMAGES)
+        return dataclasses.replace(self, name=f"{self.name}@{data}", data=data)
+
+    def has_images(self, scale: str) -> bool:
+        """Whether any arm is trained on labelled images, so that another set of them can stand in."""
+        return any(self.arm(arm, scale).data in IMAGES for arm in self.arms_at(scale))
 
     def arms_at(self, scale: str) -> tuple[str, ...]:
         """The arms that run at a scale: those that it lists under `arms`, else all."""

@@ -1,4 +1,4 @@
-"""What the harness costs, measured side by side in one run: the same net, data and optimizer, one thread, interleaved rounds."""
+"""What the harness and the networks cost, measured side by side in one run: the same net, data and optimizer, one thread, interleaved rounds."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from torchvision.transforms import v2 as transforms
 
 from dlgbench.ablation import Cell
 from dlgbench.data import load
+from dlgbench.models import create_model
 from dlgbench.provenance import provenance
 from dlgbench.recipe import Recipe
 from dlgbench.tasks import create
@@ -200,6 +201,36 @@ def _session(workers: int) -> float:
         start = time.perf_counter()
         subprocess.run(command, check=True, cwd=folder, capture_output=True)
         return time.perf_counter() - start - idle
+
+
+def resnet50(rounds: int = 7) -> dict[str, Any]:
+    """Seconds of a training step (forward, backward, SGD) of our ResNet-50 and torchvision's: 8 images of 224x224, one thread, interleaved rounds."""
+    from torchvision.models import resnet50 as torchvision_resnet50
+
+    torch.set_num_threads(1)
+    x, y = torch.randn(8, 3, 224, 224), torch.randint(0, 1000, (8,))
+    networks = {"dlgbench": create_model("resnet50"), "torchvision": torchvision_resnet50()}
+    rules = {name: torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9) for name, network in networks.items()}
+
+    def step(name: str) -> float:
+        start = time.perf_counter()
+        loss = F.cross_entropy(networks[name](x), y)
+        rules[name].zero_grad()
+        loss.backward()
+        rules[name].step()
+        return time.perf_counter() - start
+
+    for name in networks:
+        step(name)  # warm-up
+    orders = (list(networks), list(networks)[::-1])
+    measured = [{name: step(name) for name in orders[k % 2]} for k in range(rounds)]
+    return {
+        "benchmark": "resnet50",
+        "seconds_per_step": {name: statistics.median(times[name] for times in measured) for name in networks},
+        "ratios": {"dlgbench / torchvision": statistics.median(times["dlgbench"] / times["torchvision"] for times in measured)},
+        "rounds": rounds,
+        **provenance("cpu"),
+    }
 
 
 def table(result: dict[str, Any]) -> str:

@@ -53,6 +53,17 @@ def difference(metric: str, arm: str, other: str) -> Effect:
     return Effect(f"{metric}: {arm} - {other}", needs, lambda read: _minus(read(metric, arm), read(metric, other)))
 
 
+def gap(metric: str, arm: str, other: str) -> Effect:
+    """The paired distance |x_arm - x_other|: how far two runs lie apart, whichever is the better."""
+    needs = ((metric, arm), (metric, other))
+
+    def of(read: Reader) -> Bounds:
+        low, high = _minus(read(metric, arm), read(metric, other))
+        return max(low, -high, 0.0), max(-low, high)
+
+    return Effect(f"{metric}: |{arm} - {other}|", needs, of)
+
+
 def log_ratio(metric: str, arm: str, other: str) -> Effect:
     """The paired log ratio ln(x_arm / x_other), for steps to a target, times and norms; at_least(math.log(2)) is twofold."""
     needs = ((metric, arm), (metric, other))
@@ -136,7 +147,7 @@ class Claim:
 
     Args:
         statement: the claim in our words.
-        effect: one number per seed (`difference`, `log_ratio`, `interaction`, `slope`, `value`).
+        effect: one number per seed (`difference`, `gap`, `log_ratio`, `interaction`, `slope`, `value`).
         threshold: the smallest effect of interest (`at_least`, `at_most`, `within`, `exactly`).
         slide: the slide that makes it; the ablation's where none is given.
         published, source: the published figure, and where it stands.
@@ -159,7 +170,7 @@ class Claim:
             raise DlgbenchError(f"claim: a statement is wanted; {self.statement!r} came")
         where = f"claim {self.statement!r}"
         if not isinstance(self.effect, Effect):
-            raise DlgbenchError(f"{where}: an effect is wanted (difference, log_ratio, interaction, slope, value); {self.effect!r} came")
+            raise DlgbenchError(f"{where}: an effect is wanted (difference, gap, log_ratio, interaction, slope, value); {self.effect!r} came")
         if not isinstance(self.threshold, Threshold):
             raise DlgbenchError(f"{where}: a threshold is wanted (at_least, at_most, within, exactly); {self.threshold!r} came")
         if self.expect not in EXPECTED:

@@ -28,6 +28,7 @@ VALUED = (
     "-r",
     "-W",
     "--scale",
+    "--data",
     "--tracking-uri",
     "--data-root",
     "--rootdir",
@@ -89,10 +90,14 @@ def _parser() -> argparse.ArgumentParser:
     reports.add_argument("--reference", type=Path, metavar="DIR", help="also write the verdicts as small JSON files there (and README.md's table)")
     shown = add("ui", ui, "open MLflow on 127.0.0.1 over the store", store=True)
     shown.add_argument("--port", type=int, default=5000, help="port (default: 5000)")
-    add("models", models, "every architecture with its family, year, paper and number of parameters", as_json=True)
+    add("models", models, "every architecture with family, year, paper, parameters, FLOPs, receptive field, and the test that proves it", as_json=True)
     add("verdicts", verdicts, "every verdict in the store, with its figures", folder=True, as_json=True, store=True)
-    benchmarks = add("bench", bench, "measure what the harness costs, side by side in one run", as_json=True)
-    benchmarks.add_argument("what", choices=["harness", "workers"], help="harness: cost of a step; workers: two workers against one")
+    benchmarks = add("bench", bench, "measure what the harness and the networks cost, side by side in one run", as_json=True)
+    benchmarks.add_argument(
+        "what",
+        choices=["harness", "workers", "resnet50"],
+        help="harness: cost of a step; workers: two workers against one; resnet50: a step of ours against torchvision's",
+    )
     return parser
 
 
@@ -266,26 +271,57 @@ def ui(args: argparse.Namespace) -> int:
 
 
 def models(args: argparse.Namespace) -> int:
-    """The registry."""
-    from dlgbench.models import MODELS
+    """The registry: every model as its paper has it, built without memory."""
+    import torch
 
-    rows: list[dict[str, Any]] = [
-        {"name": m.name, "family": m.family, "year": m.year, "parameters": sum(p.numel() for p in m.build().parameters()), "paper": m.paper}
-        for m in MODELS.values()
-    ]
+    from dlgbench.models import MODELS
+    from dlgbench.probes.cost import flops
+    from dlgbench.probes.receptive_field import field
+
+    rows: list[dict[str, Any]] = []
+    for m in MODELS.values():
+        with torch.device("meta"):
+            network = m.build().eval()
+        shape, seen = m.default("input_shape"), field(network)
+        row = {"name": m.name, "family": m.family, "year": m.year, "paper": m.paper, "task": m.task, "input_shape": shape}
+        row |= {"parameters": sum(p.numel() for p in network.parameters()), "flops": flops(network, shape)}
+        rows.append(row | {"receptive_field": None if seen is None else seen[0], "proof": m.proof})
     if args.json:
         _print_json(rows)
         return 0
-    table = [(row["name"], row["family"], str(row["year"]), f"{row['parameters']:,}", row["paper"]) for row in rows]
-    _print_table({"name": {}, "family": {}, "year": {}, "parameters": {"justify": "right"}, "paper": {}}, table)
+    table = [
+        (
+            row["name"],
+            row["family"],
+            str(row["year"]),
+            row["paper"],
+            "x".join(map(str, row["input_shape"])),
+            f"{row['parameters']:,}",
+            _si(row["flops"]),
+            "all" if row["receptive_field"] is None else str(row["receptive_field"]),
+            row["proof"].removeprefix("tests/models/"),
+        )
+        for row in rows
+    ]
+    right = {"justify": "right", "no_wrap": True}
+    columns = {"name": {"no_wrap": True}, "family": {}, "year": {}, "paper": {"ratio": 1}, "input": {"no_wrap": True}, "parameters": right}
+    _print_table(columns | {"FLOPs": right, "field": right, "proved by (tests/models/)": {"overflow": "fold"}}, table)
     return 0
+
+
+def _si(number: float) -> str:
+    """Three digits and a prefix: 8.18 G."""
+    for exponent, prefix in ((9, "G"), (6, "M"), (3, "k")):
+        if number >= 10**exponent:
+            return f"{number / 10**exponent:.3g} {prefix}"
+    return f"{number:.0f}"
 
 
 def bench(args: argparse.Namespace) -> int:
     """The benchmarks of the harness."""
     from dlgbench import bench as benchmarks
 
-    result = benchmarks.harness() if args.what == "harness" else benchmarks.two_workers()
+    result = {"harness": benchmarks.harness, "workers": benchmarks.two_workers, "resnet50": benchmarks.resnet50}[args.what]()
     if args.json:
         _print_json(result)
     else:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dlgbench.ablation import Ablation, Cell, Run, declares, find_root, load, named
+from dlgbench.ablation import IMAGES, Ablation, Cell, Run, declares, find_root, load, named
 from dlgbench.claim import Claim, Verdict
 from dlgbench.errors import DlgbenchError
 from dlgbench.scale import SCALES
@@ -32,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of `pytest ablations`."""
     group = parser.getgroup("dlgbench", "dlgbench: ablations")
     group.addoption("--scale", choices=[*SCALES, "auto"], default="auto", help="how much to run: smoke (plumbing), cpu, gpu; default: gpu with CUDA, else cpu")
+    group.addoption("--data", choices=IMAGES, help="ask on these images instead of an ablation's own: does the claim replicate?")
     group.addoption("--tracking-uri", metavar="URI", help="MLflow store (default: MLFLOW_TRACKING_URI, else mlflow.db in the root folder)")
     group.addoption("--data-root", metavar="DIR", help="where data sets lie (default: DLGBENCH_DATA, else ~/.cache/dlgbench)")
     group.addoption("--rerun", action="store_true", help="train every cell again, finished or not")
@@ -48,6 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     root, scale = find_root(config.invocation_params.dir), config.getoption("--scale")
     config.stash[SETTINGS] = given or {
         "scale": scale if scale != "auto" else "",
+        "data": config.getoption("--data") or "",
         "root": str(root),
         "uri": find_uri(root, config.getoption("--tracking-uri")),
         "since": time.time() if config.getoption("--rerun") else 0.0,
@@ -80,6 +82,12 @@ def scale_of(config: pytest.Config) -> str:
     return str(settings["scale"])
 
 
+def asked(config: pytest.Config, ablation: Ablation) -> Ablation:
+    """The ablation as this session asks it: on its own data, or on what `--data` names."""
+    data = config.stash[SETTINGS]["data"]
+    return ablation.on(data) if data else ablation
+
+
 def store_of(config: pytest.Config) -> Store:
     """The session's tracking store."""
     from dlgbench.tracking import Store
@@ -94,13 +102,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
     scale = scale_of(metafunc.config)
-    ablation = named(ablation, Path(metafunc.module.__file__))
+    ablation = asked(metafunc.config, named(ablation, Path(metafunc.module.__file__)))
     if "cell" in metafunc.fixturenames:
         cells = [(ablation, cell) for cell in ablation.cells(scale)]
         metafunc.parametrize("cell", cells, ids=[cell.id for _, cell in cells])
     if "claim" in metafunc.fixturenames:
         claims = [(ablation, claim) for claim in ablation.claims_at(scale)]
         metafunc.parametrize("claim", claims, ids=[claim.id for _, claim in claims])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--data`, what is trained on no images has nothing to be asked again."""
+    if config.stash[SETTINGS]["data"]:
+        chosen = [item for item in items if (param := _param(item)) is None or param[0].has_images(scale_of(config))]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
 
 
 @pytest.hookimpl(wrapper=True)
@@ -142,7 +158,7 @@ def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
     settings["looked"] = True
     files = sorted({node.config.rootpath / item.partition("::")[0] for item in ids if "[" in item})
     try:
-        ablations = [load(file) for file in files if declares(file)]
+        ablations = [asked(node.config, load(file)) for file in files if declares(file)]
     except DlgbenchError as error:
         raise pytest.UsageError(str(error)) from None
     if ablations:

@@ -58,7 +58,7 @@ class Recipe:
         model: a name that `dlgbench models` lists, or one of your own (`dlgbench.register_model`).
         data: a data set's name, or None for a recipe that trains nothing and needs no data.
         model_args, data_args, optimizer_args: keyword arguments of the three.
-        task: what is learnt: `classification`, `regression`, `image_to_image` or `segmentation`.
+        task: what is learnt: `classification`, `regression`, `image_to_image`, `segmentation`, or `minimization`, which needs no data.
         loss: a loss of the task's (`dlgbench.tasks`), or None for its own: cross-entropy for classes, squared error for numbers.
         init: scheme for the initial weights (`dlgbench.layers.initialization`).
         optimizer, lr, weight_decay, schedule: the update rule. `weight_decay` is torch's: gradient + weight_decay * w.
@@ -102,7 +102,7 @@ class Recipe:
         for name, wanted, fits in CHECKS:
             if not fits(getattr(self, name)):
                 raise DlgbenchError(f"recipe: {name} must be {wanted}; {plain(getattr(self, name))!r} came")
-        if self.steps and self.data is None:
+        if self.steps and self.data is None and self.task != "minimization":
             raise DlgbenchError(f"recipe: {self.steps} steps of training need data; name a data set or set steps=0")
 
     def but(self, changes: Mapping[str, Any] | None = None, **more: Any) -> Recipe:

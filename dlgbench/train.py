@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 import hashlib
 import inspect
 import logging
@@ -18,7 +20,7 @@ import torch
 
 from dlgbench import data, streams
 from dlgbench.ablation import Cell, Run
-from dlgbench.data.module import DataModule
+from dlgbench.data.module import DataModule, Nothing
 from dlgbench.errors import DlgbenchError, unknown
 from dlgbench.layers import initialization, sabotage
 from dlgbench.models import MODELS, create_model
@@ -30,7 +32,7 @@ from dlgbench.tasks import TASKS, Task
 
 PACKAGE = Path(__file__).parent
 ENGINE = ("train.py", "streams.py", "recipe.py", "layers", "tasks", "probes")  # what computes every cell
-DATA = (PACKAGE / "data" / "module.py", PACKAGE / "data" / "arrays.py")
+DATA = tuple(PACKAGE / "data" / name for name in ("module.py", "arrays.py", "augmentation.py"))
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 
 
@@ -51,9 +53,9 @@ def train(cell: Cell) -> Run:
         recipe = cell.recipe
         figures, history = parameters(module.network), []
         for when in MOMENTS:
-            if when == "end" and recipe.steps and splits is not None:
+            if when == "end" and recipe.steps:
                 torch.manual_seed(streams.stream_seed(cell.seed, "noise", recipe.replicate))
-                figures |= _fit(module, splits, cell, device)
+                figures |= _fit(module, splits or Nothing(recipe, device), cell, device)
                 history += module.history
             if module.diverged or (when == "test" and cell.purpose != "evaluate"):
                 break
@@ -120,10 +122,15 @@ def prepare(cell: Cell, device: torch.device) -> tuple[Task, DataModule | None]:
         sabotage.replace_by_identity(network, name)
     if recipe.task not in TASKS:
         raise unknown("task", recipe.task, TASKS)
-    return TASKS[recipe.task](network, recipe).to(device), splits
+    module = TASKS[recipe.task](network, recipe).to(device)
+    if recipe.init == "lsuv":
+        if splits is None:
+            raise DlgbenchError("init lsuv scales each layer on a batch of data; a recipe without data came")
+        initialization.lsuv(module.network, splits.train[0][:ROWS])
+    return module, splits
 
 
-def _fit(module: Task, splits: DataModule, cell: Cell, device: torch.device) -> dict[str, float]:
+def _fit(module: Task, splits: DataModule | Nothing, cell: Cell, device: torch.device) -> dict[str, float]:
     """Trains and evaluates; returns the summary. A figure that a diverged run never reached is not in it."""
     watching = observers(cell.recipe)
     trainer = trainer_for(cell, device, watching)
@@ -185,7 +192,7 @@ def fingerprint(cell: Cell) -> str:
     """32 hex digits of SHA-256 over all that determines a cell's result.
 
     That is: the resolved recipe, scale, precision, purpose and seed, the data's digest, and the source that computes it (the engine, and the
-    files of its model and its data set).
+    files of its model and its data set with the siblings that they import).
 
     Raises:
         DlgbenchError: for an unknown model or data set.
@@ -194,16 +201,30 @@ def fingerprint(cell: Cell) -> str:
     if recipe.model not in MODELS:
         raise unknown("model", recipe.model, MODELS)
     parts = [recipe.to_json(), cell.scale, cell.precision, cell.purpose, str(cell.seed)]
-    files = [*(PACKAGE / name for name in ENGINE), Path(inspect.getfile(MODELS[recipe.model].build))]
+    files = [*(PACKAGE / name for name in ENGINE), *_with_siblings(Path(inspect.getfile(MODELS[recipe.model].build)))]
     if recipe.data is not None:
         parts.append(data.load(recipe.data).digest)
-        files += [*DATA, Path(inspect.getfile(data.LOADERS[recipe.data]))]
+        files += [*DATA, *_with_siblings(Path(inspect.getfile(data.LOADERS[recipe.data])))]
     return hashlib.sha256("\n".join([*parts, *_digests(files)]).encode()).hexdigest()[:32]
 
 
 def engine() -> str:
     """12 hex digits of SHA-256 over the source that computes every cell: runs of two engines are never paired."""
     return hashlib.sha256("\n".join(_digests([*(PACKAGE / name for name in ENGINE), *DATA])).encode()).hexdigest()[:12]
+
+
+@functools.cache
+def _with_siblings(file: Path) -> frozenset[Path]:
+    """A Python file, and those of its folder that it imports, and they in turn."""
+    found, todo = set[Path](), [file]
+    while todo:
+        if (file := todo.pop()) in found:
+            continue
+        found.add(file)
+        imports = [node for node in ast.walk(ast.parse(_source(file))) if isinstance(node, (ast.Import, ast.ImportFrom))]
+        names = {part for node in imports for name in (getattr(node, "module", None) or "", *(alias.name for alias in node.names)) for part in name.split(".")}
+        todo += [sibling for name in names if name and (sibling := file.with_name(f"{name}.py")).is_file()]
+    return frozenset(found)
 
 
 def _digests(files: Sequence[Path]) -> list[str]:

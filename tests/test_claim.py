@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from dlgbench import Claim, DlgbenchError, Verdict, at_least, at_most, difference, exactly, interaction, log_ratio, slope, value, within
+from dlgbench import Claim, DlgbenchError, Verdict, at_least, at_most, difference, exactly, gap, interaction, log_ratio, slope, value, within
 
 RUNS = {("e", "a"): (3.0, 3.0), ("e", "b"): (1.0, 1.0), ("e", "c"): (10.0, math.inf), ("e", "d"): (math.inf, math.inf)}
 
@@ -20,6 +20,9 @@ def read(metric, arm):
         (difference("e", "b", "c"), (-math.inf, -9)),
         (difference("e", "d", "b"), (math.inf, math.inf)),  # d diverged: the worst rank
         (difference("e", "d", "d"), (-math.inf, math.inf)),  # both diverged: nothing is known
+        (gap("e", "b", "a"), (2, 2)),
+        (gap("e", "b", "c"), (9, math.inf)),
+        (gap("e", "d", "d"), (0, math.inf)),
         (log_ratio("e", "a", "b"), (math.log(3), math.log(3))),
         (log_ratio("e", "c", "b"), (math.log(10), math.inf)),
         (interaction("e", ("a", "b"), ("b", "a")), (4, 4)),

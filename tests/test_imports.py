@@ -12,7 +12,7 @@ NOUNS = {"errors", "recipe", "metrics", "scale", "claim", "statistics"}
 MAY = {
     "errors": set(),
     "recipe": {"errors"},
-    "metrics": {"recipe"},
+    "metrics": {"errors", "recipe"},
     "scale": {"errors", "recipe"},
     "claim": {"errors"},
     "statistics": {"claim", "metrics"},
@@ -20,6 +20,7 @@ MAY = {
     "judging": {"ablation", "claim", "errors", "statistics"},
     "streams": set(),
     "provenance": set(),
+    "reference": {"errors"},
     "layers": {"errors", "streams"},
     "models": {"errors", "layers"},
     "data": {"errors", "recipe", "streams"},

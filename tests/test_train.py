@@ -161,6 +161,18 @@ def test_steps_to_target_are_the_first_evaluation_or_a_bound():
     assert hard["steps_to_target/censored_at"] == 30
 
 
+def test_lsuv_gives_every_layer_unit_variance_on_the_data_it_will_see():
+    module, splits = prepare(cell(RECIPE.but({"model_args.hidden": (16,) * 6}, init="lsuv")), CPU)
+    variances = []
+    for layer in module.network:
+        if isinstance(layer, nn.Linear):
+            layer.register_forward_hook(lambda _layer, _inputs, output: variances.append(output.var().item()))
+    module.network(splits.train[0][:256])
+    assert variances == pytest.approx([1.0] * 7, abs=0.05)
+    with pytest.raises(DlgbenchError, match="a recipe without data came"):
+        prepare(cell(Recipe(model="mlp", steps=0, init="lsuv")), CPU)
+
+
 def test_without_steps_nothing_is_trained():
     run = train(cell(Recipe(model="conv_stack", steps=0, probes=("receptive_field",))))
     assert run.summary["receptive_field"] == 15
@@ -172,6 +184,15 @@ def test_probes_do_not_change_the_training_they_watch():
     watched = train(cell(recipe.but(probes=("gradients", "activations"))))
     plain = train(cell(recipe))
     assert [point for point in watched.history if not point[0].endswith("by_layer")] == list(plain.history)
+
+
+def test_the_source_of_a_model_is_its_file_and_the_siblings_that_it_imports(tmp_path):
+    from dlgbench.train import PACKAGE, _with_siblings
+
+    for name, text in {"mine": "import torch\nfrom blocks import Block", "blocks": "import parts", "parts": "", "other": ""}.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    assert {file.stem for file in _with_siblings(tmp_path / "mine.py")} == {"mine", "blocks", "parts"}
+    assert {file.stem for file in _with_siblings(PACKAGE / "data" / "toys.py")} == {"toys", "arrays"}
 
 
 def test_fingerprint_changes_with_all_that_determines_a_result(monkeypatch):

@@ -69,6 +69,25 @@ class Whole:
         return 1
 
 
+class Nothing(pl.LightningDataModule):
+    """The data of a minimization: a single row that says nothing, for as many steps as the recipe has."""
+
+    def __init__(self, recipe: Recipe, device: torch.device) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.train = self.val = (torch.zeros(1, 1, device=device), torch.zeros(1, 1, device=device))
+
+    def train_dataloader(self) -> StackLoader:
+        """Minibatches of the one row."""
+        return StackLoader(self.train, self.recipe.but(batch_size=1), torch.Generator())
+
+    def val_dataloader(self) -> Whole:
+        """The row."""
+        return Whole(*self.val)
+
+    test_dataloader = val_dataloader
+
+
 ARGUMENTS: dict[str, Any] = {"train": None, "val": None, "shrink": 1, "standardize": True, "label_noise": 0.0, "augment": "none"}
 
 
