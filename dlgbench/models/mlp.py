@@ -10,7 +10,11 @@ from torch import Tensor, nn
 
 from dlgbench.errors import DlgbenchError, unknown
 from dlgbench.layers.activations import activation as activation_by_name
+from dlgbench.layers.noise import noise as noise_by_name
+from dlgbench.layers.normalization import NoisyBatchNorm1d, StandardizePatch
 from dlgbench.models import register_model, scaled
+
+NORMS: dict[str, type[nn.Module]] = {"none": nn.Identity, "batch": nn.BatchNorm1d, "noisy_batch": NoisyBatchNorm1d}
 
 
 class Residual(nn.Module):
@@ -41,6 +45,8 @@ def mlp(
     norm: str = "none",
     dropout: float = 0.0,
     input_dropout: float = 0.0,
+    noise: str = "dropout",
+    patch: str = "none",
     skip: bool = False,
     width: float = 1.0,
 ) -> nn.Sequential:
@@ -52,9 +58,11 @@ def mlp(
         input_shape, num_classes: shapes of an input and of the output.
         hidden: width of each hidden layer; () is the linear classifier.
         activation: g, a name of `dlgbench.layers.activations`.
-        norm: `none`, or `batch` for batch normalization before g (Ioffe & Szegedy 2015).
+        norm: `none`, `batch` for batch normalization before g (Ioffe & Szegedy 2015), or its noisy twin `noisy_batch`.
         dropout, input_dropout: the share of units that is *dropped* after each g, and of the inputs; the paper's p is
             what is retained (Srivastava et al. 2014). Test time rescales nothing: what is kept is divided by 1 - dropout in training.
+        noise: what drops, `dropout`, or `gaussian`, which multiplies by noise of the same variance.
+        patch: what becomes of each input image first, `none`, `mean` (subtracted) or `standardize` (`dlgbench.layers.normalization.StandardizePatch`).
         skip: z^l = z^(l-1) + g(norm(W^l z^(l-1) + b^l)) for each hidden layer as wide as the hidden layer before it; dropout acts on
             the second summand. Nothing stands on the way of the identity (He et al. 2016b, ECCV, eq. 3), so it trains at 110 layers, given
             norm: without it the sum of squares at least doubles in each layer under He initialization.
@@ -63,22 +71,22 @@ def mlp(
     Raises:
         DlgbenchError: for an unknown activation or norm, or a skip where no two neighbours among the hidden layers are equally wide.
     """
-    if norm not in ("none", "batch"):
-        raise unknown("norm", norm, ("none", "batch"))
+    if norm not in NORMS:
+        raise unknown("norm", norm, NORMS)
     hidden = [scaled(units, width) for units in hidden]
     if skip and not any(a == b for a, b in itertools.pairwise(hidden)):
         raise DlgbenchError(f"mlp: skip wants two neighbouring hidden layers of equal width; hidden {tuple(hidden)} came")
-    layers: list[nn.Module] = [nn.Flatten()]
+    layers: list[nn.Module] = [nn.Flatten()] if patch == "none" else [StandardizePatch(patch), nn.Flatten()]
     if input_dropout:
-        layers.append(nn.Dropout(input_dropout))
+        layers.append(noise_by_name(noise, input_dropout))
     inputs = math.prod(input_shape)
     for k, units in enumerate(hidden):
         layer: list[nn.Module] = [nn.Linear(inputs, units)]
-        if norm == "batch":
-            layer.append(nn.BatchNorm1d(units))
+        if norm != "none":
+            layer.append(NORMS[norm](units))
         layer.append(activation_by_name(activation))
         if dropout:
-            layer.append(nn.Dropout(dropout))
+            layer.append(noise_by_name(noise, dropout))
         layers += [Residual(*layer)] if skip and k and inputs == units else layer
         inputs = units
     return nn.Sequential(*layers, nn.Linear(inputs, num_classes))

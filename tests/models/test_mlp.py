@@ -98,3 +98,12 @@ def test_a_skip_that_joins_nothing_is_refused(hidden):
 def test_an_unknown_norm_is_refused():
     with pytest.raises(DlgbenchError, match="no norm is called 'layer'"):
         create_model("mlp", norm="layer")
+
+
+def test_noise_norm_and_patch_by_name():
+    network = create_model("mlp", input_shape=(1, 4, 4), hidden=(6, 5), norm="noisy_batch", dropout=0.5, noise="gaussian", patch="standardize")
+    kinds = [type(layer).__name__ for layer in network]
+    block = ["Linear", "NoisyBatchNorm1d", "ReLU", "GaussianNoise"]
+    assert kinds == ["StandardizePatch", "Flatten", *block, *block, "Linear"]
+    x = torch.rand(3, 1, 4, 4)
+    torch.testing.assert_close(network.eval()(2 * x + 1), network(x), rtol=1e-3, atol=1e-4)

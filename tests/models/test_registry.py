@@ -136,7 +136,7 @@ def test_weights_go_out_and_in_and_depend_on_the_seed_alone(name):
 
 
 def test_channels_last_agrees(name):
-    if name == "plain1202":
+    if name in DEGRADED:
         pytest.skip("a plain net this deep amplifies the last bit of float64")
     network, x = settled(name)
     with torch.no_grad():
