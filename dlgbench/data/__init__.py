@@ -50,4 +50,4 @@ def data_root() -> Path:
     return Path(os.environ.get("DLGBENCH_DATA") or "~/.cache/dlgbench").expanduser()
 
 
-from dlgbench.data import images, toys  # noqa: E402, F401  (they register themselves)
+from dlgbench.data import canvases, cifar, images, photographs, polynomial, strokes, toys  # noqa: E402, F401  (they register themselves)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 
 import numpy as np
 
@@ -30,3 +31,11 @@ class Arrays:
         order = np.random.default_rng(SPLIT_SEED).permutation(len(x))
         held, pool = order[:test], order[test:]
         return cls((x[pool], y[pool]), (x[held], y[held]), num_classes, digest)
+
+
+def checksum(*arrays: np.ndarray) -> str:
+    """SHA-256 over the bytes of arrays: the digest of a data set that was generated or decoded."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

@@ -1,14 +1,13 @@
-"""Two-dimensional toys: what a linear classifier can't separate. x (N, 2) float32, y in {0, 1}."""
+"""Two-dimensional toys, what a linear classifier can't separate and what it can: x (N, 2) float32, y in {0, 1}; a pool and a test split of 2,000 each."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 
 import numpy as np
 
 from dlgbench.data import register_data
-from dlgbench.data.arrays import SPLIT_SEED, Arrays
+from dlgbench.data.arrays import SPLIT_SEED, Arrays, checksum
 
 POINTS, TEST = 4000, 2000
 
@@ -42,13 +41,42 @@ def spirals(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([radius * np.cos(turned), radius * np.sin(turned)], 1) + rng.normal(0, 0.02, (n, 2)), y
 
 
+def annulus(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """A disc, |x| < 1/3 (y = 1), in a ring, 2/3 < |x| < 1, uniform on each: perfectly separable, but not by layers of 2 units.
+
+    Colah 2014, "Neural Networks, Manifolds, and Topology".
+    """
+    y = rng.random(n) < 0.5
+    area, angle = rng.random(n), rng.uniform(0, 2 * np.pi, n)
+    radius = np.sqrt(np.where(y, area / 9, 4 / 9 + area * 5 / 9))
+    return radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1), y
+
+
+def half_plane(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Control: two rectangles on the sides of a line through 0 at 30 degrees, each 0.1 away from it."""
+    y = rng.random(n) < 0.5
+    across = np.where(y, 1, -1) * rng.uniform(0.1, 1, n)
+    return np.stack([rng.uniform(-1, 1, n), across], 1) @ _turn(np.pi / 6), y
+
+
+def gaussians(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Control: two round Gaussian blobs of SD 0.2 whose centres are 2 apart: the line between them is 5 SD from each."""
+    y = rng.random(n) < 0.5
+    return (np.stack([np.where(y, 1.0, -1.0), np.zeros(n)], 1) + rng.normal(0, 0.2, (n, 2))) @ _turn(np.pi / 6), y
+
+
+def _turn(angle: float) -> np.ndarray:
+    """The matrix that turns rows by `angle`."""
+    return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+
+
 def _register(name: str, draw: Callable[[np.random.Generator, int], tuple[np.ndarray, np.ndarray]]) -> None:
     @register_data(name)
     def loader() -> Arrays:
         x, y = draw(np.random.default_rng(SPLIT_SEED), POINTS)
         x, y = x.astype(np.float32), y.astype(np.int64)
-        return Arrays.cut(x, y, TEST, 2, hashlib.sha256(x.tobytes() + y.tobytes()).hexdigest())
+        return Arrays.cut(x, y, TEST, 2, checksum(x, y))
 
 
-for _name, _draw in {"xor": xor, "circles": circles, "moons": moons, "spirals": spirals}.items():
-    _register(_name, _draw)
+for _draw in (xor, circles, moons, spirals, annulus, half_plane, gaussians):
+    _register(_draw.__name__, _draw)

@@ -1,0 +1,44 @@
+import hashlib
+import io
+import tarfile
+
+import numpy as np
+import pytest
+from torchvision.datasets import CIFAR10
+
+from dlgbench import DlgbenchError
+from dlgbench.data import cifar
+
+
+def test_torchvision_downloads_cifar10(small_cifar, mirror, monkeypatch):
+    x, y, content, root = small_cifar
+    folder, address = mirror
+    with tarfile.open(folder / CIFAR10.filename, "w:gz") as archive:
+        for name, batch in content.items():
+            entry = tarfile.TarInfo(f"{CIFAR10.base_folder}/{name}")
+            entry.size = len(batch)
+            archive.addfile(entry, io.BytesIO(batch))
+    monkeypatch.setattr(CIFAR10, "url", address + CIFAR10.filename)
+    monkeypatch.setattr(CIFAR10, "tgz_md5", hashlib.md5((folder / CIFAR10.filename).read_bytes()).hexdigest())
+    got = cifar.cifar10()
+    assert np.array_equal(got.pool[0], x[:15])
+    assert np.array_equal(got.test[1], y[15:])
+    assert sorted(path.name for path in (root / "root").iterdir()) == [".cifar10.lock", CIFAR10.base_folder]
+
+
+@pytest.mark.usefixtures("unplugged")
+def test_cifar10_from_torchvisions_files(small_cifar):
+    x, y, content, root = small_cifar
+    place = root / "root" / CIFAR10.base_folder
+    place.mkdir(parents=True)
+    for name, batch in content.items():
+        (place / name).write_bytes(batch)
+    got = cifar.cifar10()
+    assert np.array_equal(got.pool[0], x[:15])
+    assert np.array_equal(got.pool[1], y[:15])
+    assert np.array_equal(got.test[0], x[15:])
+    assert (got.pool[0].dtype, got.pool[1].dtype, got.num_classes) == (np.uint8, np.int64, 10)
+    assert got.pool[0].flags.c_contiguous
+    (place / "data_batch_3").write_bytes(content["data_batch_3"][:-1] + b"!")
+    with pytest.raises(DlgbenchError, match=r"cifar-10-batches-py/data_batch_3 is corrupt: MD5"):
+        cifar.cifar10()

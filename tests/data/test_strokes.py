@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from dlgbench.data import load, strokes
+
+
+def test_a_rough_drawing_is_its_clean_one_and_more():
+    (x, y), (xt, yt) = load("strokes").pool, load("strokes").test
+    assert x.shape == y.shape == (3000, 1, 32, 32)
+    assert xt.shape == yt.shape == (1000, 1, 32, 32)
+    rough, clean = x.reshape(3000, -1) / 255, y.reshape(3000, -1) / 255
+    together = np.array([np.corrcoef(a, b)[0, 1] for a, b in zip(rough[:500], clean[:500], strict=True)])
+    assert together.min() > 0.2
+    assert 0.5 < together.mean() < 0.9
+    apart = np.corrcoef(rough[0], clean[1])[0, 1]
+    assert apart < together.min()
+    assert np.square(rough - clean).mean() > 0.01  # to copy the input is no answer
+    inked = lambda image: (image < 0.85).mean()  # noqa: E731
+    assert inked(rough) > 1.3 * inked(clean)  # the redrawn lines spread
+    assert rough[clean == 1].std() > 0.03  # and the ground is noisy
+    assert {0, 255} <= set(np.unique(y)) - set(range(1, 28))  # black on white
+    assert 0.03 < ((y > 0) & (y < 255)).mean() < 0.3  # with grey rims
+
+
+def test_a_horizontal_stroke_is_as_wide_as_its_pen():
+    p = np.stack([np.linspace(4.5, 27.5, 4), np.full(4, 16.5)], 1)[None, None]
+    covered = strokes.ink(p, np.array([[True]]))[0]
+    assert covered[:, 10:22].sum(0) == pytest.approx(5 / 3)  # the disc's diameter, 5 subpixels of 3 to a pixel
+    assert covered[:13].sum() == covered[20:].sum() == covered[:, :3].sum() == covered[:, 29:].sum() == 0
+    assert not strokes.ink(p, np.array([[False]])).any()
+
+
+def test_a_curve_passes_through_its_ends_and_its_middle():
+    p = np.array([[4.0, 4.0], [4.0, 28.0], [28.0, 28.0], [28.0, 4.0]])
+    covered = strokes.ink(p[None, None], np.array([[True]]))[0]
+    right, down = (p[0] + 3 * p[1] + 3 * p[2] + p[3]) / 8
+    assert covered[int(down), int(right)] > 0.5
+    assert covered[4, 4] > 0.5
+    assert covered[4, 28] > 0.5
+    assert covered[4, 16] == 0  # no straight line between them
