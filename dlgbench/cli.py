@@ -273,18 +273,23 @@ def ui(args: argparse.Namespace) -> int:
 def models(args: argparse.Namespace) -> int:
     """The registry: every model as its paper has it, built without memory."""
     import torch
+    from rich.console import Console
+    from rich.progress import track
 
     from dlgbench.models import MODELS
     from dlgbench.probes.cost import flops
     from dlgbench.probes.receptive_field import field
+    from dlgbench.probes.subject import Subject
 
     rows: list[dict[str, Any]] = []
-    for m in MODELS.values():
+    listed = sorted(MODELS.values(), key=lambda m: (m.year, m.family))
+    for m in track(listed, "looking at every model", console=Console(stderr=True), transient=True):
         with torch.device("meta"):
             network = m.build().eval()
-        shape, seen = m.default("input_shape"), field(network)
-        row = {"name": m.name, "family": m.family, "year": m.year, "paper": m.paper, "task": m.task, "input_shape": shape}
-        row |= {"parameters": sum(p.numel() for p in network.parameters()), "flops": flops(network, shape)}
+        shape = tuple(m.default("input_shape"))
+        seen = field(network, shape) if len(shape) == 3 else None
+        row: dict[str, Any] = {"name": m.name, "family": m.family, "year": m.year, "paper": m.paper, "task": m.task, "input_shape": shape}
+        row |= {"parameters": sum(p.numel() for p in network.parameters()), "flops": flops(Subject(network, shape))[0]["flops"]}
         rows.append(row | {"receptive_field": None if seen is None else seen[0], "proof": m.proof})
     if args.json:
         _print_json(rows)

@@ -59,7 +59,7 @@ def train(cell: Cell) -> Run:
                 history += module.history
             if module.diverged or (when == "test" and cell.purpose != "evaluate"):
                 break
-            found, curves = _probe(recipe, when, module, splits)
+            found, curves = _probe(recipe, when, module, splits, pictures=cell.purpose == "evaluate" and cell.seed == 0)
             figures |= found
             history += [(name, layer, value) for name, values in curves.items() for layer, value in enumerate(values, 1)]
     about = {"started": f"{started:.3f}", "wall": f"{time.time() - started:.3f}", "engine": engine(), **provenance(str(device))}
@@ -99,15 +99,15 @@ def check(recipe: Recipe, scale: str) -> None:
         raise DlgbenchError(f"model {recipe.model} can't be probed with {', '.join(recipe.probes)}: {error}") from error
 
 
-def _probe(recipe: Recipe, when: Moment, module: Task, splits: DataModule | None) -> Figures:
+def _probe(recipe: Recipe, when: Moment, module: Task, splits: DataModule | None, *, pictures: bool = False) -> Figures:
     """What the recipe's probes of a moment measure."""
     if when not in moments(recipe):
         return {}, {}
     if splits is None:
         shape = recipe.model_args.get("input_shape") or MODELS[recipe.model].default("input_shape")
-        return probe(recipe, when, Subject(module.network, tuple(shape), None, module.objective))
+        return probe(recipe, when, Subject(module.network, tuple(shape), None, module.objective, pictures))
     x, y = splits.test() if when == "test" else (part[:ROWS] for part in splits.train)
-    return probe(recipe, when, Subject(module.network, splits.input_shape, (x, y), module.objective))
+    return probe(recipe, when, Subject(module.network, splits.input_shape, (x, y), module.objective, pictures))
 
 
 def prepare(cell: Cell, device: torch.device) -> tuple[Task, DataModule | None]:

@@ -25,7 +25,7 @@ MAY = {
     "models": {"errors", "layers"},
     "data": {"errors", "recipe", "streams"},
     "tasks": {"errors", "recipe", "layers", "models", "data"},
-    "probes": {"errors", "metrics", "recipe", "streams", "layers"},
+    "probes": {"errors", "metrics", "recipe", "reference", "streams", "layers"},
     "train": {"ablation", "errors", "recipe", "streams", "provenance", "data", "layers", "models", "probes", "tasks"},
     "tracking": {"ablation", "claim", "errors", "recipe"},
     "runner": {"ablation", "claim", "errors", "judging", "tracking", "train"},

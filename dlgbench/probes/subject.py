@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -23,12 +24,14 @@ class Subject:
         input_shape: of one input, without the batch axis.
         batch: (x, y), rows of the probe's split; None for a recipe without data.
         loss: the task's, of the network's output and y.
+        pictures: whether curves that only serve to be drawn are wanted; of the first seed's evaluation, not of all.
     """
 
     network: nn.Module
     input_shape: tuple[int, ...]
     batch: tuple[Tensor, Tensor] | None = None
     loss: Callable[[Any, Tensor], Tensor] = F.cross_entropy
+    pictures: bool = False
 
     def data(self, probe: str) -> tuple[Tensor, Tensor]:
         """The batch.
@@ -39,3 +42,8 @@ class Subject:
         if self.batch is None:
             raise DlgbenchError(f"probe {probe} wants data; a recipe without came")
         return self.batch
+
+
+def on_meta(network: nn.Module) -> nn.Module:
+    """The network itself if it has no memory, else a copy without: shapes alone, which cost nothing."""
+    return network if all(p.is_meta for p in network.parameters()) else copy.deepcopy(network).to("meta")
