@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from dlgbench.errors import DlgbenchError
 from dlgbench.layers.activations import ACTIVATIONS
 from dlgbench.probes.observers import Observer
 from dlgbench.streams import isolated
@@ -32,8 +33,10 @@ class Drift(Observer):
         """A point of each history."""
         network, x = copy.deepcopy(module.network).train(), batch[0][:ROWS]
         seen: list[Tensor] = []
-        *_, last = (layer for layer in network.modules() if isinstance(layer, HIDDEN))
-        last.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].flatten(1)))
+        hidden = [layer for layer in network.modules() if isinstance(layer, HIDDEN)]
+        if not hidden:
+            raise DlgbenchError(f"probe drift wants a network with a hidden layer; {type(network).__name__} without came")
+        hidden[-1].register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].flatten(1)))
         with isolated(x.device), torch.no_grad():
             torch.manual_seed(module.done)
             network(x)

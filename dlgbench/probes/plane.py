@@ -37,12 +37,12 @@ def warp(subject: Subject) -> Figures:
         DlgbenchError: for a network whose last hidden layer has other than two or three units.
     """
     points, edges = _grid(subject, "warp", LINES)
-    *_, last = weighted(subject.network)
+    last = next(reversed(weighted(subject.network)), None)
+    if not isinstance(last, nn.Linear) or last.in_features not in (2, 3):
+        raise DlgbenchError(f"probe warp wants a last hidden layer of two or three units; {last} came after it")
     seen: list[Tensor] = []
     last.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
     with torch.no_grad():
         z = subject.network.eval()(points)
-    if not isinstance(last, nn.Linear) or last.in_features not in (2, 3):
-        raise DlgbenchError(f"probe warp wants a last hidden layer of two or three units; {last} came after it")
     curves = {f"warp/unit_{k}": seen[0][:, k].tolist() for k in range(last.in_features)} | {"warp/class": z.argmax(1).double().tolist()}
     return edges | {"warp/units": last.in_features}, curves if subject.pictures else {}
