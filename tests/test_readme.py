@@ -10,9 +10,11 @@ from dlgbench.reports import reference
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
+CODE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
 
 def test_the_ablation_in_the_readme_runs_anywhere(tmp_path):
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    code, _ = CODE
     assert len(code.splitlines()) <= 40
     (tmp_path / "test_sigmoid.py").write_text(code)
     command = [sys.executable, "-m", "pytest", "test_sigmoid.py", "--scale", "smoke", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
@@ -20,6 +22,13 @@ def test_the_ablation_in_the_readme_runs_anywhere(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "6 passed, 1 skipped" in done.stdout
+
+
+def test_the_parts_can_be_had_by_themselves():
+    names: dict = {}
+    exec(CODE[1], names)
+    assert sum(p.numel() for p in names["network"].parameters()) < 269_722 / 10
+    assert (names["module"].recipe.task, names["module"].recipe.lr) == ("segmentation", 1e-3)
 
 
 def test_the_table_of_verdicts_is_the_reference_files():
