@@ -64,6 +64,11 @@ def gap(metric: str, arm: str, other: str) -> Effect:
     return Effect(f"{metric}: |{arm} - {other}|", needs, of)
 
 
+def contrast(metric: str, other: str, arm: str) -> Effect:
+    """The difference x_metric - x_other of two metrics of the same runs: `contrast("averaging/once", "averaging/k50", "dropout")`."""
+    return Effect(f"{arm}: {metric} - {other}", ((metric, arm), (other, arm)), lambda read: _minus(read(metric, arm), read(other, arm)))
+
+
 def log_ratio(metric: str, arm: str, other: str) -> Effect:
     """The paired log ratio ln(x_arm / x_other), for steps to a target, times and norms; at_least(math.log(2)) is twofold."""
     needs = ((metric, arm), (metric, other))
@@ -147,7 +152,7 @@ class Claim:
 
     Args:
         statement: the claim in our words.
-        effect: one number per seed (`difference`, `gap`, `log_ratio`, `interaction`, `slope`, `value`).
+        effect: one number per seed (`difference`, `gap`, `contrast`, `log_ratio`, `interaction`, `slope`, `value`).
         threshold: the smallest effect of interest (`at_least`, `at_most`, `within`, `exactly`).
         slide: the slide that makes it; the ablation's where none is given.
         published, source: the published figure, and where it stands.
@@ -170,7 +175,7 @@ class Claim:
             raise DlgbenchError(f"claim: a statement is wanted; {self.statement!r} came")
         where = f"claim {self.statement!r}"
         if not isinstance(self.effect, Effect):
-            raise DlgbenchError(f"{where}: an effect is wanted (difference, gap, log_ratio, interaction, slope, value); {self.effect!r} came")
+            raise DlgbenchError(f"{where}: an effect is wanted (difference, gap, contrast, log_ratio, interaction, slope, value); {self.effect!r} came")
         if not isinstance(self.threshold, Threshold):
             raise DlgbenchError(f"{where}: a threshold is wanted (at_least, at_most, within, exactly); {self.threshold!r} came")
         if self.expect not in EXPECTED:

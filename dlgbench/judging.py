@@ -29,7 +29,7 @@ def readings(runs: Mapping[Cell, Run]) -> dict[str, dict[int, dict[str, float]]]
 
 
 def choose(ablation: Ablation, tuning: Mapping[Cell, Run]) -> dict[str, Any]:
-    """The setting with the smallest mean of `ablation.select` over its tuning seeds; a diverged run is the worst there is.
+    """The setting with the smallest mean of `ablation.select` over its tuning seeds; a run that diverged, or never met the target, is the worst there is.
 
     Of equals, the first of the grid.
 

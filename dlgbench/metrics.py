@@ -67,6 +67,11 @@ PROBES = {
         "filters/side": "rows and columns of each channel",
         "filters/roughness": "mean squared difference of neighbouring weights over their variance, after training: 2 for white noise, near 0 if smooth",
     },
+    "predictions": {
+        "predictions/count": "images of the test split in the curves predictions/input, predictions/label and predictions/class",
+        "predictions/height": "rows of each",
+        "predictions/width": "columns of each",
+    },
     "updates": {
         "updates/lr": "learning rate of the last step",
         "updates/norm": "l2 norm of the last change of the weights between two evaluations, for each step in between",
@@ -79,16 +84,22 @@ PROBES = {
         "warp/high": "its right and upper edge",
         "warp/units": "units of the last hidden layer",
     },
+    "fit": {
+        "fit/points": "training points that the curve was fitted to",
+        "fit/swing": "largest |prediction| on [-1, 1], after training",
+    },
     "by_hand": {
         "by_hand/unit": "relative error of the gradients of the toy sigmoidal unit by hand, against automatic differentiation",
         "by_hand/linear_input": "the same of a linear layer, to its input",
         "by_hand/linear_weight": "the same of a linear layer, to its weights",
         "by_hand/cross_entropy": "the same of softmax cross-entropy",
+        "by_hand/one_output": "a sabotage: the gradient of the input without the sum over the outputs c",
         "by_hand/without_sum": "a sabotage: the gradient of the weights without the sum over the examples",
         "by_hand/not_transposed": "a sabotage: the gradient of the input with the weights not transposed",
     },
     "averaging": {
         "averaging/once": "test error of one deterministic pass",
+        "averaging/unscaled": "the same without the scaling of the weights",
         "averaging/k1": "test error of one thinned network",
         "averaging/k50": "test error of the mean over 50 thinned networks",
         "averaging/k100": "test error of the mean over 100 thinned networks",
@@ -132,10 +143,19 @@ def curves(task: str) -> tuple[str, ...]:
 
 
 def recorded(recipe: Recipe) -> dict[str, str]:
-    """The metrics that a run of `recipe` records, with what each one is."""
+    """The metrics that a run of `recipe` records, with what each one is.
+
+    Raises:
+        DlgbenchError: for an unknown task or probe, or a target for a metric that has no learning curve.
+    """
+    for metric in recipe.target:
+        if metric not in curves(recipe.task):
+            raise unknown("metric for a target", metric, curves(recipe.task))
     names = dict(ALWAYS)
     if recipe.steps:
         names |= trained(recipe.task) | SECONDS | (TARGET if recipe.target else {})
     for probe in recipe.probes:
-        names |= PROBES.get(probe, {})
+        if probe not in PROBES:
+            raise unknown("probe", probe, PROBES)
+        names |= PROBES[probe]
     return names

@@ -60,7 +60,7 @@ class Recipe:
         model_args, data_args, optimizer_args: keyword arguments of the three.
         task: what is learnt: `classification`, `regression`, `image_to_image`, `segmentation`, or `minimization`, which needs no data.
         loss: a loss of the task's (`dlgbench.tasks`), or None for its own: cross-entropy for classes, squared error for numbers.
-        init: scheme for the initial weights (`dlgbench.layers.initialization`).
+        init: scheme for the initial weights (`dlgbench.layers.initialization`), or None for the model's own (`he` for most).
         optimizer, lr, weight_decay, schedule: the update rule. `weight_decay` is torch's: gradient + weight_decay * w.
         max_norm: each unit's incoming weights are kept at or below this l2 norm; None for no constraint.
         batch_size, steps: `steps` optimizer steps on minibatches of `batch_size`. With `steps=0` nothing is trained
@@ -81,7 +81,7 @@ class Recipe:
     data_args: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     task: str = "classification"
     loss: str | None = None
-    init: str = "he"
+    init: str | None = None
     optimizer: str = "sgd"
     optimizer_args: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     lr: float = 0.1
@@ -159,8 +159,8 @@ _names = ("a tuple of names", lambda v: isinstance(v, tuple) and all(isinstance(
 _mapping = ("a dict", lambda v: isinstance(v, Mapping))
 
 CHECKS: list[tuple[str, str, Callable[[Any], bool]]] = [
-    *((name, *_name) for name in ("model", "task", "init", "optimizer", "schedule")),
-    *((name, "a name or None", lambda v: v is None or isinstance(v, str)) for name in ("data", "loss")),
+    *((name, *_name) for name in ("model", "task", "optimizer", "schedule")),
+    *((name, "a name or None", lambda v: v is None or isinstance(v, str)) for name in ("data", "loss", "init")),
     *((name, *_mapping) for name in ("model_args", "data_args", "optimizer_args", "target")),
     *((name, *_names) for name in ("probes", "identity")),
     ("lr", *_number("a number above 0", lambda v: 0 < v < float("inf"))),

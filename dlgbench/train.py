@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import functools
 import hashlib
 import inspect
@@ -17,21 +18,24 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from torch import Tensor
 
 from dlgbench import data, streams
 from dlgbench.ablation import Cell, Run
 from dlgbench.data.module import DataModule, Nothing
 from dlgbench.errors import DlgbenchError, unknown
 from dlgbench.layers import initialization, sabotage
+from dlgbench.metrics import recorded
 from dlgbench.models import MODELS, create_model
 from dlgbench.probes import MOMENTS, ROWS, Moment, moments, observers, parameters, probe
+from dlgbench.probes.receptive_field import field
 from dlgbench.probes.subject import Figures, Subject
 from dlgbench.provenance import provenance
 from dlgbench.recipe import Recipe
 from dlgbench.tasks import TASKS, Task
 
 PACKAGE = Path(__file__).parent
-ENGINE = ("train.py", "streams.py", "recipe.py", "layers", "tasks", "probes")  # what computes every cell
+ENGINE = ("train.py", "streams.py", "recipe.py", "layers", "tasks", "probes", "reference")  # what computes every cell
 DATA = tuple(PACKAGE / "data" / name for name in ("module.py", "arrays.py", "augmentation.py"))
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 
@@ -92,38 +96,60 @@ def check(recipe: Recipe, scale: str) -> None:
     cell = Cell("check", "check", 0, scale, recipe, "tune")
     module, splits = prepare(cell, place(cell))
     module.configure_optimizers()
+    rows = splits.train if splits is not None else Nothing(recipe, torch.device("cpu")).train
+    where = f"model {recipe.model}, task {recipe.task}, data {recipe.data}"
     try:
-        for when in ("start", "end"):
-            _probe(recipe, when, module, splits)
-    except RuntimeError as error:
-        raise DlgbenchError(f"model {recipe.model} can't be probed with {', '.join(recipe.probes)}: {error}") from error
+        if recipe.steps:
+            _try(module, rows[0], rows[1])
+        for observer in observers(recipe):
+            observer.suits(module.network)
+        for when in MOMENTS:
+            _probe(recipe, when, module, splits, rehearsal=True)
+    except DlgbenchError as error:
+        raise DlgbenchError(f"{where}: {error}") from None
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        probed = f", probes {', '.join(recipe.probes)}" if recipe.probes else ""
+        raise DlgbenchError(f"{where}{probed} do not go together: {error}") from error
 
 
-def _probe(recipe: Recipe, when: Moment, module: Task, splits: DataModule | None, *, pictures: bool = False) -> Figures:
-    """What the recipe's probes of a moment measure."""
+def _try(module: Task, x: Tensor, y: Tensor) -> None:
+    """One pass forward and back over a few rows: do outputs and targets fit?"""
+    network = copy.deepcopy(module.network)
+    z = network.eval()(x[:8])
+    if said := module.misfit(z, y if y.dim() == 1 else y[:8]):
+        raise DlgbenchError(said)
+    if z.dim() == 4 and z.shape[2:] != y.shape[-2:] and (seen := field(network, x.shape[1:])) is not None and seen[1] != 1:
+        raise DlgbenchError(f"an answer for every pixel is wanted; the network answers for one in {seen[1]} a side")
+    module.objective(network.train()(x[:8]), y[:8]).backward()
+
+
+def _probe(recipe: Recipe, when: Moment, module: Task, splits: DataModule | None, *, pictures: bool = False, rehearsal: bool = False) -> Figures:
+    """What the recipe's probes of a moment measure; in a rehearsal, the test split stays closed and training rows stand in."""
     if when not in moments(recipe):
         return {}, {}
     if splits is None:
         shape = recipe.model_args.get("input_shape") or MODELS[recipe.model].default("input_shape")
         return probe(recipe, when, Subject(module.network, tuple(shape), None, module.objective, pictures))
-    x, y = splits.test() if when == "test" else (part[:ROWS] for part in splits.train)
+    x, y = splits.test() if when == "test" and not rehearsal else (part[:ROWS] for part in splits.train)
     return probe(recipe, when, Subject(module.network, splits.input_shape, (x, y), module.objective, pictures))
 
 
 def prepare(cell: Cell, device: torch.device) -> tuple[Task, DataModule | None]:
     """The LightningModule, initialized, and its data, on the device; nothing is trained yet."""
     recipe, splits = cell.recipe, None
+    recorded(recipe)  # refuses an unknown task, probe or target
+    if recipe.model not in MODELS:
+        raise unknown("model", recipe.model, MODELS)
+    init = recipe.init or MODELS[recipe.model].init
     args = dict(recipe.model_args)
     if recipe.data is not None:
         splits = DataModule(recipe, cell.seed, device, may_test=cell.purpose == "evaluate")
         args = {"input_shape": splits.input_shape, "num_classes": splits.num_classes} | args
-    network = initialization.build(lambda: create_model(recipe.model, **args), recipe.init, cell.seed, recipe.replicate)
+    network = initialization.build(lambda: create_model(recipe.model, **args), init, cell.seed, recipe.replicate)
     for name in recipe.identity:
         sabotage.replace_by_identity(network, name)
-    if recipe.task not in TASKS:
-        raise unknown("task", recipe.task, TASKS)
     module = TASKS[recipe.task](network, recipe).to(device)
-    if recipe.init == "lsuv":
+    if init == "lsuv":
         if splits is None:
             raise DlgbenchError("init lsuv scales each layer on a batch of data; a recipe without data came")
         initialization.lsuv(module.network, splits.train[0][:ROWS])

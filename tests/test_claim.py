@@ -2,9 +2,16 @@ import math
 
 import pytest
 
-from dlgbench import Claim, DlgbenchError, Verdict, at_least, at_most, difference, exactly, gap, interaction, log_ratio, slope, value, within
+from dlgbench import Claim, DlgbenchError, Verdict, at_least, at_most, contrast, difference, exactly, gap, interaction, log_ratio, slope, value, within
 
-RUNS = {("e", "a"): (3.0, 3.0), ("e", "b"): (1.0, 1.0), ("e", "c"): (10.0, math.inf), ("e", "d"): (math.inf, math.inf)}
+RUNS = {
+    ("e", "a"): (3.0, 3.0),
+    ("f", "a"): (1.5, 1.5),
+    ("f", "c"): (4.0, 4.0),
+    ("e", "b"): (1.0, 1.0),
+    ("e", "c"): (10.0, math.inf),
+    ("e", "d"): (math.inf, math.inf),
+}
 
 
 def read(metric, arm):
@@ -23,6 +30,8 @@ def read(metric, arm):
         (gap("e", "b", "a"), (2, 2)),
         (gap("e", "b", "c"), (9, math.inf)),
         (gap("e", "d", "d"), (0, math.inf)),
+        (contrast("e", "f", "a"), (1.5, 1.5)),
+        (contrast("f", "e", "c"), (-math.inf, -6)),
         (log_ratio("e", "a", "b"), (math.log(3), math.log(3))),
         (log_ratio("e", "c", "b"), (math.log(10), math.inf)),
         (interaction("e", ("a", "b"), ("b", "a")), (4, 4)),

@@ -28,11 +28,26 @@ def test_list_shows_every_claim(capsys):
     assert "F3 sees 15x15" in capsys.readouterr().out
 
 
-def test_models_lists_the_registry(capsys):
+def test_models_lists_the_registry(capsys, monkeypatch):
+    from dlgbench import models
+
     assert cli.main(["models", "--json"]) == 0
-    row = next(row for row in json.loads(capsys.readouterr().out) if row["name"] == "mlp")
-    assert {"name", "family", "year", "parameters"} <= row.keys()
-    assert row["parameters"] == 118_282
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert set(rows) == set(models.MODELS)
+    assert rows["resnet50"] | {"paper": "", "proof": ""} == {
+        "name": "resnet50",
+        "family": "ResNet",
+        "year": 2016,
+        "paper": "",
+        "task": "classification",
+        "input_shape": [3, 224, 224],
+        "parameters": 25_557_032,
+        "flops": pytest.approx(2 * 4.09e9, rel=0.01),  # torchvision gives 4.09 G multiply-adds
+        "receptive_field": 427,
+        "proof": "",
+    }
+    assert all(row["flops"] > 0 and row["proof"].startswith("tests/") for row in rows.values() if row["task"] != "minimization")
+    monkeypatch.setattr(models, "MODELS", {"mlp": models.MODELS["mlp"]})
     assert cli.main(["models"]) == 0
     assert "118,282" in capsys.readouterr().out
 

@@ -26,7 +26,7 @@ MAY = {
     "data": {"errors", "recipe", "streams"},
     "tasks": {"errors", "recipe", "layers", "models", "data"},
     "probes": {"errors", "metrics", "recipe", "reference", "streams", "layers"},
-    "train": {"ablation", "errors", "recipe", "streams", "provenance", "data", "layers", "models", "probes", "tasks"},
+    "train": {"ablation", "errors", "metrics", "recipe", "streams", "provenance", "data", "layers", "models", "probes", "tasks"},
     "tracking": {"ablation", "claim", "errors", "recipe"},
     "runner": {"ablation", "claim", "errors", "judging", "tracking", "train"},
     "progress": {"ablation", "pytest_plugin"},

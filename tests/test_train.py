@@ -1,5 +1,6 @@
 import copy
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -149,7 +150,7 @@ def test_what_diverged_once_stays_diverged():
     module._fabric = None
     module.evaluate("val", torch.full((4, 1, 8, 8), float("nan")), torch.zeros(4, dtype=torch.long))
     assert module.diverged
-    module._note({"val/loss": float("nan")})
+    module._note({"val/loss": float("nan")}, 4)
     assert trainer.should_stop
     assert not module.history
 
@@ -195,6 +196,55 @@ def test_the_source_of_a_model_is_its_file_and_the_siblings_that_it_imports(tmp_
     assert {file.stem for file in _with_siblings(PACKAGE / "data" / "toys.py")} == {"toys", "arrays"}
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"data": "polynomial", "data_args.standardize": False}, "one class for each input are wanted; scores (8, 1) and torch.float32 targets"),
+        ({"task": "regression"}, "outputs and numbers of one shape (B, K) are wanted; outputs (8, 10) and torch.int64 targets"),
+        ({"task": "segmentation"}, "a class for each pixel, (B, H, W), are wanted; scores (8, 10)"),
+        ({"model": "conv_stack", "model_args": {}, "init": "he"}, "one class for each input are wanted; scores (8, 10, 8, 8)"),
+        ({"model_args.num_classes": 5}, "classes below 5 are wanted; classes from 0 to 9 came"),
+        ({"model_args.input_shape": (784,)}, "do not go together: "),
+        ({"model": "resnet18", "model_args": {}, "data": "xor"}, "resnet: images of shape (C, H, W)"),
+        ({"task": "minimization"}, "model function is wanted; Sequential came"),
+        ({"probes": ("averaging",)}, "probe averaging wants a network with dropout or noise"),
+        ({"model_args.hidden": (), "probes": ("drift",)}, "probe drift wants a network with a hidden layer"),
+        ({"probes": ("gradiens",)}, "no probe is called 'gradiens'; did you mean 'gradients'?"),
+        ({"target": {"val/eror": 0.1}}, "no metric for a target is called 'val/eror'; did you mean 'val/error'?"),
+        ({"data_args.label_noise": 2}, "data_args: label_noise must be a share from 0 to 1; 2 came"),
+        ({"data_args.train": "100"}, "data_args: train must be a whole number above 0; '100' came"),
+        ({"data_args.shrink": 0}, "data_args: shrink must be a whole number above 0; 0 came"),
+        ({"model_args.width": -1}, "a width and channels above 0 are wanted"),
+        ({"model_args.num_classes": 0}, "num_classes of at least 1 is wanted; 0 came"),
+    ],
+)
+def test_what_does_not_go_together_is_said_in_one_message(change, message):
+    from dlgbench.train import check
+
+    with pytest.raises(DlgbenchError, match=re.escape(message)):
+        check(RECIPE.but(change), "cpu")
+
+
+def test_a_coarse_answer_is_not_taken_for_the_middle():
+    from dlgbench.train import check
+
+    recipe = Recipe(model="conv_stack", data="dense_cue", task="segmentation", data_args={"train": 20, "val": 10, "standardize": False}, steps=1)
+    check(recipe, "cpu")
+    with pytest.raises(DlgbenchError, match="the network answers for one in 4 a side"):
+        check(recipe.but({"model_args.pool": True}), "cpu")
+
+
+def test_models_begin_as_they_promise_unless_a_scheme_is_named():
+    context = Recipe(model="context_module", model_args={"size": "basic", "input_shape": (3, 16, 16), "num_classes": 3}, task="segmentation", steps=0)
+    x = torch.rand(1, 3, 16, 16)
+    module, _ = prepare(cell(context), CPU)
+    torch.testing.assert_close(module.network(x), x)  # the identity (Yu & Koltun 2016, eq. 4)
+    module, _ = prepare(cell(context.but(init="he")), CPU)
+    assert not torch.allclose(module.network(x), x)
+    module, _ = prepare(cell(RECIPE.but(model="perceptron", model_args={})), CPU)
+    assert not any(p.any() for p in module.network.parameters())
+
+
 def test_fingerprint_changes_with_all_that_determines_a_result(monkeypatch):
     prints = {
         "base": fingerprint(cell()),
@@ -225,7 +275,7 @@ def test_fingerprint_changes_with_all_that_determines_a_result(monkeypatch):
         ({"init": "hee"}, "no initialization is called 'hee'; did you mean 'he'?"),
         ({"task": "classify"}, "no task is called 'classify'"),
         ({"model_args.activation": "rely"}, "no activation is called 'rely'; did you mean 'relu'?"),
-        ({"model_args.widht": 3}, "model mlp: .*unexpected keyword argument 'widht'"),
+        ({"model_args.widht": 3}, "model mlp can't be built .*unexpected keyword argument 'widht'"),
         ({"optimizer_args.moment": 3}, "optimizer sgd: .*unexpected keyword argument 'moment'"),
         ({"data_args.train": 5000}, "its pool of 1200 can't give train=5000 and val=100"),
         ({"data_args.shrink": 3}, "inputs of shape .* can't be shrunk by 3"),

@@ -90,6 +90,14 @@ class Nothing(pl.LightningDataModule):
 
 ARGUMENTS: dict[str, Any] = {"train": None, "val": None, "shrink": 1, "standardize": True, "label_noise": 0.0, "augment": "none"}
 
+_SIZE = ("a whole number above 0", lambda v: v is None or (type(v) is int and v > 0))
+WANTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "train": _SIZE,
+    "val": _SIZE,
+    "shrink": ("a whole number above 0", lambda v: type(v) is int and v > 0),
+    "label_noise": ("a share from 0 to 1", lambda v: isinstance(v, (int, float)) and 0 <= v <= 1),
+}
+
 
 class DataModule(pl.LightningDataModule):
     """A recipe's data for one seed: training and validation split drawn from the pool by the `split` stream, on `device`.
@@ -116,6 +124,9 @@ class DataModule(pl.LightningDataModule):
             if name not in ARGUMENTS:
                 raise unknown("argument", name, ARGUMENTS, "data_args")
         self._args = ARGUMENTS | dict(recipe.data_args)
+        for name, (wanted, fits) in WANTED.items():
+            if not fits(self._args[name]):
+                raise DlgbenchError(f"data_args: {name} must be {wanted}; {self._args[name]!r} came")
         arrays = load(recipe.data)
         self.num_classes = arrays.num_classes
         rows, train = self._draw(len(arrays.pool[0]))
@@ -133,7 +144,7 @@ class DataModule(pl.LightningDataModule):
         """The rows of the training and the validation split, and how many of them are for training."""
         val = self._args["val"] if self._args["val"] is not None else min(pool // 5, 10_000)
         train = self._args["train"] if self._args["train"] is not None else pool - val
-        if not 1 <= train <= pool - val or val < 1:
+        if not 1 <= train <= pool - val:
             raise DlgbenchError(f"data set {self.recipe.data}: its pool of {pool} can't give train={train} and val={val}")
         return torch.randperm(pool, generator=stream(self.seed, "split"))[: train + val].numpy(), train
 

@@ -1,7 +1,8 @@
-"""How weights begin. w has shape (fan_out, fan_in, ...); every bias begins at zero; normalization layers keep 1 and 0."""
+"""How weights begin. w has shape (out, in, ...), fan_in = w[0].numel(); every bias begins at zero; normalization layers keep 1 and 0."""
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -37,6 +38,23 @@ def weighted(network: nn.Module) -> list[Weighted]:
     return [module for module in network.modules() if isinstance(module, Weighted)]
 
 
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
+def incoming(module: Weighted) -> Tensor:
+    """The weight as (out, in, ...), a row for what comes in to each unit: torch keeps a transposed convolution's as (in, out, ...)."""
+    return module.weight.transpose(0, 1) if isinstance(module, TRANSPOSED) else module.weight
+
+
+@torch.no_grad()
+def draw(module: Weighted, scheme: Callable[[Tensor], object]) -> None:
+    """Draws a layer's weight by a scheme that fills a tensor (out, in, ...): each location's own where they are not shared."""
+    for kernel in module.kernels() if isinstance(module, LocallyConnected2d) else (incoming(module),):
+        drawn = torch.empty_like(kernel, memory_format=torch.contiguous_format)
+        scheme(drawn)
+        kernel.copy_(drawn)
+
+
 @torch.no_grad()
 def build(make: Callable[[], nn.Module], scheme: str, seed: int, replicate: int = 0) -> nn.Module:
     """Makes a network and draws its weights by a scheme, the k-th layer's from the stream `init/k` of the seed.
@@ -55,11 +73,14 @@ def build(make: Callable[[], nn.Module], scheme: str, seed: int, replicate: int 
     if scheme != "default":
         for k, module in enumerate(weighted(network)):
             generator = stream(seed, f"init/{k}", replicate)
-            for kernel in module.kernels() if isinstance(module, LocallyConnected2d) else (module.weight,):
-                SCHEMES[scheme](kernel, generator)
+            draw(module, functools.partial(_drawn, scheme, generator))
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
     return network
+
+
+def _drawn(scheme: str, generator: torch.Generator, w: Tensor) -> None:
+    SCHEMES[scheme](w, generator)
 
 
 @torch.no_grad()

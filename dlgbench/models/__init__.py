@@ -16,6 +16,7 @@ from dlgbench.errors import DlgbenchError, unknown
 class Model:
     """An entry of the registry: how it is built, where it comes from, what it is made for, and the test that proves it.
 
+    `init` is how its weights begin where a recipe does not say (`dlgbench.layers.initialization`): `default` keeps what its constructor draws.
     `sides` are two sides of square inputs that it takes, for the tests over the registry.
     """
 
@@ -25,6 +26,7 @@ class Model:
     year: int
     paper: str
     task: str = "classification"
+    init: str = "he"
     sides: tuple[int, int] = (28, 36)
     proof: str = ""
 
@@ -38,7 +40,15 @@ MODELS: dict[str, Model] = {}
 
 
 def register_model(
-    name: str, *, family: str, year: int, paper: str, task: str = "classification", sides: tuple[int, int] = (28, 36), proof: str = ""
+    name: str,
+    *,
+    family: str,
+    year: int,
+    paper: str,
+    task: str = "classification",
+    init: str = "he",
+    sides: tuple[int, int] = (28, 36),
+    proof: str = "",
 ) -> Callable[[Callable[..., nn.Module]], Callable[..., nn.Module]]:
     """Registers a builder `f(input_shape=(C, H, W), num_classes=10, *, width=1.0, ...) -> nn.Module` under a name.
 
@@ -49,15 +59,10 @@ def register_model(
     def register(builder: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
         if name in MODELS:
             raise DlgbenchError(f"model {name!r} is registered twice: by {MODELS[name].build.__module__} and by {builder.__module__}")
-        MODELS[name] = Model(name, builder, family, year, paper, task, sides, proof)
+        MODELS[name] = Model(name, builder, family, year, paper, task, init, sides, proof)
         return builder
 
     return register
-
-
-def scaled(channels: int, width: float) -> int:
-    """`channels` times `width`, rounded, at least 1: how every model is made narrow."""
-    return max(1, round(channels * width))
 
 
 def create_model(name: str, /, **args: Any) -> nn.Module:
@@ -68,10 +73,12 @@ def create_model(name: str, /, **args: Any) -> nn.Module:
     """
     if name not in MODELS:
         raise unknown("model", name, MODELS)
+    if args.get("num_classes", 1) < 1:
+        raise DlgbenchError(f"model {name}: num_classes of at least 1 is wanted; {args['num_classes']} came")
     try:
         return MODELS[name].build(**args)
-    except TypeError as error:
-        raise DlgbenchError(f"model {name}: {error}") from error
+    except (TypeError, ValueError, IndexError, RuntimeError) as error:
+        raise DlgbenchError(f"model {name} can't be built with {args}: {error}") from error
 
 
 from dlgbench.models import (  # noqa: E402, F401  (they register themselves)

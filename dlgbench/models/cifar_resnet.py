@@ -9,25 +9,28 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dlgbench.errors import DlgbenchError
-from dlgbench.models import register_model, scaled
+from dlgbench.models import register_model
+from dlgbench.models.common import image_shape, scaled
 
 DEPTHS = (20, 32, 44, 56, 110, 1202)
 
 
 class Shortcut(nn.Module):
-    """S(x) = x, every `stride`-th pixel of it, with `extra` channels of zeros behind: no parameters (option A).
+    """S(x) = `scale` x, every `stride`-th pixel of it, with `extra` channels of zeros behind: no parameters (option A).
 
     Shapes: (B, C, H, W) -> (B, C + extra, H / stride, W / stride), rounded up.
     """
 
-    def __init__(self, stride: int, extra: int) -> None:
+    def __init__(self, stride: int, extra: int, scale: float = 1.0) -> None:
         super().__init__()
         self.subsample = nn.AvgPool2d(1, stride) if stride > 1 else nn.Identity()
-        self.extra = extra
+        self.extra, self.scale = extra, scale
 
     def forward(self, x: Tensor) -> Tensor:
         """S(x)."""
         x = self.subsample(x)
+        if self.scale != 1:
+            x = self.scale * x
         return F.pad(x, (0, 0, 0, 0, 0, self.extra)) if self.extra else x
 
 
@@ -50,10 +53,10 @@ def _normalized(inputs: int, outputs: int, stride: int = 1) -> tuple[nn.Conv2d, 
     return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)
 
 
-def _block(inputs: int, outputs: int, stride: int, *, skip: bool) -> nn.Module:
+def _block(inputs: int, outputs: int, stride: int, *, skip: bool, scale: float) -> nn.Module:
     """A residual block, or max(0, F(x)) with the same names and weights."""
     branch = nn.Sequential(*_normalized(inputs, outputs, stride), nn.ReLU(), *_normalized(outputs, outputs))
-    return Residual(branch, Shortcut(stride, outputs - inputs)) if skip else nn.Sequential(OrderedDict(branch=branch, relu=nn.ReLU()))
+    return Residual(branch, Shortcut(stride, outputs - inputs, scale)) if skip else nn.Sequential(OrderedDict(branch=branch, relu=nn.ReLU()))
 
 
 def cifar_resnet(
@@ -64,6 +67,7 @@ def cifar_resnet(
     skip: bool = True,
     width: float = 1.0,
     zero_gamma: bool = False,
+    shortcut_scale: float = 1.0,
 ) -> nn.Sequential:
     """6n + 2 layers: a 3x3 convolution, three stages of n blocks at 16, 32, 64 channels, a linear layer. He et al. 2016, section 4.2.
 
@@ -78,20 +82,23 @@ def cifar_resnet(
         skip: the blocks' shortcuts; without them it is the plain twin, with the same layers, weights and initial values.
         width: scales the channels of all layers.
         zero_gamma: the last gamma of each branch begins at 0, so each block as its shortcut (Goyal et al. 2017, section 5.1).
+        shortcut_scale: what the shortcuts are multiplied by (He et al. 2016, ECCV, section 3.1); at 0 it is the plain twin, to the bit.
 
     Raises:
-        DlgbenchError: for another depth, or zero_gamma without skip, where no signal would pass.
+        DlgbenchError: for another depth; zero_gamma without skip, where no signal would pass; or shortcut_scale without skip.
     """
     if depth < 8 or depth % 6 != 2:
         raise DlgbenchError(f"residual network for small images: a depth of 6n + 2, 8, 14, 20, ..., is wanted; {depth} came")
     if zero_gamma and not skip:
         raise DlgbenchError(f"plain{depth}: zero_gamma wants shortcuts; without them every block would begin as 0 and never learn")
+    if shortcut_scale != 1 and not skip:
+        raise DlgbenchError(f"plain{depth}: shortcut_scale wants shortcuts; {shortcut_scale} came")
     channels = scaled(16, width)
-    layers: OrderedDict[str, nn.Module] = OrderedDict(stem=nn.Sequential(*_normalized(input_shape[0], channels), nn.ReLU()))
+    layers: OrderedDict[str, nn.Module] = OrderedDict(stem=nn.Sequential(*_normalized(image_shape("cifar_resnet", input_shape)[0], channels), nn.ReLU()))
     for stage in range(3):
         blocks, outputs = [], scaled(16 * 2**stage, width)
         for block in range((depth - 2) // 6):
-            blocks.append(_block(channels, outputs, 2 if stage and not block else 1, skip=skip))
+            blocks.append(_block(channels, outputs, 2 if stage and not block else 1, skip=skip, scale=shortcut_scale))
             channels = outputs
         layers[f"stage{stage + 1}"] = nn.Sequential(*blocks)
     layers["head"] = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes))
@@ -105,8 +112,10 @@ def cifar_resnet(
 
 
 def _register(depth: int, *, skip: bool) -> Callable[..., nn.Module]:
-    def build(input_shape: Sequence[int] = (3, 32, 32), num_classes: int = 10, *, width: float = 1.0, zero_gamma: bool = False) -> nn.Module:
-        return cifar_resnet(input_shape, num_classes, depth=depth, skip=skip, width=width, zero_gamma=zero_gamma)
+    def build(
+        input_shape: Sequence[int] = (3, 32, 32), num_classes: int = 10, *, width: float = 1.0, zero_gamma: bool = False, shortcut_scale: float = 1.0
+    ) -> nn.Module:
+        return cifar_resnet(input_shape, num_classes, depth=depth, skip=skip, width=width, zero_gamma=zero_gamma, shortcut_scale=shortcut_scale)
 
     family, name = ("CIFAR ResNet", f"resnet{depth}") if skip else ("Plain network", f"plain{depth}")
     build.__name__ = build.__qualname__ = name

@@ -1,13 +1,25 @@
-"""What builders share: a check of the input's shape, and He's beginning."""
+"""What builders share: narrowing, a check of the input's shape, and He's beginning."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from torch import nn
 
 from dlgbench.errors import DlgbenchError
-from dlgbench.layers.initialization import weighted
+from dlgbench.layers.initialization import draw, weighted
+
+
+def scaled(channels: int, width: float) -> int:
+    """`channels` times `width`, rounded, at least 1: how every model is made narrow.
+
+    Raises:
+        DlgbenchError: for channels or a width that are not above 0.
+    """
+    if not (channels > 0 and 0 < width < math.inf):
+        raise DlgbenchError(f"a width and channels above 0 are wanted; width {width} of {channels} came")
+    return max(1, round(channels * width))
 
 
 def image_shape(model: str, input_shape: Sequence[int], least: int = 1) -> tuple[int, int, int]:
@@ -25,6 +37,6 @@ def image_shape(model: str, input_shape: Sequence[int], least: int = 1) -> tuple
 def he(network: nn.Module) -> None:
     """Draws every weight, in place, from N(0, 2 / fan_in), and sets its bias to zero (He et al. 2015, eq. 10)."""
     for layer in weighted(network):
-        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        draw(layer, lambda w: nn.init.kaiming_normal_(w, nonlinearity="relu"))
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)

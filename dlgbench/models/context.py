@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from dlgbench.errors import unknown
-from dlgbench.models import register_model, scaled
-from dlgbench.models.common import image_shape
+from dlgbench.models import register_model
+from dlgbench.models.common import image_shape, scaled
 
 KERNELS = (3, 3, 3, 3, 3, 3, 3, 1)  # Table 1
 DILATIONS = (1, 1, 2, 4, 8, 16, 1, 1)
@@ -23,6 +23,7 @@ MULTIPLES = {"basic": (1, 1, 1, 1, 1, 1, 1, 1), "large": (2, 2, 4, 8, 16, 32, 32
     year=2016,
     paper="Yu & Koltun 2016, ICLR, Table 1",
     task="segmentation",
+    init="default",
     proof="tests/models/test_context.py::test_receptive_fields_are_table_1s",
 )
 def context_module(input_shape: Sequence[int] = (21, 64, 64), num_classes: int = 21, *, size: str = "large", width: float = 1.0) -> nn.Sequential:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from torch import nn
 
 from dlgbench.layers.activations import activation as activation_by_name
-from dlgbench.models import register_model, scaled
+from dlgbench.models import register_model
+from dlgbench.models.common import image_shape, scaled
 
 
 @register_model(
@@ -33,7 +34,7 @@ def conv_stack(
     Shapes: (B, C, H, W) -> (B, num_classes, H, W); with `pool`, max-pooling by 2 between the layers, H and W shrink by 2 each.
     """
     layers: list[nn.Module] = []
-    inputs, channels = input_shape[0], scaled(channels, width)
+    inputs, channels = image_shape("conv_stack", input_shape)[0], scaled(channels, width)
     for k, dilation in enumerate(dilations):
         last = k == len(dilations) - 1
         if pool and k:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from dlgbench.errors import DlgbenchError
-from dlgbench.models import register_model, scaled
+from dlgbench.models import register_model
+from dlgbench.models.common import image_shape, scaled
 
 PROOF = "tests/models/test_densenet.py::"
 
@@ -77,10 +78,11 @@ def densenet121(input_shape: Sequence[int] = (3, 224, 224), num_classes: int = 1
         width: scales the growth and the stem, and so the channels of all layers.
     """
     channels = scaled(64, width)
-    if min(input_shape[1:]) < 64:
-        stem = [nn.Conv2d(input_shape[0], channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()]
+    input_channels, *sides = image_shape("densenet", input_shape)
+    if min(sides) < 64:
+        stem = [nn.Conv2d(input_channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()]
     else:
-        convolution = nn.Conv2d(input_shape[0], channels, 7, 2, padding=3, bias=False)
+        convolution = nn.Conv2d(input_channels, channels, 7, 2, padding=3, bias=False)
         stem = [convolution, nn.BatchNorm2d(channels), nn.ReLU(), nn.MaxPool2d(3, 2, padding=1)]
     return _densenet(stem, channels, (6, 12, 24, 16), scaled(32, width), num_classes, bottleneck=True, compression=0.5)
 
@@ -126,7 +128,7 @@ def densenet_bc_100_12(
     if not 0 < compression <= 1:
         raise DlgbenchError(f"densenet: a compression above 0, and at most 1, is wanted; {compression} came")
     channels, growth = scaled(16 if compression == 1 else 2 * growth, width), scaled(growth, width)
-    stem = [nn.Conv2d(input_shape[0], channels, 3, padding=1, bias=False)]
+    stem = [nn.Conv2d(image_shape("densenet", input_shape)[0], channels, 3, padding=1, bias=False)]
     return _densenet(stem, channels, [count] * 3, growth, num_classes, bottleneck=bottleneck, compression=compression)
 
 

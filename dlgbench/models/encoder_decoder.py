@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from dlgbench.layers.upsampling import crop, upsample
-from dlgbench.models import register_model, scaled
-from dlgbench.models.common import he, image_shape
+from dlgbench.models import register_model
+from dlgbench.models.common import he, image_shape, scaled
 
 
 class EncoderDecoder(nn.Module):

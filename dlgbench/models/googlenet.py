@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from dlgbench.models import register_model, scaled
+from dlgbench.models import register_model
+from dlgbench.models.common import image_shape, scaled
 
 INCEPTIONS = {  # channels: one, reduce3, three, reduce5, five, pool. Szegedy et al. 2015, Table 1
     "3a": (64, 96, 128, 16, 32, 32),
@@ -72,8 +73,9 @@ class GoogLeNet(nn.Module):
     def __init__(self, input_shape: Sequence[int], num_classes: int, width: float, *, auxiliary: bool) -> None:
         super().__init__()
         first, channels = scaled(64, width), scaled(192, width)
-        small = min(input_shape[1:]) < 64
-        stem = [_conv(input_shape[0], first, 3)] if small else [_conv(input_shape[0], first, 7, 2), _halve()]
+        input_channels, *sides = image_shape("googlenet", input_shape)
+        small = min(sides) < 64
+        stem = [_conv(input_channels, first, 3)] if small else [_conv(input_channels, first, 7, 2), _halve()]
         stem += [_conv(first, first, 1), _conv(first, channels, 3), _halve()]
         inception: dict[str, Inception] = {}
         for name, branches in INCEPTIONS.items():

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from dlgbench.models import register_model, scaled
-from dlgbench.models.common import image_shape
+from dlgbench.models import register_model
+from dlgbench.models.common import image_shape, scaled
 
 
 @register_model(

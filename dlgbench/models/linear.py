@@ -75,6 +75,7 @@ class Perceptron(nn.Module):
     family="Linear",
     year=1958,
     paper="Rosenblatt 1958, Psychological Review 65",
+    init="default",
     proof="tests/models/test_linear.py::test_two_classes_agree_with_scikit_learn",
 )
 def perceptron(input_shape: Sequence[int] = (1, 28, 28), num_classes: int = 10) -> Perceptron:

@@ -12,7 +12,8 @@ from dlgbench.errors import DlgbenchError, unknown
 from dlgbench.layers.activations import activation as activation_by_name
 from dlgbench.layers.noise import noise as noise_by_name
 from dlgbench.layers.normalization import NoisyBatchNorm1d, StandardizePatch
-from dlgbench.models import register_model, scaled
+from dlgbench.models import register_model
+from dlgbench.models.common import scaled
 
 NORMS: dict[str, type[nn.Module]] = {"none": nn.Identity, "batch": nn.BatchNorm1d, "noisy_batch": NoisyBatchNorm1d}
 

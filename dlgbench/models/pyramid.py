@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 
 from dlgbench.layers.pyramids import haar_decompose, haar_reconstruct, laplacian_decompose, laplacian_reconstruct
-from dlgbench.models import register_model, scaled
-from dlgbench.models.common import he, image_shape
+from dlgbench.models import register_model
+from dlgbench.models.common import he, image_shape, scaled
 
 Decompose = Callable[[Tensor, int], list[Tensor]]
 Reconstruct = Callable[[list[Tensor]], Tensor]

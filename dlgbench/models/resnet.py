@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from dlgbench.models import register_model, scaled
+from dlgbench.models import register_model
+from dlgbench.models.common import image_shape, scaled
 
 PAPER = "He et al. 2016, CVPR, Table 1"
 PROOF = "tests/models/test_resnet.py::test_outputs_gradients_and_statistics_are_torchvisions"
@@ -47,9 +48,10 @@ def _branch(inputs: int, units: int, stride: int, *, bottleneck: bool, v1: bool)
 
 def _stem(input_shape: Sequence[int], units: int) -> nn.Sequential:
     """7x7 with stride 2 and max-pooling; 3x3 alone for images whose sides are below 64."""
-    if min(input_shape[1:]) < 64:
-        return nn.Sequential(*_normalized(input_shape[0], units, 3), nn.ReLU(inplace=True))
-    return nn.Sequential(*_normalized(input_shape[0], units, 7, 2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, padding=1))
+    input_channels, *sides = image_shape("resnet", input_shape)
+    if min(sides) < 64:
+        return nn.Sequential(*_normalized(input_channels, units, 3), nn.ReLU(inplace=True))
+    return nn.Sequential(*_normalized(input_channels, units, 7, 2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, padding=1))
 
 
 def _resnet(

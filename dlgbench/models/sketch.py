@@ -8,8 +8,8 @@ from torch import nn
 
 from dlgbench.errors import unknown
 from dlgbench.layers.upsampling import AnySide
-from dlgbench.models import register_model, scaled
-from dlgbench.models.common import image_shape
+from dlgbench.models import register_model
+from dlgbench.models.common import image_shape, scaled
 
 DOWN5, DOWN, FLAT, UP = (5, 2), (3, 2), (3, 1), (4, 0.5)  # kernel, stride
 TABLE = (  # Table 1: what, and how many maps; one row is one resolution

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from dlgbench.errors import DlgbenchError, unknown
 from dlgbench.layers.upsampling import AnySide, upsample
-from dlgbench.models import register_model, scaled
-from dlgbench.models.common import he, image_shape
+from dlgbench.models import register_model
+from dlgbench.models.common import he, image_shape, scaled
 
 
 class Skip(nn.Module):

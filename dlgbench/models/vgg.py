@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from dlgbench.models import register_model, scaled
-from dlgbench.models.common import he, image_shape
+from dlgbench.models import register_model
+from dlgbench.models.common import he, image_shape, scaled
 
 CHANNELS = (64, 128, 256, 512, 512)  # of the five stages
 STAGES = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # convolutions in each; Table 1's A, B, D, E

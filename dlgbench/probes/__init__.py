@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from dlgbench.metrics import PROBES
-from dlgbench.probes import by_hand, checkerboard, cost, hierarchy, inference, noise, pictures, plane, receptive_field, signals
+from dlgbench.probes import by_hand, checkerboard, cost, fit, hierarchy, inference, noise, pictures, plane, receptive_field, signals
 from dlgbench.probes.drift import Drift
 from dlgbench.probes.observers import Observer, Updates
 from dlgbench.probes.subject import Figures, Subject
@@ -50,8 +50,10 @@ MEASURES: dict[str, Probe] = {
     "response_sd": Probe(signals.response_sd, "end"),
     "checkerboard": Probe(checkerboard.checkerboard, "end"),
     "filters": Probe(pictures.filters, "end"),
+    "predictions": Probe(pictures.predictions, "test"),
     "boundary": Probe(plane.boundary, "end"),
     "warp": Probe(plane.warp, "end"),
+    "fit": Probe(fit.fit, "end"),
     "by_hand": Probe(by_hand.by_hand),
     "averaging": Probe(inference.averaging, "test"),
     "lighting": Probe(inference.lighting, "test"),

@@ -26,8 +26,8 @@ def by_hand(_subject: Subject) -> Figures:
     """Relative error of `dlgbench.reference`'s gradients against torch.autograd's, in float64, on fixed random inputs.
 
     The toy sigmoidal unit of the blocks 1/x, c + x, exp, a x; the linear layer b_h = sum_m z_m w_mh, to its input and to its weights; softmax
-    cross-entropy. And two sabotages, which must be found out: the gradient of the weights without the sum over the examples, and w
-    not transposed in the gradient of the input.
+    cross-entropy. And three sabotages, which must be found out: the gradient of the input of one output c alone, without the sum over c; the gradient
+    of the weights without the sum over the examples; and w not transposed in the gradient of the input.
     """
     random = torch.Generator().manual_seed(0)
     z, w, d = (torch.randn(7, 5, generator=random).double(), torch.randn(5, 5, generator=random).double(), torch.randn(7, 5, generator=random).double())
@@ -44,6 +44,7 @@ def by_hand(_subject: Subject) -> Figures:
         "by_hand/linear_input": _away(ours_z, wanted_z),
         "by_hand/linear_weight": _away(ours_w, wanted_w),
         "by_hand/cross_entropy": _away(losses.softmax_cross_entropy_backward(torch.ones((), dtype=torch.float64), z, y), wanted_b),
+        "by_hand/one_output": _away(d[:, :1] @ w[:, :1].T, wanted_z),
         "by_hand/without_sum": _away(z[:1].T @ d[:1], wanted_w),
         "by_hand/not_transposed": _away(d @ w, wanted_z),
     }, {}

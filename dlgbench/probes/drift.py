@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dlgbench.errors import DlgbenchError
-from dlgbench.layers.activations import ACTIVATIONS
+from dlgbench.layers.activations import HIDDEN
 from dlgbench.probes.observers import Observer
 from dlgbench.streams import isolated
 
 ROWS = 256
-HIDDEN = tuple(kind for name, kind in ACTIVATIONS.items() if name != "identity")
 
 
 class Drift(Observer):
@@ -33,10 +33,7 @@ class Drift(Observer):
         """A point of each history."""
         network, x = copy.deepcopy(module.network).train(), batch[0][:ROWS]
         seen: list[Tensor] = []
-        hidden = [layer for layer in network.modules() if isinstance(layer, HIDDEN)]
-        if not hidden:
-            raise DlgbenchError(f"probe drift wants a network with a hidden layer; {type(network).__name__} without came")
-        hidden[-1].register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].flatten(1)))
+        self._last(network).register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].flatten(1).clone()))  # g may be in place
         with isolated(x.device), torch.no_grad():
             torch.manual_seed(module.done)
             network(x)
@@ -47,7 +44,18 @@ class Drift(Observer):
             self.history += [("drift/mean", module.done, moved), ("drift/sd", module.done, spread)]
         self.last = mean, sd
 
+    def suits(self, network: nn.Module) -> None:
+        """Wants a hidden layer."""
+        self._last(network)
+
+    @staticmethod
+    def _last(network: nn.Module) -> nn.Module:
+        hidden = [layer for layer in network.modules() if isinstance(layer, HIDDEN)]
+        if not hidden:
+            raise DlgbenchError(f"probe drift wants a network with a hidden layer; {type(network).__name__} without came")
+        return hidden[-1]
+
     def figures(self) -> dict[str, float]:
-        """The averages over the evaluations."""
+        """The averages over the evaluations; not known with fewer than two of them."""
         points = {name: [value for metric, _, value in self.history if metric == name] for name in ("drift/mean", "drift/sd")}
-        return {name: sum(values) / len(values) if values else 0.0 for name, values in points.items()}
+        return {name: sum(values) / len(values) if values else math.nan for name, values in points.items()}

@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from dlgbench.errors import DlgbenchError
-from dlgbench.layers.activations import ACTIVATIONS
+from dlgbench.layers.activations import HIDDEN
 from dlgbench.probes.subject import Figures, Subject
 
 ROWS = 1000  # that each linear classifier is fitted on, and as many that it is scored on
-HIDDEN = tuple(kind for name, kind in ACTIVATIONS.items() if name != "identity")
 
 
 def linear_probes(subject: Subject) -> Figures:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class Observer(pl.Callback, abc.ABC):
@@ -15,6 +15,9 @@ class Observer(pl.Callback, abc.ABC):
 
     def __init__(self) -> None:
         self.history: list[tuple[str, int, float]] = []
+
+    def suits(self, network: nn.Module) -> None:
+        """Raises a DlgbenchError for a network that can't be looked at."""
 
     @abc.abstractmethod
     def figures(self) -> dict[str, float]:

@@ -1,9 +1,10 @@
-"""Weights to look at (slide "Convolutional Network and Filter Visualizations")."""
+"""Weights and predictions to look at (slides "Convolutional Network and Filter Visualizations", "Image-to-image")."""
 
 from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor, nn
 
 from dlgbench.errors import DlgbenchError
@@ -11,6 +12,7 @@ from dlgbench.layers.initialization import weighted
 from dlgbench.probes.subject import Figures, Subject
 
 FILTERS, WEIGHTS = 64, 25_000  # shown at most, and of them
+CANVASES = 2
 
 
 def filters(subject: Subject) -> Figures:
@@ -41,3 +43,21 @@ def _images(subject: Subject) -> Tensor:
         came = layers[0] if layers else type(subject.network).__name__
         raise DlgbenchError(f"probe filters wants a first layer with square images for weights; {came} came")
     return weight
+
+
+@torch.no_grad()
+def predictions(subject: Subject) -> Figures:
+    """The first two images (mean over their channels), the label of each of their pixels (-1 for none), and the class that the network gives it.
+
+    The curves hold `predictions/count` maps of `predictions/height` rows and `predictions/width` columns, one after the other, row by row.
+
+    Raises:
+        DlgbenchError: for an output other than class scores (B, K, H, W), or labels other than (B, H, W) of the same sides.
+    """
+    x, y = (rows[:CANVASES] for rows in subject.data("predictions"))
+    z = subject.network.eval()(x)
+    if z.dim() != 4 or y.dim() != 3 or not x.shape[2:] == y.shape[1:] == z.shape[2:]:
+        raise DlgbenchError(f"probe predictions wants scores (B, K, H, W) and a label for each pixel; {tuple(z.shape)} and {tuple(y.shape)} came")
+    maps = {"predictions/input": x.mean(1), "predictions/label": y, "predictions/class": z.argmax(1)}
+    figures = dict(zip(("predictions/count", "predictions/height", "predictions/width"), map(float, y.shape), strict=True))
+    return figures, {name: found.double().flatten().tolist() for name, found in maps.items()} if subject.pictures else {}

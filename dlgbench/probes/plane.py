@@ -27,6 +27,8 @@ def boundary(subject: Subject) -> Figures:
     points, edges = _grid(subject, "boundary", SIDE)
     with torch.no_grad():
         z = subject.network.eval()(points)
+    if z.dim() != 2 or z.shape[1] != 2:
+        raise DlgbenchError(f"probe boundary wants a network of two classes; outputs of shape {tuple(z.shape[1:])} came")
     return edges, {"boundary/score": (z[:, 1] - z[:, 0]).tolist()} if subject.pictures else {}
 
 

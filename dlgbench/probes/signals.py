@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dlgbench.errors import DlgbenchError
-from dlgbench.layers.activations import ACTIVATIONS
+from dlgbench.layers.activations import HIDDEN
 from dlgbench.layers.initialization import Weighted, weighted
 from dlgbench.probes.subject import Figures, Subject
 
@@ -61,7 +61,7 @@ def dead_units(subject: Subject) -> Figures:
     dead: list[Tensor] = []
     network = subject.network.eval()
     for module in network.modules():
-        if isinstance(module, tuple(ACTIVATIONS.values())) and not isinstance(module, nn.Identity):
+        if isinstance(module, HIDDEN):
             module.register_forward_hook(lambda _module, _inputs, output: dead.append((output == 0).transpose(0, 1).flatten(1).all(1).double()))
     network(x)
     if not dead:

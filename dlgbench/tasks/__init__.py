@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlgbench.errors import unknown
+import torch
+
+from dlgbench.errors import DlgbenchError, unknown
+from dlgbench.layers import initialization
 from dlgbench.models import MODELS, create_model
 from dlgbench.recipe import Recipe
 from dlgbench.tasks.base import Task
@@ -22,18 +25,29 @@ TASKS: dict[str, type[Task]] = {
 }
 
 
-def create(model: str, *, task: str | None = None, model_args: dict[str, Any] | None = None, **recipe: Any) -> Task:
-    """A ready LightningModule: any model, any task (default: what the model is made for), the rest as in `Recipe` (`lr=0.1`, `optimizer="adam"`, ...).
+LEARNT = ("task", "loss", "init", "optimizer", "optimizer_args", "lr", "weight_decay", "schedule", "max_norm")  # what of a recipe a LightningModule heeds
 
-    It takes an ordinary DataLoader's (x, y) batches, or this package's stacks of minibatches.
+
+def create(model: str, *, model_args: dict[str, Any] | None = None, **recipe: Any) -> Task:
+    """A ready LightningModule: any model, any task (default: what the model is made for), and of `Recipe` loss, init, optimizer, lr, schedule and the like.
+
+    It takes an ordinary DataLoader's (x, y) batches, or this package's stacks of minibatches; a schedule runs over the Trainer's steps. Weights begin as the
+    model's constructor draws them, unless `init` names a scheme. Lightning averages what is logged over batches by their rows, also PSNR and mIoU.
 
     Raises:
-        DlgbenchError: for an unknown model, task, loss, or field.
+        DlgbenchError: for an unknown model, task, loss, optimizer, schedule or scheme, or a field of `Recipe` that only `train` heeds.
     """
     if model not in MODELS:
         raise unknown("model", model, MODELS)
-    task = task or MODELS[model].task
-    if task not in TASKS:
-        raise unknown("task", task, TASKS)
-    declared = Recipe(model=model, steps=0, task=task, model_args=model_args or {}).but(recipe)
-    return TASKS[task](create_model(model, **declared.model_args), declared)
+    for name in recipe:
+        if name not in LEARNT:
+            raise unknown("argument", name, ("model_args", *LEARNT), "create")
+    declared = Recipe(model=model, steps=0, model_args=model_args or {}, **{"task": MODELS[model].task, "init": "default", **recipe})
+    if declared.task not in TASKS:
+        raise unknown("task", declared.task, TASKS)
+    if declared.init == "lsuv":
+        raise DlgbenchError("create: init lsuv wants a batch; take init orthogonal, then dlgbench.layers.initialization.lsuv(module.network, x)")
+    network = initialization.build(lambda: create_model(model, **declared.model_args), str(declared.init), int(torch.randint(2**62, ())))
+    module = TASKS[declared.task](network, declared)
+    module.configure_optimizers()
+    return module

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from dlgbench.data.module import Stack
-from dlgbench.errors import unknown
+from dlgbench.errors import DlgbenchError, unknown
+from dlgbench.layers.modes import evaluating
 from dlgbench.recipe import Recipe
 from dlgbench.tasks.optimization import constrain, optimizer, schedule
 
@@ -31,7 +32,7 @@ class Task(pl.LightningModule, abc.ABC):
     A network with auxiliary heads returns (z, head 1, ...) in training; each head's loss is added with weight 0.3.
 
     Raises:
-        DlgbenchError: for a loss that is not the task's, an unknown optimizer or schedule.
+        DlgbenchError: for a loss that is not the task's, or an unknown schedule.
     """
 
     losses: ClassVar[Mapping[str, Loss]]  # by name; the first is the task's own
@@ -48,6 +49,10 @@ class Task(pl.LightningModule, abc.ABC):
         self.history: list[tuple[str, int, float]] = []
         self.done = 0
         self.diverged = False
+
+    @abc.abstractmethod
+    def misfit(self, z: Tensor, y: Tensor) -> str:
+        """What is wrong with outputs z, or targets y, for this task; "" where they fit. A loss would broadcast some of it away."""
 
     @abc.abstractmethod
     def figures(self, z: Tensor, y: Tensor) -> dict[str, float]:
@@ -68,6 +73,12 @@ class Task(pl.LightningModule, abc.ABC):
         """The recipe's optimizer."""
         return optimizer(self.recipe, self.network.parameters())
 
+    def on_train_start(self) -> None:
+        """The number of steps that the schedule runs over: the recipe's, else the trainer's."""
+        self.steps = self.recipe.steps or self.trainer.estimated_stepping_batches
+        if self.recipe.schedule != "constant" and not math.isfinite(self.steps):
+            raise DlgbenchError(f"schedule {self.recipe.schedule} wants an end: give the Trainer max_epochs or max_steps")
+
     def training_step(self, batch: Stack | tuple[Tensor, Tensor]) -> None:
         """One optimizer step per minibatch; the mean of their losses goes into the history."""
         rule = self.optimizers(use_pl_optimizer=False)
@@ -76,7 +87,7 @@ class Task(pl.LightningModule, abc.ABC):
         for x, y in batch.minibatches() if isinstance(batch, Stack) else (batch,):
             if self.recipe.schedule != "constant":
                 for group in rule.param_groups:
-                    group["lr"] = self.recipe.lr * self.factor(self.done / max(self.recipe.steps, 1))
+                    group["lr"] = self.recipe.lr * self.factor(self.done / self.steps)
             loss = self.objective(self.network(x), y)
             rule.zero_grad()
             loss.backward()
@@ -95,11 +106,8 @@ class Task(pl.LightningModule, abc.ABC):
 
     def evaluate(self, split: str, x: Tensor, y: Tensor) -> dict[str, float]:
         """Loss and figures of merit of a whole split, x (N, ...), y (N, ...), in evaluation mode: `{"val/loss": ..., "val/error": ...}`."""
-        mode = self.network.training
-        self.network.eval()
-        with torch.no_grad():
+        with evaluating(self.network), torch.no_grad():
             z = torch.cat([self.network(rows) for rows in x.split(ROWS)]).float()
-        self.network.train(mode)
         loss = self.objective(z, y).item()
         self.diverged |= not math.isfinite(loss)
         figures = {} if self.diverged else self.figures(z, y)
@@ -107,15 +115,15 @@ class Task(pl.LightningModule, abc.ABC):
 
     def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
         """A point of the learning curves."""
-        self._note(self.evaluate("val", *batch))
+        self._note(self.evaluate("val", *batch), len(batch[1]))
 
     def test_step(self, batch: tuple[Tensor, Tensor]) -> None:
         """The evaluation on the test split."""
-        self._note(self.evaluate("test", *batch))
+        self._note(self.evaluate("test", *batch), len(batch[1]))
 
-    def _note(self, figures: dict[str, float]) -> None:
+    def _note(self, figures: dict[str, float], rows: int) -> None:
         if self.diverged:
             self.trainer.should_stop = True
         else:
             self.history += [(metric, self.done, value) for metric, value in figures.items()]
-            self.log_dict(figures, batch_size=1)
+            self.log_dict(figures, batch_size=rows)

@@ -22,6 +22,10 @@ def centre(y: Tensor, z: Tensor) -> Tensor:
     return y[..., top : top + height, left : left + width]
 
 
+def _inside(z: Tensor, y: Tensor) -> bool:
+    return z.shape[-2] <= y.shape[-2] and z.shape[-1] <= y.shape[-1]
+
+
 class ImageToImage(Task):
     """z = network(x): (B, C, H, W); y: (B, C, H, W) of float. l(y, z) = mean (z - y)^2 over pixels and channels, or |z - y| with loss `l1`.
 
@@ -32,6 +36,11 @@ class ImageToImage(Task):
         "l2": lambda z, y: F.mse_loss(z, centre(y, z)),
         "l1": lambda z, y: F.l1_loss(z, centre(y, z)),
     }
+
+    def misfit(self, z: Tensor, y: Tensor) -> str:
+        """Wants z and y of one shape (B, C, H, W), or z smaller, for a net without padding, and y of floating point."""
+        fits = z.dim() == y.dim() == 4 and z.shape[:2] == y.shape[:2] and y.is_floating_point() and _inside(z, y)
+        return "" if fits else f"outputs and images of one shape (B, C, H, W) are wanted; outputs {tuple(z.shape)} and {y.dtype} targets {tuple(y.shape)} came"
 
     def figures(self, z: Tensor, y: Tensor) -> dict[str, float]:
         """`mse` and `psnr`."""
@@ -47,6 +56,13 @@ class Segmentation(Task):
     """
 
     losses: ClassVar[dict[str, Loss]] = {"cross_entropy": lambda z, y: F.cross_entropy(z, centre(y, z), ignore_index=UNLABELLED)}
+
+    def misfit(self, z: Tensor, y: Tensor) -> str:
+        """Wants z (B, num_classes, H, W), or smaller, for a net without padding, and y (B, H, W) of classes below num_classes, or -1."""
+        if z.dim() != 4 or y.dim() != 3 or y.is_floating_point() or not _inside(z, y):
+            wanted = "scores (B, num_classes, H, W) and a class for each pixel, (B, H, W),"
+            return f"{wanted} are wanted; scores {tuple(z.shape)} and {y.dtype} targets {tuple(y.shape)} came"
+        return "" if int(y.max()) < z.shape[1] else f"classes below {z.shape[1]} are wanted; classes up to {y.max()} came"
 
     def figures(self, z: Tensor, y: Tensor) -> dict[str, float]:
         """`error` and `miou`."""

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from dlgbench.errors import DlgbenchError, unknown
-from dlgbench.layers.initialization import weighted
+from dlgbench.layers.initialization import incoming, weighted
 from dlgbench.recipe import Recipe, plain
 
 
@@ -122,4 +122,4 @@ def schedule(recipe: Recipe) -> Callable[[float], float]:
 def constrain(network: nn.Module, most: float) -> None:
     """Max-norm: each unit's incoming weights are scaled back to l2 norm `most` where they exceed it (Srivastava 2014, 5.1)."""
     for module in weighted(network):
-        module.weight.copy_(torch.renorm(module.weight, 2, 0, most))
+        incoming(module).copy_(torch.renorm(incoming(module), 2, 0, most))

@@ -19,6 +19,11 @@ class Regression(Task):
 
     losses: ClassVar[dict[str, Loss]] = {"l2": F.mse_loss, "l1": F.l1_loss}
 
+    def misfit(self, z: Tensor, y: Tensor) -> str:
+        """Wants z and y of one shape (B, K), of floating point."""
+        fits = z.shape == y.shape and z.dim() == 2 and y.is_floating_point()
+        return "" if fits else f"outputs and numbers of one shape (B, K) are wanted; outputs {tuple(z.shape)} and {y.dtype} targets {tuple(y.shape)} came"
+
     def figures(self, z: Tensor, y: Tensor) -> dict[str, float]:
         """`mse` and `r2`."""
         z, y = z.double(), y.double()

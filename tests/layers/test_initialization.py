@@ -143,3 +143,14 @@ def test_each_location_of_a_locally_connected_layer_is_drawn_as_a_convolution_is
     assert torch.allclose(first @ first.T, torch.eye(4), atol=1e-6)
     assert len(rest) == 2
     assert not torch.equal(first, second)
+
+
+def test_a_transposed_convolution_is_drawn_and_constrained_by_what_comes_in():
+    from dlgbench.tasks.optimization import constrain
+
+    network = build(lambda: nn.Sequential(nn.ConvTranspose2d(64, 16, 3)), "he", 0)
+    plain = build(lambda: nn.Sequential(nn.Conv2d(64, 16, 3)), "he", 0)
+    assert torch.equal(network[0].weight.transpose(0, 1), plain[0].weight)  # fan_in = 64 * 9 in both
+    constrain(network, 1.0)
+    norms = network[0].weight.transpose(0, 1).flatten(1).norm(dim=1)
+    assert norms.max().item() == pytest.approx(1.0, abs=1e-4)

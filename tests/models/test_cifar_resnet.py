@@ -111,6 +111,19 @@ def test_the_plain_twin_begins_with_the_same_weights_and_is_the_network_whose_sh
     assert torch.equal(residual(x), plain(x))
 
 
+@pytest.mark.parametrize("scale", [0.0, 0.5])
+def test_scaled_shortcuts_are_shortcuts_times_the_scale_and_times_0_it_is_the_plain_twin_to_the_bit(scale):
+    x = torch.arange(9.0).reshape(1, 1, 3, 3)
+    assert torch.equal(Shortcut(2, 2, scale)(x), scale * Shortcut(2, 2)(x))
+    gradients = []
+    for name, args in (("resnet20", {"shortcut_scale": scale}), ("plain20", {})):
+        torch.manual_seed(3)
+        network = create_model(name, input_shape=(1, 14, 14), width=0.25, **args)
+        network(torch.rand(4, 1, 14, 14, generator=torch.Generator().manual_seed(0))).square().sum().backward()
+        gradients.append([p.grad for p in network.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True)) == (scale == 0)
+
+
 def test_with_zero_gamma_a_block_begins_as_its_shortcut():
     torch.manual_seed(0)
     network = create_model("resnet20", input_shape=(1, 14, 14), width=0.25, zero_gamma=True).double()
@@ -132,3 +145,5 @@ def test_what_cannot_be_built_says_so():
         cifar_resnet(depth=21)
     with pytest.raises(DlgbenchError, match="plain20: zero_gamma wants shortcuts"):
         create_model("plain20", zero_gamma=True)
+    with pytest.raises(DlgbenchError, match=r"plain20: shortcut_scale wants shortcuts; 0\.0 came"):
+        create_model("plain20", shortcut_scale=0.0)

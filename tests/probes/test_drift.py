@@ -25,6 +25,12 @@ def test_drift_by_hand():
     assert drift.figures() == pytest.approx({"drift/mean": 0.25 / 2**0.5, "drift/sd": 0.693147 / 2}, abs=1e-5)
 
 
+def test_an_activation_in_place_hides_nothing():
+    x, shifts = torch.tensor([[-1.0], [1.0]]), [(0.0, 1.0), (0.5, 1.0)]
+    found = [watch(nn.Sequential(nn.Linear(1, 3), nn.ReLU(inplace=inplace)), x, shifts).figures() for inplace in (False, True)]
+    assert found[0] == found[1]
+
+
 def test_without_a_hidden_layer_nothing_drifts():
     with pytest.raises(DlgbenchError, match="probe drift wants a network with a hidden layer"):
         watch(nn.Sequential(nn.Linear(1, 3)), torch.zeros(2, 1), [(0.0, 1.0)])

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from dlgbench import DlgbenchError, create_model
-from dlgbench.probes.pictures import filters
+from dlgbench.probes.pictures import filters, predictions
 from dlgbench.probes.subject import Subject
 
 
@@ -72,3 +72,27 @@ def test_filters_without_neighbours_or_variance_have_no_roughness():
 def test_a_first_layer_without_images_is_refused(network, shape, came):
     with pytest.raises(DlgbenchError, match=f"wants a first layer with square images for weights; {came}"):
         filters(Subject(network, shape))
+
+
+class TwoClasses(nn.Module):
+    """Class 1 where a pixel's first channel is bright, and in training never."""
+
+    def forward(self, x):
+        return torch.stack([torch.full_like(x[:, 0], 0.5), 0 * x[:, 0] if self.training else x[:, 0]], 1)
+
+
+def test_predictions_by_hand():
+    x = torch.tensor([[[[1.0, 0.0, 0.6]], [[0.0, 1.0, 0.2]]], [[[0.0, 1.0, 0.0]], [[0.0, 1.0, 0.0]]], [[[9.0] * 3]] * 2])
+    y = torch.tensor([[[1, -1, 0]], [[0, 1, 1]], [[5, 5, 5]]])
+    figures, curves = predictions(Subject(TwoClasses(), (2, 1, 3), (x, y), pictures=True))
+    assert figures == {"predictions/count": 2, "predictions/height": 1, "predictions/width": 3}
+    assert curves["predictions/input"] == pytest.approx([0.5, 0.5, 0.4, 0, 1, 0])
+    assert curves["predictions/label"] == [1, -1, 0, 0, 1, 1]
+    assert curves["predictions/class"] == [1, 0, 1, 0, 1, 0]
+    assert not predictions(Subject(TwoClasses(), (2, 1, 3), (x, y)))[1]
+
+
+@pytest.mark.parametrize(("network", "labels"), [(create_model("mlp"), (2, 28, 28)), (nn.Conv2d(1, 3, 3), (2, 28, 28)), (nn.Conv2d(1, 3, 1), (2,))])
+def test_predictions_want_a_class_for_each_pixel(network, labels):
+    with pytest.raises(DlgbenchError, match="probe predictions wants scores"):
+        predictions(Subject(network, (1, 28, 28), (torch.rand(2, 1, 28, 28), torch.zeros(labels, dtype=torch.long))))

@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from numpy.polynomial.legendre import legvander
 
 from dlgbench import Cell, Recipe, create_model
 from dlgbench.data.arrays import Arrays
@@ -16,18 +17,31 @@ RECIPE = Recipe(  # batch normalization, dropout, convolutions and linear layers
 )
 SHORT = {"data": "fake", "data_args": RECIPE.data_args, "lr": 0.01, "batch_size": 16, "steps": 4, "evaluations": 2}
 IMAGES = Recipe(model="conv_stack", model_args={"num_classes": 1}, task="image_to_image", **SHORT)
-POINTS = Recipe(model="mlp", model_args={"hidden": (4, 2), "norm": "batch"}, **SHORT)
-RECIPES = {"checkerboard": IMAGES, "boundary": POINTS, "warp": POINTS}  # of what doesn't look at a classifier of images
+POINTS = Recipe(model="mlp", model_args={"hidden": (4, 2), "norm": "batch", "num_classes": 2}, **SHORT)
+PIXELS = Recipe(model="conv_stack", model_args={"num_classes": 3}, task="segmentation", **SHORT)
+CURVE = Recipe(model="linear", model_args={"num_classes": 1}, task="regression", **SHORT | {"data_args": {"train": 60, "val": 20, "standardize": False}})
+LIT = RECIPE.but({"data_args.standardize": False})
+# of what doesn't look at a classifier of images
+RECIPES = {
+    "lighting": LIT,
+    "fit": CURVE,
+    "checkerboard": IMAGES,
+    "boundary": POINTS,
+    "warp": POINTS,
+    "predictions": PIXELS,
+}
 
 
 @pytest.fixture
 def fake(monkeypatch):
-    """Images of 12x12 to classify or to reproduce, or points of a plane to classify."""
+    """Images of 12x12 to classify, whole or pixel by pixel, or to reproduce, points of a plane to classify, or of a curve."""
     random = np.random.default_rng(0)
 
     def serve(recipe):
         x = random.normal(size=(100, 2)).astype(np.float32) if recipe is POINTS else random.integers(0, 256, (100, 1, 12, 12), dtype=np.uint8)
-        y = x if recipe is IMAGES else random.integers(0, 3, 100)
+        y = x if recipe is IMAGES else random.integers(0, 2 if recipe is POINTS else 3, (100, 12, 12) if recipe is PIXELS else 100)
+        if recipe is CURVE:
+            x, y = (legvander(random.uniform(-1, 1, 100), degree).astype(np.float32)[:, start:] for degree, start in ((4, 0), (1, 1)))
         arrays = Arrays((x[:80], y[:80]), (x[80:], y[80:]), 3, "digest")
         monkeypatch.setattr("dlgbench.data.module.load", lambda _name: arrays)
         return recipe

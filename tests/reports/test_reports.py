@@ -12,6 +12,8 @@ from dlgbench import Ablation, Claim, DlgbenchError, Recipe, Run, at_least, at_m
 from dlgbench.ablation import named
 from dlgbench.reports import reference
 from dlgbench.reports.build import build
+from dlgbench.reports.replication import replicate
+from dlgbench.reports.study import Study
 from dlgbench.tracking import Store
 
 ABOUT = {"device": "Abacus (2 beads)", "git": "0123456789ab", "started": "1700000000.0", "wall": "2.5", "version.torch": "9.9.9"}
@@ -74,6 +76,10 @@ def fill(store, ablation, best):
             runs[cell.chosen({"lr": best[arm]})] = run
     for number, (cell, run) in enumerate(runs.items()):
         assert store.save(cell, f"{ablation.name}{number}".replace("/", "."), run) is None
+
+
+def study_of(ablation, store):
+    return Study(ablation, "cpu", store.runs(ablation, "cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -180,8 +186,39 @@ def test_figures_are_artifacts_of_the_ablation(page, folder):
 def test_a_claim_without_runs_is_not_run(store, ablation, folder):
     wider = named(declare(name="wider"), Path("ablations/controls/test_wider.py"))
     html = build([ablation, wider], store, "cpu", folder / "wider").read_text()
-    assert html.count("not run</span>") == 1 + 2 * len(wider.claims)  # the tally; the table and the section
+    assert html.count("not run</span>") == 1 + 3 * len(wider.claims)  # the tally; the table, the section and the controls
     assert "Not run at scale cpu" in html
+
+
+def test_slips_and_controls_are_listed(page, text):
+    slips = text[text.index("Where the slides slip", text.index("Provenance")) :]
+    assert slips.index("It sees 9x9") < slips.index("Negative controls") < slips.index("A/A: none is 0")
+    controls = slips[slips.index("A/A: none is 0") :]
+    assert controls.startswith("A/A: none is 0 controls/tricks A/A twin ✗ refuted as expected: a control")
+    assert "Wild beats all controls/tricks check ? inconclusive" in controls
+    assert page.read_text().count('id="slips"') == 1
+
+
+def test_a_replication_stands_beside_its_own_verdict_and_in_no_tally(store, exact, folder, text):
+    assert "nox -s ablations -- --data fashion_mnist -k tricks --scale cpu" in text
+    own = named(declare(), Path("ablations/mine/test_again.py"))
+    best = {"none": 0.1, "trick": 1.0, "wild": 0.1}
+    fill(store, own, best)
+    fill(store, own.on("digits"), best)
+    html = build([own], store, "cpu", folder / "again").read_text()
+    section = html[html.index("Does it replicate?") :]
+    section = section[: section.index("<h4>")]
+    assert re.findall(r'<th scope="col">(.*?)</th>', section) == ["Claim", "mnist5k (own)", "digits"]
+    assert section.count("supported</span>") == 2
+    tally = html[html.index('class="tally"') :]
+    assert "1 supported" in tally[: tally.index("</p>")]
+    assert replicate(study_of(exact, store), store) is None
+    file = reference.write([own], store, "cpu", folder / "replicated")
+    first = json.loads(file.read_text())["replications"][0]
+    assert (first["ablation"], first["data"], first["verdict"], first["n"]) == ("mine/again", "digits", "supported", 5)
+    table = reference.markdown_table(file)
+    assert "| replicates on | own data | digits |" in table
+    assert "| The trick lowers the test error | ✓ supported | ✓ supported |" in table
 
 
 def test_empty_store_is_one_clear_error(store, ablation, folder):

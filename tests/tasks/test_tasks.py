@@ -111,6 +111,52 @@ def test_a_loss_of_another_task_is_refused():
         task("regression", loss="cross_entropy")
 
 
+QUIET = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+
+
+def test_batches_weigh_by_their_rows(tmp_path):
+    module = create("mlp", model_args={"input_shape": (2,), "hidden": (), "num_classes": 2})
+    x, y = torch.randn(65, 2), torch.zeros(65).long()
+    y[:64] = module(x[:64]).argmax(1)
+    y[64] = 1 - module(x[64:]).argmax(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trainer = pl.Trainer(default_root_dir=tmp_path, **QUIET)
+        found = trainer.test(module, DataLoader(TensorDataset(x, y), 64), verbose=False)
+    assert found[0]["test/error"] == pytest.approx(1 / 65)
+
+
+def test_a_schedule_runs_over_the_trainers_steps(tmp_path):
+    module, rates = create("mlp", model_args={"input_shape": (2,), "hidden": (), "num_classes": 2}, lr=0.1, schedule="linear"), []
+
+    class Watch(pl.Callback):
+        def on_train_batch_end(self, *_):
+            rates.append(module.optimizers(use_pl_optimizer=False).param_groups[0]["lr"])
+
+    loader = DataLoader(TensorDataset(torch.randn(8, 2), torch.zeros(8).long()), 4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pl.Trainer(max_epochs=2, callbacks=[Watch()], default_root_dir=tmp_path, **QUIET).fit(module, loader)
+        assert rates == pytest.approx([0.1, 0.075, 0.05, 0.025])
+        with pytest.raises(DlgbenchError, match="schedule linear wants an end"):
+            pl.Trainer(max_epochs=-1, default_root_dir=tmp_path, **QUIET).fit(module, loader)
+
+
+def test_create_heeds_what_it_takes_and_refuses_the_rest():
+    zero = create("mlp", init="zero")
+    assert not any(p.any() for p in zero.network.parameters())
+    assert not torch.equal(create("lenet5").network[0].weight, create("lenet5").network[0].weight)
+    for args, message in {
+        ("init", "nonsense"): "no initialization is called 'nonsense'",
+        ("optimizer", "adm"): "no optimizer is called 'adm'; did you mean 'adam'",
+        ("probes", ("nope",)): "create: no argument is called 'probes'",
+        ("task", "sorting"): "no task is called 'sorting'",
+        ("init", "lsuv"): "init lsuv wants a batch",
+    }.items():
+        with pytest.raises(DlgbenchError, match=message):
+            create("mlp", **dict([args]))
+
+
 @pytest.mark.parametrize(
     ("model", "name", "x", "y"),
     [

@@ -1,0 +1,268 @@
+"""Each figure from a hand-made study: what is drawn, from what, and that nothing is drawn from nothing."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlgbench import Ablation, Claim, Recipe, Run, at_least, at_most, difference, value
+from dlgbench.ablation import named
+from dlgbench.reports import (
+    boundaries,
+    curves,
+    depth,
+    dropout,
+    fits,
+    heatmap,
+    ladders,
+    layers,
+    noise,
+    paired,
+    paths,
+    pictures,
+    predictions,
+    samples,
+    sensitivity,
+    style,
+    warp,
+)
+from dlgbench.reports.build import FIGURES
+from dlgbench.reports.study import Study
+
+ABOUT = {"device": "Abacus (2 beads)"}
+MLP = {"model": "mlp", "data": "mnist5k", "steps": 20}
+
+
+def study(recipe, arms, result, claims=(), **more):
+    """A study whose runs `result(arm, seed)` gives as (summary, history), or None for a diverged one; `tuned(arm, lr)` gives scores."""
+    tuned = more.pop("tuned", None)
+    scale = {"seeds": 5, "tuning_seeds": 1}
+    ablation = named(Ablation("What?", "Slide", Recipe(**recipe), arms, claims, {"cpu": scale, "gpu": scale}, **more), Path("ablations/mine/test_what.py"))
+    runs = {}
+    for cell in ablation.cells("cpu"):
+        if cell.purpose == "tune":
+            runs[cell] = Run("finished", {ablation.select: tuned(cell.arm, cell.setting["lr"])}, (), ABOUT)
+        elif (found := result(cell.arm, cell.seed)) is None:
+            runs[cell] = Run("diverged", {"seconds": 1.0}, (), ABOUT)
+        else:
+            runs[cell] = Run("finished", found[0], tuple(found[1]), ABOUT)
+    return Study(ablation, "cpu", runs)
+
+
+def curve(name, values):
+    return [(name, place, float(x)) for place, x in enumerate(values, 1)]
+
+
+def drawn(module, of, folder):
+    """The drawings by name, each written once; warnings are errors."""
+    found = {drawing.name: drawing for drawing in module.draw(of)}
+    for drawing in found.values():
+        assert "Device: Abacus (2 beads)." in drawing.caption
+        assert "n = " in drawing.caption
+        assert "Scale: cpu." in drawing.caption
+        style.write(drawing, folder)
+    return found
+
+
+def test_a_study_with_nothing_recorded_has_no_figure():
+    empty = study(MLP, {"a": {}, "b": {"lr": 0.2}}, lambda *_: ({"seconds": 1.0}, []))
+    assert [drawing.name for draw in FIGURES for drawing in draw(empty)] == []
+
+
+def test_boundaries_hold_the_scores_of_the_first_seed_at_their_places(tmp_path):
+    ticks = np.linspace(-2, 2, 33)
+    plane = (ticks[None, :] + 10 * ticks[:, None]).ravel()  # row by row from the bottom: x1 + 10 x2
+
+    def result(arm, seed):
+        scores = curve("boundary/score", plane if arm == "line" else np.ones(33 * 33)) if seed == 0 else []
+        return {"boundary/low": -2.0 - seed, "boundary/high": 2.0 + seed, "test/error": 0.1}, scores
+
+    figure = drawn(boundaries, study(MLP | {"data": "xor"}, {"line": {}, "flat": {"lr": 0.2}}, result), tmp_path)["boundaries"]
+    line = figure.data[figure.data["arm"] == "line"]
+    assert line["score"].to_numpy() == pytest.approx((line["x"] + 10 * line["y"]).to_numpy())
+    assert [ax.get_title(loc="left") for ax in figure.figure.axes] == ["line\ntest error 10.0 %", "flat\ntest error 10.0 %"]
+
+
+def test_warped_grids_of_two_and_three_units(tmp_path):
+    def result(arm, seed):
+        units = 2 if arm == "two" else 3
+        maps = [point for k in range(units) for point in curve(f"warp/unit_{k}", np.arange(289) * (k + 1))]
+        return {"perfect": float(seed == 0)}, maps + curve("warp/class", np.arange(289) % 2) if seed == 0 else []
+
+    figure = drawn(warp, study(MLP | {"data": "xor"}, {"two": {}, "three": {"lr": 0.2}}, result), tmp_path)["warp"]
+    three = figure.data[figure.data["arm"] == "three"]
+    assert (three["unit_2"] == 3 * three["unit_0"]).all()
+    assert figure.data.loc[figure.data["arm"] == "two", "unit_2"].isna().all()
+    assert figure.figure.axes[0].get_title(loc="left") == "two\nperfect in 20% of seeds"
+
+
+def test_paths_begin_at_the_start_and_a_runaway_is_cut_off(tmp_path):
+    tracks = {"down": [(0.5, 0.5), (0.1, 0.2)], "away": [(-5.0, 5.0), (80.0, -80.0), (1e30, 1e30)]}
+
+    def result(arm, _seed):
+        return {"val/distance": 1.0}, [point for i in (0, 1) for point in curve(f"path/{i}", [track[i] for track in tracks[arm]])]
+
+    recipe = {"model": "function", "task": "minimization", "steps": 20, "model_args": {"kappa": 10.0, "start": (2.0, 1.0)}}
+    figure = drawn(paths, study(recipe, {"down": {}, "away": {"optimizer": "adam"}}, result), tmp_path)["paths"]
+    assert figure.data.loc[figure.data["arm"] == "down", ["x", "y"]].to_numpy().tolist() == [[2, 1], [0.5, 0.5], [0.1, 0.2]]
+    (ax,) = figure.figure.axes
+    assert max(map(abs, ax.get_xlim())) < 10
+    assert {line.get_label(): len(line.get_xdata()) for line in ax.get_lines() if line.get_label().startswith("away")}.popitem()[1] == 3
+
+
+def test_functions_of_the_maps_are_the_models():
+    at = np.array(3.0), np.array(0.5)
+    assert paths.FUNCTIONS["beale"][0](*at, 1.0) == 0  # its minimum
+    assert paths.FUNCTIONS["rosenbrock"][0](*at, 1.0) == 4 + 100 * 8.5**2
+    assert paths.FUNCTIONS["quadratic"][0](*at, 100.0) == 0.5 * (9 + 100 * 0.25)
+
+
+def test_the_usable_range_is_the_run_of_rates_around_the_best(tmp_path):
+    scores = {0.01: 0.105, 0.03: 0.2, 0.1: 0.109, 0.3: 0.1, 1.0: math.inf}
+    of = study(
+        MLP,
+        {"a": {}, "lost": {"optimizer": "adam"}},
+        lambda *_: ({}, []),
+        tune={"lr": tuple(scores)},
+        tuned=lambda arm, lr: scores[lr] if arm == "a" else math.inf,
+    )
+    figure = drawn(sensitivity, of, tmp_path)["sensitivity"]
+    assert set(figure.data["arm"]) == {"a"}  # an arm that always diverged has no range
+    assert figure.data.loc[figure.data["usable"], "lr"].tolist() == [0.1, 0.3]
+    assert figure.figure.axes[1].get_yticklabels()[0].get_text() == "a   × 3"
+    small = study(MLP, {"a": {}}, lambda *_: ({}, []), tune={"lr": (0.1, 0.2)}, tuned=lambda *_: 0.1)
+    assert sensitivity.draw(small) == []
+
+
+def test_paired_dots_mark_the_censored(tmp_path):
+    def result(arm, seed):
+        return ({"steps_to_target/censored_at": 20.0} if arm == "slow" and seed < 2 else {"steps_to_target": 5.0 + seed}), []
+
+    figure = drawn(paired, study(MLP | {"target": {"val/error": 0.1}}, {"quick": {}, "slow": {"lr": 0.01}}, result), tmp_path)["paired"]
+    assert figure.data.groupby(["arm", "censored"])["steps"].apply(list).to_dict() == {
+        ("quick", False): [5, 6, 7, 8, 9],
+        ("slow", False): [7, 8, 9],
+        ("slow", True): [20, 20],
+    }
+    assert "2 runs; the budget is a bound" in figure.caption
+    assert "val/error ≤ 0.1" in figure.caption
+
+
+TRICKS = {"plain": {}, "norm": {"model_args.norm": "batch"}, "tanh": {"model_args.activation": "tanh"}}
+DEEP = {f"{trick}_{d}": changes | {"model_args.hidden": (8,) * d} for trick, changes in TRICKS.items() for d in (2, 5, 10)}
+
+
+def deep(arm, seed):
+    trick, _, layers_ = arm.partition("_")
+    error = {"plain": 0.05 * int(layers_), "norm": 0.1, "tanh": 0.9}[trick]
+    if arm == "plain_10" and seed == 1:
+        return None
+    return {"test/error": error, "train/error": error / 2}, [(name, step, error / step) for name in ("val/error", "train/loss") for step in (1, 2)]
+
+
+def test_error_by_depth_and_the_frontier_of_each_trick(tmp_path):
+    claims = [Claim("It trains", value("test/error", "norm_10"), at_most(0.3))]
+    of = study(MLP, DEEP, deep, claims)
+    assert ladders.ladders(of)["plain"] == {2: "plain_2", 5: "plain_5", 10: "plain_10"}
+    found = drawn(depth, of, tmp_path)
+    rows = found["depth"].data.set_index(["metric", "trick", "depth"])["mean"]
+    assert rows["train/error", "plain", 5] == pytest.approx(0.125)
+    assert rows["test/error", "plain", 10] == pytest.approx(0.5)
+    assert set(found["depth_curves"].data["arm"]) == set(DEEP)
+    heat = drawn(heatmap, of, tmp_path)["heatmap"]
+    assert heat.data.loc[heat.data["frontier"], ["trick", "depth"]].to_numpy().tolist() == [["plain", 5], ["norm", 10]]
+    assert math.isinf(heat.data.set_index(["trick", "depth"]).loc[("plain", 10), "test/error"])  # diverged once: the worst rank
+    assert "at most 0.3" in heat.caption
+
+
+def test_depth_is_read_off_the_recipe():
+    assert ladders.depth(Recipe("mlp", "xor", model_args={"hidden": (4, 4, 4)})) == 3
+    assert ladders.depth(Recipe("plain56", "cifar10")) == 56
+    assert ladders.depth(Recipe("cifar_resnet", "cifar10", model_args={"depth": 110})) == 110
+    assert ladders.depth(Recipe("linear", "xor")) is None
+
+
+def test_families_of_models_are_tricks(tmp_path):
+    arms = {f"{family}{d}": {"model": f"{family}{d}"} for family in ("plain", "resnet") for d in (20, 56)}
+    of = study(MLP, arms, lambda arm, _: ({"test/error": 0.1, "train/error": 0.2 * arm.startswith("plain")}, []))
+    assert list(ladders.ladders(of)) == ["plain", "resnet"]
+    assert set(drawn(depth, of, tmp_path)) == {"depth"}  # no curves were recorded
+    assert heatmap.draw(of) == []
+
+
+def test_pairs_that_differ_in_dropout_alone_share_a_panel(tmp_path):
+    shapes = {"2": (8, 8), "3": (8, 8, 8)}
+    arms = {
+        f"{name}{d}": {"model_args.hidden": shape, **more}
+        for d, shape in shapes.items()
+        for name, more in (("none", {}), ("drop", {"model_args.dropout": 0.5}))
+    }
+    arms["odd"] = {"model_args.hidden": (8, 8), "model_args.dropout": 0.5, "identity": ("Dropout",)}
+    of = study(MLP, arms, lambda arm, _: ({}, curve("val/error", [0.9, 0.2 if arm.startswith("none") else 0.1])))
+    assert dropout.pairs(of) == {"hidden (8, 8)": ("none2", "drop2"), "hidden (8, 8, 8)": ("none3", "drop3")}
+    figure = drawn(dropout, of, tmp_path)["dropout"]
+    assert figure.data[figure.data["step"] == 2].set_index("arm")["mean"].to_dict() == pytest.approx({"none2": 0.2, "none3": 0.2, "drop2": 0.1, "drop3": 0.1})
+
+
+def test_samples_stand_at_their_numbers(tmp_path):
+    errors = (0.5, 0.4, 0.3, 0.25, 0.22, 0.2, 0.2)
+    of = study(MLP, {"drop": {"model_args.dropout": 0.5}}, lambda *_: ({"averaging/once": 0.21}, curve("averaging/by_samples", errors)))
+    data = drawn(samples, of, tmp_path)["samples"].data
+    assert data[data["k"] > 0].set_index("k")["mean"].to_dict() == pytest.approx(dict(zip((1, 2, 5, 10, 20, 50, 100), errors, strict=True)))
+    assert data.loc[data["k"] == 0, "mean"].tolist() == pytest.approx([0.21])
+
+
+def test_noise_falls_along_the_batch_sizes_and_equal_arms_share_a_line(tmp_path):
+    deviations = [8**-0.5 * 2 ** (-k / 2) for k in range(5)]
+    arms = {"one": {}, "other": {"lr": 0.2}}
+    of = study(MLP, arms, lambda *_: ({"gradient_noise/slope": -0.5}, curve("gradient_noise/by_size", deviations)))
+    figure = drawn(noise, of, tmp_path)["noise"]
+    assert figure.data["batch_size"].tolist() == [8, 16, 32, 64, 128]
+    assert figure.figure.axes[0].get_legend_handles_labels()[1][0] == "one, other: slope −0.5"
+
+
+def test_layers_draw_any_curve_over_the_layers(tmp_path):
+    metrics = {"gradient/by_layer": [1e-3, 1.0], "dead_units/by_layer": [0.0, 0.5], "hierarchy/by_layer": [0.8, 0.9], "novel/by_layer": [1.0, 2.0]}
+    of = study(MLP, {"a": {}}, lambda *_: ({}, [point for name, values in metrics.items() for point in curve(name, values)]))
+    found = drawn(layers, of, tmp_path)
+    assert set(found) == {"gradients", "dead_units", "hierarchy", "novel"}
+    assert found["dead_units"].data["mean"].tolist() == [0.0, 0.5]  # a share of 0 stands on a linear axis
+    assert "Before training." in found["gradients"].caption
+
+
+def test_fits_keep_the_points_in_sight(tmp_path):
+    u = np.linspace(-1, 1, 201)
+    history = [*curve("fit/u", u), *curve("fit/curve", 100 * u), *curve("fit/points_u", [-0.5, 0.5]), *curve("fit/points_y", [-1.0, 1.0])]
+    of = study(MLP | {"data": "polynomial", "task": "regression"}, {"none": {}}, lambda _, seed: ({"test/mse": 4.0}, history if seed == 0 else []))
+    figure = drawn(fits, of, tmp_path)["fits"]
+    assert figure.data[figure.data["kind"] == "point"]["y"].tolist() == [-1, 1]
+    assert figure.figure.axes[0].get_ylim() == pytest.approx((-2.2, 2.2))
+    assert figure.figure.axes[0].get_title(loc="left") == "none\nmean test MSE 4"
+
+
+def test_predictions_count_the_wrong_pixels_of_the_labelled(tmp_path):
+    maps = {"input": [0.0, 0.5, 0.5, 1.0], "label": [-1.0, 0.0, 1.0, 1.0], "class": [1.0, 0.0, 1.0, 0.0]}
+    history = [point for name, values in maps.items() for point in curve(f"predictions/{name}", values)]
+    sides = {"predictions/count": 1.0, "predictions/height": 2.0, "predictions/width": 2.0}
+    figure = drawn(predictions, study(MLP, {"net": {}}, lambda _, seed: (sides, history if seed == 0 else [])), tmp_path)["predictions"]
+    assert [ax.get_title(loc="left") for ax in figure.figure.axes] == ["image", "labels", "net: 33 % wrong"]
+
+
+def test_pictures_of_filters_and_fields(tmp_path):
+    sides = {"filters/count": 2.0, "filters/channels": 1.0, "filters/side": 2.0, "filters/roughness": 1.5}
+    field = {"effective_field": 3.0, "effective_field/share": 0.2, "effective_field/picture": 3.0}
+    history = [*curve("filters/weights", range(8)), *curve("effective_field/map", np.linspace(0, 1, 9))]
+    found = drawn(pictures, study(MLP, {"net": {}}, lambda _, seed: (sides | field, history if seed == 0 else [])), tmp_path)
+    assert found["fields"].figure.axes[0].get_title(loc="left") == "net: field 15 × 15\neffective 3"
+    (sheet,) = found["filters"].figure.axes[0].get_images()
+    shown = sheet.get_array().filled(np.nan)
+    assert shown.shape == (2, 5)
+    assert shown[0, [0, 1, 3, 4]] == pytest.approx([0, 1 / 3, 0, 1 / 3])
+
+
+def test_curves_of_other_tasks(tmp_path):
+    claims = [Claim("It helps", difference("test/psnr", "b", "a"), at_least(1))]
+    history = [(name, step, 20.0 + step) for name in ("val/psnr", "val/mse", "train/loss") for step in (1, 2)]
+    of = study(MLP | {"task": "image_to_image"}, {"a": {}, "b": {"lr": 0.2}}, lambda *_: ({"test/psnr": 20.0}, history), claims)
+    assert set(drawn(curves, of, tmp_path)["curves"].data["metric"]) == {"val/psnr", "train/loss"}
