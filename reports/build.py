@@ -12,17 +12,60 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from scipy import stats
 
 from dlgbench.ablation import Ablation
-from dlgbench.reports import curves, forest, layers, receptive_field, style, tables, words
+from dlgbench.reports import (
+    boundaries,
+    controls,
+    curves,
+    depth,
+    dropout,
+    fits,
+    forest,
+    heatmap,
+    layers,
+    noise,
+    paired,
+    paths,
+    pictures,
+    predictions,
+    rates,
+    receptive_field,
+    samples,
+    sensitivity,
+    style,
+    tables,
+    warp,
+    words,
+)
+from dlgbench.reports.replication import Replication, replicate
 from dlgbench.reports.study import Origin, Study, gather, origin
 from dlgbench.reports.tables import Arms, ClaimRow, Grid
 from dlgbench.tracking import Store
 
 HERE = Path(__file__).parent
 PARTS = ("basics", "optimization", "regularization", "depth", "normalization", "convolution", "architectures", "image_to_image", "frameworks")
-FIGURES = (forest.draw, curves.draw, layers.draw, receptive_field.draw)  # each gives the drawings that the study's runs allow
+MODULES = (
+    forest,
+    boundaries,
+    warp,
+    paths,
+    fits,
+    heatmap,
+    depth,
+    dropout,
+    samples,
+    paired,
+    receptive_field,
+    pictures,
+    predictions,
+    noise,
+    layers,
+    curves,
+    rates,
+    sensitivity,
+)
+FIGURES = tuple(module.draw for module in MODULES)  # each gives the drawings that the study's runs allow
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +90,7 @@ class Section:
     declared: int
     diverged: list[tuple[str, int, str]]
     csv: dict[str, str]
+    replication: Replication | None
 
 
 def build(ablations: Sequence[Ablation], store: Store, scale: str | None, out: Path) -> Path:
@@ -92,6 +136,7 @@ def _section(study: Study, folder: Path, store: Store) -> Section:
         declared=len(study.ablation.cells(study.scale)),
         diverged=[(arm, n, purpose) for purpose in ("evaluate", "tune") for arm, n in Counter(study.diverged(purpose)).items()],
         csv=csv,
+        replication=replicate(study, store),
     )
 
 
@@ -110,16 +155,19 @@ def _render(sections: list[Section]) -> str:
         "short": tables.short,
         "listing": words.listing,
     }
-    rows = [row for section in sections for row in section.claims]
+    judged = [(section.study, row) for section in sections for row in section.claims]
+    rows = [row for _, row in judged]
     return environment.get_template("page.html").render(
         css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         parts=_parts(sections),
         tally=Counter(row.verdict for row in rows),
         unexpected=[row for row in rows if not row.expected],
+        slips=[(study, row) for study, row in judged if row.claim.expect == "refuted"],
+        controls=controls.listed(judged),
         symbols=style.SYMBOLS,
         origin=origin([run for section in sections for run in section.study.runs.values()]),
         claims_csv=_uri(tables.claims_frame([section.study for section in sections])),
-        twins=_twins(sections),
+        twins=controls.twins(judged),
         written=dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
 
@@ -135,14 +183,3 @@ def _parts(sections: list[Section]) -> dict[str, list[Section]]:
 def _place(name: str) -> int:
     folder = name.partition("/")[0]
     return len(PARTS) + (folder == "controls") if folder not in PARTS else PARTS.index(folder)
-
-
-def _twins(sections: list[Section]) -> dict[str, float] | None:
-    """How many A/A claims came out supported, of how many that were run: the measured false-positive rate, with Clopper and Pearson's interval."""
-    controls = [section for section in sections if section.study.ablation.name.startswith("controls/")]
-    rows = [row for section in controls for row in section.claims if row.claim.statement.startswith("A/A") and row.verdict != "not run"]
-    if not rows:
-        return None
-    positive = sum(row.verdict == "supported" for row in rows)
-    span = stats.binomtest(positive, len(rows)).proportion_ci()
-    return {"supported": positive, "of": len(rows), "low": float(span.low), "high": float(span.high)}

@@ -10,10 +10,16 @@ from matplotlib.figure import Figure
 
 from dlgbench.reports import panels, style, words
 from dlgbench.reports.averages import over_seeds, wants_log
-from dlgbench.reports.captions import sources
+from dlgbench.reports.captions import left_out, sources
 from dlgbench.reports.study import Study
 
-METRICS = {"val/error": "validation error", "train/loss": "training loss (minibatches)"}
+METRICS = {
+    "val/error": "validation error",
+    "val/mse": "validation error, mean square",
+    "val/psnr": "validation PSNR, in dB",
+    "val/distance": "distance from the minimizer",
+    "train/loss": "training loss (minibatches)",
+}
 
 
 def draw(study: Study) -> list[style.Drawing]:
@@ -23,6 +29,8 @@ def draw(study: Study) -> list[style.Drawing]:
     trained = [arm for arm in study.arms if arm in set(points["arm"])]
     if not trained:
         return []
+    if "val/psnr" in set(points["metric"]):
+        points = points[points["metric"] != "val/mse"]  # the same in other words
     by_metric = {metric: points[points["metric"] == metric] for metric in METRICS}
     logs = {metric: wants_log(found) for metric, found in by_metric.items() if len(found)}
     data = pd.concat([over_seeds(by_metric[metric], log=log) for metric, log in logs.items()], ignore_index=True)
@@ -41,15 +49,12 @@ def draw(study: Study) -> list[style.Drawing]:
             style.legend_beside(row[-1])
         for ax, (metric, log) in zip(axes[-1], logs.items(), strict=True):
             ax.set_xlabel("optimizer step")
-            if not log:
+            if not log and metric != "val/psnr":
                 ax.set_ylim(0, 1.05 * max(data.loc[data["metric"] == metric, ["mean", "high"]].max()) or 1)
     seeds = words.counts(data["n"])
-    dropped = study.diverged()
-    noun = "run" if len(dropped) == 1 else "runs"
-    note = f" Left out: {len(dropped)} diverged {noun} ({words.listing(sorted(set(dropped)))})." if dropped else ""
     geometric = "; on a logarithmic axis both are of the logarithm" * any(logs.values())
     drawn = f"Mean over n = {seeds} seeds, with Student's 95 % interval of the mean{geometric}; each arm at the setting that its tuning chose."
-    caption = f"{drawn}{note} {sources(study)}"
+    caption = f"{drawn}{left_out(study)} {sources(study)}"
     return [style.Drawing("curves", "Learning curves", caption, figure, data)]
 
 

@@ -1,4 +1,4 @@
-"""How the signal fares from layer to layer: gradient norm and activation spread, before training."""
+"""What the probes measure layer by layer: gradient norm, activation spread, dead units, what can be read off each layer."""
 
 from __future__ import annotations
 
@@ -6,31 +6,41 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dlgbench.reports import panels, style, words
-from dlgbench.reports.averages import over_seeds
+from dlgbench.reports.averages import over_seeds, wants_log
 from dlgbench.reports.captions import sources
 from dlgbench.reports.study import Study
 
-METRICS = {
-    "gradient/by_layer": ("gradients", "Gradient norm by layer", "gradient norm"),
-    "activation/by_layer": ("activations", "Activation spread by layer", "standard deviation"),
+END = "/by_layer"
+KNOWN = {  # what is recorded: file, title, axis, when
+    "gradient": ("gradients", "Gradient norm by layer", "gradient norm", "Before training."),
+    "activation": ("activations", "Activation spread by layer", "standard deviation", "Before training."),
+    "dead_units": ("dead_units", "Dead units by layer", "share of dead units", "After training; by activation layer."),
+    "weight_norms": ("weight_norms", "Norm of the weights by layer", "norm of the weights", "After training."),
+    "response_sd": ("responses", "Layer responses", "standard deviation", "After training, before activation and addition (He et al. 2016, Figure 7)."),
+    "hierarchy": ("hierarchy", "What a linear classifier reads off each layer", "accuracy", "After training, if any; on the test split."),
 }
+ALWAYS_LOG = ("gradient", "activation")
 
 
 def draw(study: Study) -> list[style.Drawing]:
-    """A figure for each of the two that was measured."""
-    return [drawing for metric in METRICS for drawing in _draw(study, metric)]
+    """A figure for each curve over the layers that was measured."""
+    names = [name for name in dict.fromkeys(study.frame["metric"]) if name.endswith(END)]
+    return [drawing for name in sorted(names, key=lambda name: name.removesuffix(END) not in KNOWN) for drawing in _draw(study, name.removesuffix(END))]
 
 
-def _draw(study: Study, metric: str) -> list[style.Drawing]:
-    points = study.frame[study.frame["metric"] == metric]
+def _draw(study: Study, what: str) -> list[style.Drawing]:
+    points = study.frame[(study.frame["metric"] == what + END) & (study.frame["step"] > 0)].dropna(subset="value")
     if points.empty:
         return []
-    name, title, label = METRICS[metric]
+    name, title, label, when = KNOWN.get(what, (what.replace("/", "_"), f"{what} by layer", what, ""))
+    log = what in ALWAYS_LOG or wants_log(points)
     same = _merged(points, study.arms)
-    zero = [arm for arm in same if (points.loc[points["arm"] == arm, "value"] <= 0).any()]
+    zero = [arm for arm in same if log and (points.loc[points["arm"] == arm, "value"] <= 0).any()]
     depths = {arm: int(points.loc[points["arm"] == arm, "step"].max()) for arm in same}
     drawn = [arm for arm in same if arm not in zero]
-    data = over_seeds(points[points["arm"].isin(drawn)], log=True).rename(columns={"step": "layer"})
+    if not drawn:
+        return []
+    data = over_seeds(points[points["arm"].isin(drawn)], log=log).rename(columns={"step": "layer"})
     groups = {f"{depth} layer{'s' * (depth > 1)}": [arm for arm in drawn if depths[arm] == depth] for depth in sorted({depths[arm] for arm in drawn})}
     looks = panels.colours({arm: study.ablation.arm(arm, study.scale) for arm in drawn}, groups)
     columns = min(2, len(groups))
@@ -43,7 +53,9 @@ def _draw(study: Study, metric: str) -> list[style.Drawing]:
                 line, (colour, dash) = data[data["arm"] == arm], looks[arm]
                 ax.plot(line["layer"], line["mean"], color=colour, linestyle=dash, marker="o", markersize=3, label=", ".join(same[arm]))
                 ax.fill_between(line["layer"], line["low"], line["high"], color=colour, alpha=0.16, linewidth=0)
-            ax.set(yscale="log", title=depth, xlabel="layer, from the input")
+            if not log and ax.get_ylim()[0] < 0 <= points["value"].min():
+                ax.set_ylim(0, None)
+            ax.set(yscale="log" if log else "linear", title=depth, xlabel="layer, from the input")
             ax.xaxis.get_major_locator().set_params(integer=True)
             style.legend_beside(ax)
         for ax in axes.flat[len(groups) :]:
@@ -51,7 +63,9 @@ def _draw(study: Study, metric: str) -> list[style.Drawing]:
         for row in axes:
             row[0].set_ylabel(label)
     nil = f" Exactly 0, hence not on a logarithmic axis: {words.listing([arm for first in zero for arm in same[first]], 12)}." if zero else ""
-    caption = f"Before training. Geometric mean over n = {words.counts(data['n'])} seeds, with Student's 95 % interval of the logarithm.{nil} {sources(study)}"
+    mean = "Geometric mean" if log else "Mean"
+    of = "the logarithm" if log else "the mean"
+    caption = f"{when} {mean} over n = {words.counts(data['n'])} seeds, with Student's 95 % interval of {of}.{nil} {sources(study)}".lstrip()
     return [style.Drawing(name, title, caption, figure, data)]
 
 

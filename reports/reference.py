@@ -11,6 +11,7 @@ from typing import Any
 from dlgbench.ablation import Ablation
 from dlgbench.claim import Claim, Verdict
 from dlgbench.reports import style, words
+from dlgbench.reports.replication import Replication, replicate
 from dlgbench.reports.study import Study, gather, origin
 from dlgbench.tracking import Store
 
@@ -31,6 +32,7 @@ def write(ablations: Sequence[Ablation], store: Store, scale: str, out: Path) ->
         "date": about.dates[-1] if about.dates else "",
         "runs": {"finished": about.finished, "diverged": about.diverged},
         "claims": [_claim(study, claim, verdict) for study in studies for claim, verdict in study.verdicts.items()],
+        "replications": [entry for study in studies for entry in _replications(replicate(study, store))],
     }
     out.mkdir(parents=True, exist_ok=True)
     file = out / f"{scale}.json"
@@ -59,6 +61,23 @@ def _claim(study: Study, claim: Claim, verdict: Verdict) -> dict[str, Any]:
     }
 
 
+def _replications(replication: Replication | None) -> list[dict[str, Any]]:
+    """The verdicts on other data sets; a record of its own for each claim and data set."""
+    return [
+        {
+            "ablation": study.ablation.name.partition("@")[0],
+            "claim": claim.statement,
+            "data": data,
+            "verdict": verdict.verdict,
+            "effect": _json(verdict.effect),
+            "interval": [_json(end) for end in verdict.interval],
+            "n": verdict.n,
+        }
+        for data, study in (replication.others if replication else {}).items()
+        for claim, verdict in study.verdicts.items()
+    ]
+
+
 def _json(x: float) -> float | str:
     """A figure, or `inf`, `-inf`, `nan` as a string: JSON has no numbers for them."""
     return x if math.isfinite(x) else str(x)
@@ -76,7 +95,24 @@ def markdown_table(file: Path) -> str:
         told = _told(claim["verdict"], claim["expect"], as_expected=claim["as_expected"])
         cells = (f"[{claim['claim']}]({claim['file']})", told, effect, claim["wanted"], str(claim["n"]), claim["published"])
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join((head, "", *rows, ""))
+    return "\n".join((head, "", *rows, "", *_replicated(record)))
+
+
+def _replicated(record: dict[str, Any]) -> list[str]:
+    """The list of claims that were run on other data sets: own verdict, and each other one; nothing where none was."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for entry in record.get("replications", []):
+        found.setdefault((entry["ablation"], entry["claim"]), {})[entry["data"]] = entry["verdict"]
+    if not found:
+        return []
+    names = list(dict.fromkeys(entry["data"] for entry in record["replications"]))
+    own = {(claim["ablation"], claim["claim"]): claim["verdict"] for claim in record["claims"]}
+    rows = [f"| replicates on | own data | {' | '.join(names)} |", f"| {' | '.join(['---'] * (2 + len(names)))} |"]
+    for key, verdicts in found.items():
+        cells = (key[1], own.get(key, "not run"), *(verdicts.get(name, "not run") for name in names))
+        told = [cells[0].replace("|", "\\|"), *(f"{style.SYMBOLS[verdict]} {verdict}" for verdict in cells[1:])]
+        rows.append(f"| {' | '.join(told)} |")
+    return ["Does it replicate? The same claims on other sets of images:", "", *rows, ""]
 
 
 def _told(verdict: str, expect: str, *, as_expected: bool) -> str:

@@ -7,6 +7,7 @@ import datetime as dt
 import functools
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from dlgbench.ablation import Ablation, Cell, Run
@@ -57,6 +58,23 @@ class Study:
         """The data sets that the arms are trained on."""
         names = dict.fromkeys(self.ablation.arm(arm, self.scale).data or "none" for arm in self.arms)
         return ", ".join(names)
+
+    def picture(self, metric: str) -> dict[str, np.ndarray]:
+        """The curve of a metric that only the first seed records, for it serves to be drawn: arm -> its values in order."""
+        points = self.frame[(self.frame["metric"] == metric) & (self.frame["step"] > 0)]
+        points = points[points["seed"] == points["seed"].min()]
+        found = {arm: points[points["arm"] == arm].sort_values("step")["value"].to_numpy() for arm in self.arms}
+        return {arm: values for arm, values in found.items() if len(values)}
+
+    def figures(self, metric: str) -> pd.DataFrame:
+        """A metric's final figure of each finished evaluation run, with the columns `metric`, `arm`, `seed`, `value`."""
+        points = self.frame[(self.frame["metric"] == metric) & (self.frame["step"] == 0)]
+        return points[["metric", "arm", "seed", "value"]].reset_index(drop=True)
+
+    def mean(self, metric: str, arm: str) -> float:
+        """Mean over the seeds of a final figure; nan where there is none."""
+        found = self.figures(metric)
+        return float(found.loc[found["arm"] == arm, "value"].mean())
 
     def diverged(self, purpose: str = "evaluate") -> list[str]:
         """The arms of the runs of a purpose that diverged, one entry a run."""

@@ -14,7 +14,9 @@ import matplotlib as mpl
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 INK, SOFT, GRID, ZONE, PAPER = "#22272e", "#66707c", "#e3e6ea", "#e4edf5", "#ffffff"
 VERDICTS = {"supported": "#0071b2", "refuted": "#d45e00", "inconclusive": "#7f8790"}  # blue, orange, grey: told apart by the colour-blind
@@ -88,6 +90,37 @@ def styled() -> Iterator[None]:
         yield
 
 
+def grid(count: int, columns: int, height: float, width: float = 9.2, **more: Any) -> tuple[Figure, list[Axes]]:
+    """A figure with `count` axes in rows of `columns`, each row `height` inches high; within `styled()`."""
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(width, height * rows))
+    axes = list(figure.subplots(rows, columns, squeeze=False, **more).flat)
+    for ax in axes[count:]:
+        ax.set_visible(False)
+    return figure, axes[:count]
+
+
+def bare(ax: Axes) -> None:
+    """Axes for a picture: no ticks, grid or frame."""
+    ax.set(xticks=[], yticks=[])
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
+
+
+def spread(count: int) -> list[str]:
+    """So many colours in order, pale to deep; both ends are seen on a light and a dark page, and by the colour-blind."""
+    return list(sns.color_palette("viridis", count + 2).as_hex())[1:-1]
+
+
+def readable(axis: Axis, start: float, end: float) -> None:
+    """Plain numbers on a logarithmic axis that spans less than three decades, 20 and not 2 x 10^1."""
+    if 0 < start < end < 1000 * start:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_locator(NullLocator())
+
+
 def legend_beside(ax: Axes, title: str = "") -> None:
     """A legend to the right of the axes, where it covers no data."""
     ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0, handlelength=2.6, title=title or None, alignment="left")
@@ -99,6 +132,7 @@ def write(drawing: Drawing, folder: Path) -> tuple[Path, str]:
     png, buffer = folder / f"{drawing.name}.png", io.StringIO()
     with styled():
         drawing.figure.savefig(png, dpi=160, facecolor="white")
+        drawing.figure.set_layout_engine("none")  # it keeps the layout that was found for the first file: half of the time
         drawing.figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     png.with_suffix(".svg").write_text(buffer.getvalue(), encoding="utf-8")
     drawing.data.to_csv(png.with_suffix(".csv"), index=False)

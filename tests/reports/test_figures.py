@@ -22,6 +22,7 @@ from dlgbench.reports import (
     paths,
     pictures,
     predictions,
+    rates,
     samples,
     sensitivity,
     style,
@@ -131,8 +132,19 @@ def test_the_usable_range_is_the_run_of_rates_around_the_best(tmp_path):
     assert set(figure.data["arm"]) == {"a"}  # an arm that always diverged has no range
     assert figure.data.loc[figure.data["usable"], "lr"].tolist() == [0.1, 0.3]
     assert figure.figure.axes[1].get_yticklabels()[0].get_text() == "a   × 3"
+    many = {f"a{k}": {"batch_size": 10 + k} for k in range(9)}  # two rows of panels, nothing diverged: the layout holds
+    drawn(sensitivity, study(MLP, many, lambda *_: ({}, []), tune={"lr": tuple(scores)}, tuned=lambda _, lr: min(scores[lr], 1.0)), tmp_path)
     small = study(MLP, {"a": {}}, lambda *_: ({}, []), tune={"lr": (0.1, 0.2)}, tuned=lambda *_: 0.1)
     assert sensitivity.draw(small) == []
+
+
+def test_arms_that_are_rates_make_one_curve(tmp_path):
+    arms = {f"lr_{rate:g}": {"lr": rate} for rate in (0.001, 0.01, 0.1, 1.0, 10.0)}
+    of = study(MLP, arms, lambda arm, seed: None if arm == "lr_10" and seed else ({"test/error": 0.1}, []))
+    data = drawn(rates, of, tmp_path)["rates"].data.set_index("lr")
+    assert data["n"].tolist() == [5, 5, 5, 5, 1]
+    assert data["diverged"].tolist() == [0, 0, 0, 0, 4]
+    assert rates.draw(study(MLP, arms | {"other": {"optimizer": "adam"}}, lambda *_: ({"test/error": 0.1}, []))) == []
 
 
 def test_paired_dots_mark_the_censored(tmp_path):
