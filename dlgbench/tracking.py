@@ -17,7 +17,7 @@ import os
 import sqlite3
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -213,17 +213,15 @@ class Store:
             own = [run for run in runs if run.data.tags[f"{TAG}ablation"] == ablation]
             if own:
                 return self._read(own[0]), True
-            return (self._read(runs[0], history=True), False) if runs else None
+            return (self._read(runs[0], self._histories(runs[:1])[runs[0].info.run_id]), False) if runs else None
 
-    def _read(self, run: Any, history: bool = False) -> Run:
+    def _read(self, run: Any, points: Iterable[tuple[str, int, float]] = ()) -> Run:
         tags = run.data.tags
-        names = run.data.metrics if history else ()
-        points = [(name, point.step, point.value) for name in names for point in self._client.get_metric_history(run.info.run_id, name)]
         about = {name.removeprefix(TAG): text for name, text in tags.items() if name.startswith((f"{TAG}version.", *(f"{TAG}{key}" for key in ABOUT)))}
         return Run(tags[f"{TAG}status"], json.loads(tags[f"{TAG}summary"]), tuple(point for point in points if point[1]), about)
 
     def runs(self, ablation: Ablation, scale: str, history: bool = False) -> dict[Cell, Run]:
-        """The newest finished run of each cell that the ablation declares now.
+        """The newest finished run of each cell that the ablation declares now; with `history`, the evaluations' learning curves and pictures too.
 
         A run of an older recipe, precision or engine is not among them: what is paired was computed alike.
         """
@@ -244,7 +242,16 @@ class Store:
                     newest.pop(cell, None)  # so that the last is the newest of all
                     newest[cell] = run
             engine = next((run.data.tags.get(f"{TAG}engine") for run in reversed(newest.values())), None)
-            return {cell: self._read(run, history) for cell, run in newest.items() if run.data.tags.get(f"{TAG}engine") == engine}
+            kept = {cell: run for cell, run in newest.items() if run.data.tags.get(f"{TAG}engine") == engine}
+            drawn = self._histories([run for cell, run in kept.items() if cell.purpose == "evaluate"] if history else [])
+            return {cell: self._read(run, drawn.get(run.info.run_id, ())) for cell, run in kept.items()}
+
+    def _histories(self, runs: list[Any]) -> dict[str, list[tuple[str, int, float]]]:
+        """(metric, step, value) of each run, by its id. MLflow has a call per metric and run; a SQLite store is asked once for all."""
+        if runs and self.uri.startswith("sqlite:///"):
+            return _sqlite_histories(Path(self.uri.removeprefix("sqlite:///")), [run.info.run_id for run in runs])
+        history = self._client.get_metric_history
+        return {run.info.run_id: [(name, point.step, point.value) for name in run.data.metrics for point in history(run.info.run_id, name)] for run in runs}
 
     def _search(self, experiments: list[str], which: str, order: str) -> Iterator[Any]:
         token = None
@@ -372,6 +379,16 @@ def _sqlite_verdicts(file: Path) -> list[dict[str, str]]:
         for run, key, value in connection.execute(query, (f"{TAG}kind",)):
             tagged.setdefault(run, {})[key] = value
     return list(tagged.values())
+
+
+def _sqlite_histories(file: Path, runs: Sequence[str]) -> dict[str, list[tuple[str, int, float]]]:
+    """(metric, step, value) of each run, in the order in which they were logged, straight from MLflow's table `metrics`."""
+    found: dict[str, list[tuple[str, int, float]]] = {run: [] for run in runs}
+    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        for run in runs:
+            query = "SELECT key, step, value, is_nan FROM metrics WHERE run_uuid = ? ORDER BY key, timestamp, step"
+            found[run] = [(name, step, math.nan if is_nan else value) for name, step, value, is_nan in connection.execute(query, (run,))]
+    return found
 
 
 def to_frame(runs: Mapping[Cell, Run]) -> pd.DataFrame:
