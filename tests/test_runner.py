@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from dlgbench import Ablation, Claim, Recipe, Run, at_least, difference
@@ -54,7 +56,6 @@ def test_a_store_that_goes_away_does_not_make_finished_cells_anew(tmp_path):
 
 
 def test_rerun_trains_again_once(store):
-    import time
 
     Runner(store).pull(ABLATION.tuning("a", "cpu"))
     forced = Runner(store, since=time.time())
