@@ -53,7 +53,8 @@ def test_models_lists_the_registry(capsys, monkeypatch):
 
 
 def test_run_judges_and_reports_and_the_rest_reads_it_back(capfd, tmp_path, monkeypatch):
-    shutil.copytree(ROOT / "ablations" / "image_to_image", tmp_path / "ablations" / "image_to_image")
+    (tmp_path / "ablations" / "image_to_image").mkdir(parents=True)
+    shutil.copy(ROOT / "ablations" / "image_to_image" / "test_dilation.py", tmp_path / "ablations" / "image_to_image")
     monkeypatch.chdir(tmp_path)
     assert cli.main(["run", "-k", "dilation", "--scale", "cpu", "-n", "0", "-q"]) == 0
     out = capfd.readouterr().out

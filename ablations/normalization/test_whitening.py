@@ -6,7 +6,8 @@ Protocol. 196-128-10 on digits in [0, 1] at 14x14 (no other standardization), Ad
 trained net meets its test split under six (a, b) that stay within [0, 1] or beyond it unclipped; the drop is the largest rise of its
 error. Unclipped, the invariance is algebra (up to rounding), so a clipped change is asked for too: what is clipped no standardization brings back.
 Controls are arms: the mean alone, and a = -1, which negates the patch. What the slide shows is standardization, not whitening: no decorrelation.
-A first run had rates up to .01, and raw patches chose that edge: the grid was moved up. No verdict and no threshold changed.
+A first run had rates up to .01 and a single tuning seed; raw patches chose that edge, so the grid was moved up, and then chose .03, which
+cost a point on the test split: hence two tuning seeds. The verdicts were the same in all runs; no threshold changed.
 """
 
 from dlgbench import Ablation, Claim, Recipe, at_least, at_most, difference, value
@@ -22,7 +23,7 @@ ABLATION = Ablation(
                   batch_size=128, steps=5000, evaluations=10, probes=("lighting",)),
     arms={"raw": {}, "mean": {"model_args.patch": "mean"}, "standardized": {"model_args.patch": "standardize"}},
     tune={"lr": (0.001, 0.003, 0.006, 0.01, 0.02, 0.03)},
-    scales={"cpu": {**SMALL, "tuning_seeds": 1}, "gpu": {}},
+    scales={"cpu": SMALL, "gpu": {}},
     claims=[
         Claim("Raw patches: a change of brightness or contrast costs more than 10 points", value(DROP, "raw"), at_least(0.1)),
         Claim("Standardized patches: it costs less than 0.1 points", value(DROP, "standardized"), EXACT, objection=BY_ALGEBRA),

@@ -6,8 +6,10 @@ Schmidt et al. 2021, ICML (50,000 runs, no winner).
 Protocol. A ReLU net of two hidden layers, batches of 50, 400 steps on 2,000 digits at 14x14. Six rates for each rule around its usual one, a factor
 of 3 apart; adamw decays by torch's 0.01, else it is Adam. Claims: each rule against Adam, within a point. Steps to a training loss of 0.3 are
 recorded for all. R-prop wants full batch: `optimization/rprop`.
-An earlier protocol, for the record: 600 steps on 1,000 digits and 10 seeds left all eight inconclusive (sgd -0.1 points [-1.4, 1.2], adadelta -1.3
-[-2.6, 0.1]): the intervals were wider than the margin. Hence more digits and 20 seeds, fewer steps to pay for them. No threshold was changed.
+Earlier protocols, for the record, changed after their data had been seen. (1) 600 steps on 1,000 digits and 10 seeds, evaluated by accident before it
+was settled, left all eight inconclusive (sgd -0.1 points [-1.4, 1.2], adadelta -1.3 [-2.6, 0.1]): hence more digits, 20 seeds, fewer steps. (2) One tuning
+seed: seven of eight supported, but twins of Adam (controls/optimizers_twin) chose 0.003 and 0.01 and lay 1.2 points apart [0.7, 1.8], more
+than the margin: hence three tuning seeds, here and there. No threshold was changed.
 """
 
 from dlgbench import Ablation, Claim, Recipe, difference, within
@@ -26,14 +28,13 @@ ABLATION = Ablation(
         name: {"optimizer": name} | ({"weight_decay": 0.01} if name == "adamw" else {}) for name in GRIDS
     },
     tune={name: {"lr": rates} for name, rates in GRIDS.items()},
-    scales={"cpu": SMALL | {"tuning_seeds": 1, "seeds": 20}, "gpu": {}},
+    scales={"cpu": SMALL | {"tuning_seeds": 3, "seeds": 20}, "gpu": {}},
     claims=[
         Claim(f"Tuned, {name} is as good as Adam, within a point", difference("test/error", name, "adam"), within(0.01),
               published="on fmnist_2c2d: SGD .9227, momentum .9214, Adam .9234", source="DeepOBS; Schmidt 2021")
         for name in GRIDS if name != "adam"
     ],
-    objection="The rates are chosen on one tuning seed, and no interval covers that choice: twins of Adam (controls/optimizers_twin) chose 0.003 and "
-    "0.01 and lay 1.2 points apart [0.7, 1.8], more than the margin. Within a point holds for these settings, not for the tuning.",
+    objection="No interval covers the choice of the rates: within a point holds for these settings; how much the tuning itself moves is what the twin shows.",
 )  # fmt: skip
 
 

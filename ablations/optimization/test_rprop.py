@@ -5,7 +5,7 @@ gradient's sign stays and shrinks where it turns.
 
 Protocol. Full batches of 1,000 digits at 14x14, a ReLU net of two hidden layers, steps to a training loss of 0.3 within 100, counted at every second.
 Six rates each (R-prop's is its first step size), tuned on the validation error. Half the steps is the smallest effect of interest, as for
-momentum. On minibatches R-prop fails: `optimization/default_rates`.
+momentum. On minibatches R-prop fails: `optimization/default_rates`. The pair stood in `optimization/optimizers` first and was evaluated there by accident.
 """
 
 from dlgbench import Ablation, Claim, Recipe, at_least, log_ratio

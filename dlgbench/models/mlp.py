@@ -70,10 +70,12 @@ def mlp(
         width: what the hidden widths are multiplied with.
 
     Raises:
-        DlgbenchError: for an unknown activation or norm, or a skip where no two neighbours among the hidden layers are equally wide.
+        DlgbenchError: for an unknown activation, norm or noise, or a skip where no two neighbours among the hidden layers are equally wide.
     """
     if norm not in NORMS:
         raise unknown("norm", norm, NORMS)
+    if noise not in ("dropout", "gaussian"):  # spatial dropout has no channels here
+        raise unknown("noise", noise, ("dropout", "gaussian"))
     hidden = [scaled(units, width) for units in hidden]
     if skip and not any(a == b for a, b in itertools.pairwise(hidden)):
         raise DlgbenchError(f"mlp: skip wants two neighbouring hidden layers of equal width; hidden {tuple(hidden)} came")

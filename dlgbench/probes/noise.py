@@ -33,5 +33,5 @@ def gradient_noise(subject: Subject) -> Figures:
     for size in SIZES:
         draws = (torch.randint(len(x), (size,), generator=random).to(x.device) for _ in range(DRAWS))
         deviations.append(float(torch.stack([(gradient(rows) - mean).square().sum() for rows in draws]).mean().sqrt()))
-    slope = float(np.polyfit(np.log(SIZES), np.log(deviations), 1)[0]) if min(deviations) > 0 else float("nan")
+    slope = float(np.polyfit(np.log(SIZES), np.log(deviations), 1)[0]) if min(deviations) > 1e-12 * float(mean.norm()) else float("nan")
     return {"gradient_noise/slope": slope, "gradient_noise/sd_8": deviations[0]}, {"gradient_noise/by_size": deviations}

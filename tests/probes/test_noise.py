@@ -50,6 +50,6 @@ def test_equal_rows_have_no_noise_and_no_slope():
     nn.init.zeros_(network[1].bias)
     figures, curves = gradient_noise(Subject(network, (1, 2, 2), (torch.ones(16, 1, 2, 2), torch.zeros(16).long())))
     assert max(curves["gradient_noise/by_size"]) < 1e-12
-    assert math.isnan(figures["gradient_noise/slope"]) or max(curves["gradient_noise/by_size"]) > 0
+    assert math.isnan(figures["gradient_noise/slope"])  # of rounding errors no slope is made
     with pytest.raises(DlgbenchError, match="probe gradient_noise wants data"):
         gradient_noise(Subject(network, (1, 2, 2)))
