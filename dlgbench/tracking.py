@@ -14,15 +14,15 @@ import json
 import logging
 import math
 import os
-import sqlite3
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from dlgbench import sqlite
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
 from dlgbench.errors import DlgbenchError
@@ -249,7 +249,7 @@ class Store:
     def _histories(self, runs: list[Any]) -> dict[str, list[tuple[str, int, float]]]:
         """(metric, step, value) of each run, by its id. MLflow has a call per metric and run; a SQLite store is asked once for all."""
         if runs and self.uri.startswith("sqlite:///"):
-            return _sqlite_histories(Path(self.uri.removeprefix("sqlite:///")), [run.info.run_id for run in runs])
+            return sqlite.histories(Path(self.uri.removeprefix("sqlite:///")), [run.info.run_id for run in runs])
         history = self._client.get_metric_history
         return {run.info.run_id: [(name, point.step, point.value) for name in run.data.metrics for point in history(run.info.run_id, name)] for run in runs}
 
@@ -308,7 +308,7 @@ class Store:
         wanted = ("scale", "verdict", "line", "figures")
         with self._reaching():
             if self.uri.startswith("sqlite:///"):
-                tagged = _sqlite_verdicts(Path(self.uri.removeprefix("sqlite:///")))
+                tagged = sqlite.verdicts(Path(self.uri.removeprefix("sqlite:///")), TAG)
             else:
                 experiments = [found.experiment_id for found in self._client.search_experiments()]
                 runs = self._search(experiments, f"tags.`{TAG}kind` = 'verdict'", "attributes.end_time ASC")
@@ -365,30 +365,6 @@ def _cell_dict(cell: Cell) -> dict[str, Any]:
 
 def _setting(cell: Cell) -> str:
     return json.dumps(plain(cell.setting)) if cell.purpose == "tune" else "null"
-
-
-def _sqlite_verdicts(file: Path) -> list[dict[str, str]]:
-    """The tags of each verdict run, oldest first, straight from MLflow's tables `runs` and `tags`."""
-    if not file.exists():
-        return []
-    query = """SELECT runs.run_uuid, tags.key, tags.value FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid
-               WHERE runs.lifecycle_stage = 'active' AND runs.status = 'FINISHED' AND runs.run_uuid IN
-                     (SELECT run_uuid FROM tags WHERE key = ? AND value = 'verdict') ORDER BY runs.end_time"""
-    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
-        tagged: dict[str, dict[str, str]] = {}
-        for run, key, value in connection.execute(query, (f"{TAG}kind",)):
-            tagged.setdefault(run, {})[key] = value
-    return list(tagged.values())
-
-
-def _sqlite_histories(file: Path, runs: Sequence[str]) -> dict[str, list[tuple[str, int, float]]]:
-    """(metric, step, value) of each run, in the order in which they were logged, straight from MLflow's table `metrics`."""
-    found: dict[str, list[tuple[str, int, float]]] = {run: [] for run in runs}
-    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
-        for run in runs:
-            query = "SELECT key, step, value, is_nan FROM metrics WHERE run_uuid = ? ORDER BY key, timestamp, step"
-            found[run] = [(name, step, math.nan if is_nan else value) for name, step, value, is_nan in connection.execute(query, (run,))]
-    return found
 
 
 def to_frame(runs: Mapping[Cell, Run]) -> pd.DataFrame:
