@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -84,18 +85,33 @@ def _json(x: float) -> float | str:
 
 
 def markdown_table(file: Path) -> str:
-    """The table of verdicts of a reference file, as Markdown, under a line with machine, date and scale."""
+    """The verdicts of a reference file, as Markdown: machine and date, the tally, what came out otherwise than expected, and a folded table per part."""
     record = json.loads(file.read_text(encoding="utf-8"))
     head = f"Scale `{record['scale']}`, {record['machine']}, {record['date']}, {', '.join(record['versions'])}."
-    rows = ["| claim | verdict | effect | wanted | n | published |", "| --- | --- | --- | --- | --- | --- |"]
+    tally = Counter(claim["verdict"] for claim in record["claims"])
+    counts = ", ".join(f"{style.SYMBOLS[verdict]} {tally[verdict]} {verdict}" for verdict in ("supported", "refuted", "inconclusive"))
+    unexpected = [claim for claim in record["claims"] if not claim["as_expected"]]
+    lines = [head, "", f"{len(record['claims'])} claims: {counts}.", ""]
+    if unexpected:
+        lines += [f"{len(unexpected)} came out otherwise than expected:", "", *_table(unexpected), ""]
+    parts: dict[str, list[dict[str, Any]]] = {}
     for claim in record["claims"]:
+        parts.setdefault(claim["ablation"].rpartition("/")[0], []).append(claim)
+    for part, claims in parts.items():
+        lines += [f"<details><summary>{part.replace('_', ' ') or 'ablations'}: {len(claims)} claims</summary>", "", *_table(claims), "", "</details>", ""]
+    return "\n".join((*lines, *_replicated(record)))
+
+
+def _table(claims: Sequence[dict[str, Any]]) -> list[str]:
+    rows = ["| claim | verdict | effect | wanted | n | published |", "| --- | --- | --- | --- | --- | --- |"]
+    for claim in claims:
         effect = words.number(float(claim["effect"]))
         if claim["method"] != "exact" or claim["interval"][0] != claim["interval"][1]:
             effect += f" {words.interval(*map(float, claim['interval']))}"
         told = _told(claim["verdict"], claim["expect"], as_expected=claim["as_expected"])
         cells = (f"[{claim['claim']}]({claim['file']})", told, effect, claim["wanted"], str(claim["n"]), claim["published"])
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join((head, "", *rows, "", *_replicated(record)))
+    return rows
 
 
 def _replicated(record: dict[str, Any]) -> list[str]:

@@ -239,8 +239,12 @@ def test_reference_round_trips_to_the_readme_table(store, ablation, exact, folde
     first = record["claims"][0]
     assert (first["ablation"], first["verdict"], first["n"], first["wanted"]) == ("controls/tricks", "supported", 5, "at least 0.05")
     assert first["effect"] == pytest.approx(0.1)
-    head, _, _, rule, *rows = reference.markdown_table(file).strip().splitlines()
-    assert head.startswith("Scale `cpu`, Abacus (2 beads), 2023-11-14")
+    text = reference.markdown_table(file)
+    assert text.startswith("Scale `cpu`, Abacus (2 beads), 2023-11-14")
+    head, folded = text.split("<details><summary>controls: 3 claims</summary>\n\n")
+    assert "1 came out otherwise than expected:" in head
+    assert "? inconclusive (supported was expected) | 0.32 [−∞, ∞]" in head
+    _, rule, *rows = folded.split("\n\n</details>")[0].splitlines()
     assert all(line.count("|") == rule.count("|") for line in rows)
     assert rows[0].startswith("| [The trick lowers the test error](ablations/controls/test_tricks.py) | ✓ supported | 0.1 [")
     assert "✗ refuted, as expected" in rows[1]
