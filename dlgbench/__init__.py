@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from dlgbench.ablation import Ablation, Cell, Run
-from dlgbench.claim import Claim, Effect, Verdict, at_least, at_most, contrast, difference, exactly, gap, interaction, log_ratio, slope, value, within
+from dlgbench.claim import Claim, Effect, Verdict, at_least, at_most, contrast, difference, exactly, interaction, log_ratio, slope, value, within
 from dlgbench.errors import DlgbenchError
 from dlgbench.recipe import Recipe
 from dlgbench.scale import Scale
@@ -36,7 +36,6 @@ __all__ = [
     "create_model",
     "difference",
     "exactly",
-    "gap",
     "interaction",
     "log_ratio",
     "register_model",

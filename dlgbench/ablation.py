@@ -21,6 +21,7 @@ from dlgbench.scale import SCALES, TUNING_SEED, Scale
 
 Purpose = Literal["tune", "evaluate"]
 IMAGES = ("mnist5k", "digits", "mnist", "fashion_mnist", "cifar10")  # sets of labelled images: a question asked on one can be asked on another
+FITTED = {"digits": {"data_args.val": 200, "data_args.shrink": 1}}  # what a set that stands in changes: digits are 8x8, and 1,200 without the test split
 LEAST_SEEDS = 5  # fewer paired seeds than this carry no verdict on a training
 
 
@@ -89,6 +90,7 @@ class Ablation:
         select: the metric on the validation split by which a setting is chosen; the smallest mean over the tuning seeds wins. Where the target is
             one on the validation split, `steps_to_target` is another: a claim about speed wants the quickest setting, not the best in the end.
         objection: what an expert would object to the whole.
+        elsewhere: what another set of images that stands in changes in every arm that it is asked on, `{"fashion_mnist": {"target": {"val/error": 0.25}}}`.
         name, file, data: filled in when it is loaded: its place, and the set of images that stands in (`on`).
 
     Raises:
@@ -104,12 +106,13 @@ class Ablation:
     tune: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     select: str = "val/error"
     objection: str = ""
+    elsewhere: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     name: str = ""
     file: str = ""
     data: str = ""
 
     def __post_init__(self) -> None:
-        for field in ("arms", "scales", "tune"):
+        for field in ("arms", "scales", "tune", "elsewhere"):
             object.__setattr__(self, field, frozen(getattr(self, field)))
         object.__setattr__(self, "claims", tuple(self.claims))
         _check(self)
@@ -127,7 +130,7 @@ class Ablation:
         at = self.at(scale)
         recipe = self.recipe.but(at.changes).but(self.arms[name])
         if self.data and recipe.data in IMAGES:
-            recipe = recipe.but(data=self.data)
+            recipe = recipe.but(data=self.data).but(FITTED.get(self.data)).but(self.elsewhere.get(self.data))
         return recipe.but(at.cut) if recipe.steps else recipe
 
     def on(self, data: str) -> Ablation:
@@ -198,6 +201,11 @@ def _check(ablation: Ablation) -> None:
         for arm in ablation.arms_at(scale):
             _check_arm(ablation, arm, scale, where)
     _check_tuning(ablation, where)
+    for data in ablation.elsewhere:
+        if data not in IMAGES:
+            raise unknown("set of labelled images", data, IMAGES, f"{where}, elsewhere")
+        if not ablation.data:
+            ablation.on(data)  # which checks the arms there
     unique(ablation.claims, where)
     for claim in ablation.claims:
         _check_claim(ablation, claim, f"{where}, claim {claim.statement!r}")

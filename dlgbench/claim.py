@@ -53,17 +53,6 @@ def difference(metric: str, arm: str, other: str) -> Effect:
     return Effect(f"{metric}: {arm} - {other}", needs, lambda read: _minus(read(metric, arm), read(metric, other)))
 
 
-def gap(metric: str, arm: str, other: str) -> Effect:
-    """The paired distance |x_arm - x_other|: how far two runs lie apart, whichever is the better."""
-    needs = ((metric, arm), (metric, other))
-
-    def of(read: Reader) -> Bounds:
-        low, high = _minus(read(metric, arm), read(metric, other))
-        return max(low, -high, 0.0), max(-low, high)
-
-    return Effect(f"{metric}: |{arm} - {other}|", needs, of)
-
-
 def contrast(metric: str, other: str, arm: str) -> Effect:
     """The difference x_metric - x_other of two metrics of the same runs: `contrast("averaging/once", "averaging/k50", "dropout")`."""
     return Effect(f"{arm}: {metric} - {other}", ((metric, arm), (other, arm)), lambda read: _minus(read(metric, arm), read(other, arm)))
@@ -152,7 +141,7 @@ class Claim:
 
     Args:
         statement: the claim in our words.
-        effect: one number per seed (`difference`, `gap`, `contrast`, `log_ratio`, `interaction`, `slope`, `value`).
+        effect: one number per seed (`difference`, `contrast`, `log_ratio`, `interaction`, `slope`, `value`).
         threshold: the smallest effect of interest (`at_least`, `at_most`, `within`, `exactly`).
         slide: the slide that makes it; the ablation's where none is given.
         published, source: the published figure, and where it stands.
@@ -175,7 +164,7 @@ class Claim:
             raise DlgbenchError(f"claim: a statement is wanted; {self.statement!r} came")
         where = f"claim {self.statement!r}"
         if not isinstance(self.effect, Effect):
-            raise DlgbenchError(f"{where}: an effect is wanted (difference, gap, contrast, log_ratio, interaction, slope, value); {self.effect!r} came")
+            raise DlgbenchError(f"{where}: an effect is wanted (difference, contrast, log_ratio, interaction, slope, value); {self.effect!r} came")
         if not isinstance(self.threshold, Threshold):
             raise DlgbenchError(f"{where}: a threshold is wanted (at_least, at_most, within, exactly); {self.threshold!r} came")
         if self.expect not in EXPECTED:

@@ -77,6 +77,7 @@ PROBES = {
         "updates/norm": "l2 norm of the last change of the weights between two evaluations, for each step in between",
         "updates/relative": "the same over the l2 norm of all weights",
         "updates/weights": "l2 norm of all weights, after training",
+        "updates/detour": "length of the weights' path, from evaluation to evaluation, over the distance of its ends: 1 is a straight line",
     },
     "boundary": {"boundary/low": "left and lower edge of the square that is drawn", "boundary/high": "its right and upper edge"},
     "warp": {
@@ -114,6 +115,18 @@ PROBES = {
         "hierarchy/first": "accuracy of a linear classifier on the first hidden layer",
         "hierarchy/last": "accuracy of a linear classifier on the last hidden layer",
         "hierarchy/rise": "the difference of the two",
+    },
+    "exemplars": {
+        "exemplars/layers": "hidden layers in the curves exemplars/top and exemplars/nearest",
+        "exemplars/units": "units of each in exemplars/top",
+        "exemplars/images": "images of the test split for each unit, and for each query",
+        "exemplars/queries": "images of the test split in exemplars/query",
+        "exemplars/side": "rows and columns of each image",
+    },
+    "minima": {
+        "minima/gap": "difference of the test errors of two nets trained from two starts, without its sign",
+        "minima/disagreement": "share of the test split that the two put into different classes",
+        "minima/barrier": "largest height of the test loss on the straight line between their weights, above the line that joins its ends",
     },
     "drift": {
         "drift/mean": "change of a unit's mean input between two evaluations, in its standard deviations, averaged",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from dlgbench.pytest_plugin import SETTINGS, scale_of
 
 COLORS = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
 SYMBOLS = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
+MOST = 40  # claims that the table shows in full
 EVERY = 10.0  # seconds between two lines of progress where no terminal rewrites them
 
 
@@ -95,19 +97,25 @@ class Progress:
         self.terminal.write_line(text, **({color: True} if color else {}))
 
     def pytest_terminal_summary(self, exitstatus: int) -> None:
-        """The table of verdicts, and where everything is."""
+        """The table of verdicts, where everything is, and last the tally."""
         if not self.cells and not self.verdicts:
             return
         self.terminal.ensure_newline()
-        if self.verdicts:
-            self.terminal.write(self._table())
+        judged = bool(self.verdicts) and scale_of(self.config) != "smoke"  # there they are plumbing, and no verdicts
+        shown = [row for row in self.verdicts if not row["as_expected"]] if judged and len(self.verdicts) > MOST else self.verdicts
+        if shown:
+            self.terminal.write(self._table(shown))
+        if len(shown) < len(self.verdicts):
+            self.terminal.write_line(f"{len(self.verdicts) - len(shown)} as expected are in the report and `dlgbench verdicts`")
         uri = self.config.stash[SETTINGS]["uri"]
         if exitstatus == pytest.ExitCode.INTERRUPTED:
             self.terminal.write_line("interrupted: what is finished is stored, and the same command goes on from there")
         if exitstatus != pytest.ExitCode.USAGE_ERROR:
             self.terminal.write_line(f"runs and verdicts: {uri}" + ("" if uri.startswith("http") else " (dlgbench ui shows them)"))
+        if judged:
+            self.terminal.write_line(_tally(self.verdicts), bold=True)
 
-    def _table(self) -> str:
+    def _table(self, rows: list[dict[str, Any]]) -> str:
         from rich import box
         from rich.console import Console
         from rich.markup import escape
@@ -117,9 +125,9 @@ class Progress:
         title = f"verdicts at scale {scale}" if scale != "smoke" else "smoke: plumbing only, these are no verdicts"
         table = Table("verdict", "claim", "effect", "interval", "wanted", "n", title=title, title_justify="left", box=box.SIMPLE_HEAD)
         table.columns[1].ratio, table.columns[1].overflow = 1, "fold"
-        for ablation in sorted({row["ablation"] for row in self.verdicts}):
+        for ablation in sorted({row["ablation"] for row in rows}):
             table.add_row("", f"[bold]{ablation}[/]")
-            for row in (row for row in self.verdicts if row["ablation"] == ablation):
+            for row in (row for row in rows if row["ablation"] == ablation):
                 figures = row["figures"]
                 expected = row["expect"] if row["expect"] != "not supported" else "refuted"
                 told = "" if figures["verdict"] == "supported" == expected else ", as expected" if row["as_expected"] else f" (expected {row['expect']})"
@@ -133,6 +141,14 @@ class Progress:
         with console.capture() as captured:
             console.print(table)
         return captured.get()
+
+
+def _tally(rows: list[dict[str, Any]]) -> str:
+    """`5 claims: 2 supported, 2 refuted, 1 inconclusive; 1 not as expected`."""
+    words = Counter(row["figures"]["verdict"] for row in rows)
+    unexpected = sum(not row["as_expected"] for row in rows)
+    counted = ", ".join(f"{words[word]} {word}" for word in SYMBOLS)
+    return f"{len(rows)} claim{'s' * (len(rows) != 1)}: {counted}; {unexpected or 'none'} not as expected"
 
 
 def _span(seconds: float) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dlgbench.tracking import Store
 
 SETTINGS = pytest.StashKey[dict[str, Any]]()
-RUNNER = pytest.StashKey["Runner"]()
+LEFT_OUT = pytest.StashKey[dict[str, str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -112,11 +112,44 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `--data`, what is trained on no images has nothing to be asked again."""
-    if config.stash[SETTINGS]["data"]:
-        chosen = [item for item in items if (param := _param(item)) is None or param[0].has_images(scale_of(config))]
-        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
-        items[:] = chosen
+    """With `--data`, what is trained on no images has nothing to be asked again, and what does not go with these images can't be."""
+    if not config.stash[SETTINGS]["data"]:
+        return
+    scale = scale_of(config)
+    images = {param[0] for item in items if (param := _param(item)) and param[0].has_images(scale)}
+    why = {ablation: reason for ablation in images if (reason := _why_not(ablation, scale))}
+    left = {item for item in items if (param := _param(item)) and (param[0] not in images or param[0] in why)}
+    config.hook.pytest_deselected(items=list(left))
+    items[:] = [item for item in items if item not in left]
+    config.stash[LEFT_OUT] = {ablation.name: reason for ablation, reason in why.items()}
+    getattr(config, "workeroutput", {})["dlgbench"] = config.stash[LEFT_OUT]
+
+
+def _why_not(ablation: Ablation, scale: str) -> str:
+    """Why an ablation can't be asked on the images that stand in: too few for it, or too small for a net; "" where it can."""
+    from dlgbench.train import check
+
+    try:
+        for recipe in {recipe for arm in ablation.arms_at(scale) if (recipe := ablation.arm(arm, scale)).data == ablation.data}:
+            check(recipe, scale)
+    except DlgbenchError as error:
+        return str(error)
+    return ""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """xdist: a worker tells what it left out."""
+    node.config.stash.setdefault(LEFT_OUT, {}).update(getattr(node, "workeroutput", {}).get("dlgbench", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What `--data` could not be asked of, and why."""
+    if left_out := config.stash.get(LEFT_OUT, {}):
+        terminalreporter.ensure_newline()
+        terminalreporter.write_line(f"not asked on {config.stash[SETTINGS]['data']}, which does not suit them:")
+        for name, reason in sorted(left_out.items()):
+            terminalreporter.write_line(f"  {name.partition('@')[0]}: {reason}")
 
 
 @pytest.hookimpl(wrapper=True)

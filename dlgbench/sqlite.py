@@ -23,6 +23,12 @@ def verdicts(file: Path, tag: str) -> list[dict[str, str]]:
     return list(tagged.values())
 
 
+def has_tag(file: Path, key: str, value: str) -> bool:
+    """Whether any run has the tag with this value."""
+    with _reading(file) as connection:
+        return connection.execute("SELECT 1 FROM tags WHERE key = ? AND value = ? LIMIT 1", (key, value)).fetchone() is not None
+
+
 def histories(file: Path, runs: Sequence[str]) -> dict[str, list[tuple[str, int, float]]]:
     """(metric, step, value) of each run, by its id, in the order in which they were logged, from the table `metrics`."""
     query = "SELECT key, step, value, is_nan FROM metrics WHERE run_uuid = ? ORDER BY key, timestamp, step"

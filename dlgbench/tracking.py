@@ -50,6 +50,15 @@ class Store:
         self._experiments: dict[str, str] = {}
         self._client_: Any = None
 
+    @property
+    def _file(self) -> Path | None:
+        """The file of a SQLite store, which can be asked directly."""
+        return Path(self.uri.removeprefix("sqlite:///")) if self.uri.startswith("sqlite:///") else None
+
+    def _lacks(self, fingerprint: str) -> bool:
+        """Whether no run can have the fingerprint: quickly said of a SQLite store, and of no other."""
+        return self._file is not None and self._file.exists() and not sqlite.has_tag(self._file, f"{TAG}fingerprint", fingerprint)
+
     @functools.cached_property
     def spool(self) -> Path:
         """Where runs wait until the store has them."""
@@ -162,7 +171,8 @@ class Store:
         cell, run, end = record["cell"], record["run"], int(1000 * record["ended"])
         with self._reaching(), FileLock(self.locks / "push.lock"):
             experiment = self._experiment(cell["ablation"])
-            for old in self._client.search_runs([experiment], f"tags.`{TAG}fingerprint` = '{record['fingerprint']}'"):
+            which = f"tags.`{TAG}fingerprint` = '{record['fingerprint']}'"
+            for old in [] if self._lacks(record["fingerprint"]) else self._client.search_runs([experiment], which):
                 if old.info.status != "FINISHED":
                     self._client.delete_run(old.info.run_id)  # what a kill left half written
                 elif old.info.end_time == end:
@@ -207,6 +217,8 @@ class Store:
 
     def _stored(self, ablation: str, fingerprint: str, since: float) -> tuple[Run, bool] | None:
         with self._reaching():
+            if self._lacks(fingerprint):
+                return None
             everywhere = [found.experiment_id for found in self._client.search_experiments()]
             which = f"tags.`{TAG}fingerprint` = '{fingerprint}' and attributes.status = 'FINISHED' and attributes.end_time >= {int(1000 * since)}"
             runs = list(self._search(everywhere, which, "attributes.end_time DESC"))
@@ -248,8 +260,8 @@ class Store:
 
     def _histories(self, runs: list[Any]) -> dict[str, list[tuple[str, int, float]]]:
         """(metric, step, value) of each run, by its id. MLflow has a call per metric and run; a SQLite store is asked once for all."""
-        if runs and self.uri.startswith("sqlite:///"):
-            return sqlite.histories(Path(self.uri.removeprefix("sqlite:///")), [run.info.run_id for run in runs])
+        if runs and self._file:
+            return sqlite.histories(self._file, [run.info.run_id for run in runs])
         history = self._client.get_metric_history
         return {run.info.run_id: [(name, point.step, point.value) for name in run.data.metrics for point in history(run.info.run_id, name)] for run in runs}
 
@@ -307,8 +319,8 @@ class Store:
         """
         wanted = ("scale", "verdict", "line", "figures")
         with self._reaching():
-            if self.uri.startswith("sqlite:///"):
-                tagged = sqlite.verdicts(Path(self.uri.removeprefix("sqlite:///")), TAG)
+            if self._file:
+                tagged = sqlite.verdicts(self._file, TAG)
             else:
                 experiments = [found.experiment_id for found in self._client.search_experiments()]
                 runs = self._search(experiments, f"tags.`{TAG}kind` = 'verdict'", "attributes.end_time ASC")

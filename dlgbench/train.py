@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import dataclasses
 import functools
 import hashlib
 import inspect
@@ -12,13 +13,13 @@ import os
 import signal
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dlgbench import data, streams
 from dlgbench.ablation import Cell, Run
@@ -56,6 +57,7 @@ def train(cell: Cell) -> Run:
         module, splits = prepare(cell, device)
         recipe = cell.recipe
         figures, history = parameters(module.network), []
+        another = functools.partial(_another, cell, device) if recipe.steps else None
         for when in MOMENTS:
             if when == "end" and recipe.steps:
                 torch.manual_seed(streams.stream_seed(cell.seed, "noise", recipe.replicate))
@@ -63,11 +65,22 @@ def train(cell: Cell) -> Run:
                 history += module.history
             if module.diverged or (when == "test" and cell.purpose != "evaluate"):
                 break
-            found, curves = _probe(recipe, when, module, splits, pictures=cell.purpose == "evaluate" and cell.seed == 0)
+            pictures = cell.purpose == "evaluate" and cell.seed == 0
+            found, curves = _probe(recipe, when, module, splits, pictures=pictures, another=another)
             figures |= found
             history += [(name, layer, value) for name, values in curves.items() for layer, value in enumerate(values, 1)]
     about = {"started": f"{started:.3f}", "wall": f"{time.time() - started:.3f}", "engine": engine(), **provenance(str(device))}
     return Run("diverged" if module.diverged else "finished", figures, tuple(history), about)
+
+
+def _another(cell: Cell, device: torch.device) -> nn.Module:
+    """The network of the same recipe from another start: fresh weights, order and noise on the same split, trained alike; the test split stays closed."""
+    recipe = cell.recipe.but(replicate=cell.recipe.replicate + 1, probes=())
+    again = dataclasses.replace(cell, recipe=recipe, purpose="tune")
+    module, splits = prepare(again, device)
+    torch.manual_seed(streams.stream_seed(cell.seed, "noise", recipe.replicate))
+    _fit(module, splits or Nothing(recipe, device), again, device)
+    return module.network
 
 
 def place(cell: Cell) -> torch.device:
@@ -104,7 +117,7 @@ def check(recipe: Recipe, scale: str) -> None:
         for observer in observers(recipe):
             observer.suits(module.network)
         for when in MOMENTS:
-            _probe(recipe, when, module, splits, rehearsal=True)
+            _probe(recipe, when, module, splits, another=lambda: copy.deepcopy(module.network), rehearsal=True)
     except DlgbenchError as error:
         raise DlgbenchError(f"{where}: {error}") from None
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
@@ -123,15 +136,24 @@ def _try(module: Task, x: Tensor, y: Tensor) -> None:
     module.objective(network.train()(x[:8]), y[:8]).backward()
 
 
-def _probe(recipe: Recipe, when: Moment, module: Task, splits: DataModule | None, *, pictures: bool = False, rehearsal: bool = False) -> Figures:
+def _probe(
+    recipe: Recipe,
+    when: Moment,
+    module: Task,
+    splits: DataModule | None,
+    *,
+    another: Callable[[], nn.Module] | None,
+    pictures: bool = False,
+    rehearsal: bool = False,
+) -> Figures:
     """What the recipe's probes of a moment measure; in a rehearsal, the test split stays closed and training rows stand in."""
     if when not in moments(recipe):
         return {}, {}
     if splits is None:
         shape = recipe.model_args.get("input_shape") or MODELS[recipe.model].default("input_shape")
-        return probe(recipe, when, Subject(module.network, tuple(shape), None, module.objective, pictures))
+        return probe(recipe, when, Subject(module.network, tuple(shape), None, module.objective, pictures, another))
     x, y = splits.test() if when == "test" and not rehearsal else (part[:ROWS] for part in splits.train)
-    return probe(recipe, when, Subject(module.network, splits.input_shape, (x, y), module.objective, pictures))
+    return probe(recipe, when, Subject(module.network, splits.input_shape, (x, y), module.objective, pictures, another))
 
 
 def prepare(cell: Cell, device: torch.device) -> tuple[Task, DataModule | None]:

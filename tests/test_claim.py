@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from dlgbench import Claim, DlgbenchError, Verdict, at_least, at_most, contrast, difference, exactly, gap, interaction, log_ratio, slope, value, within
+from dlgbench import Claim, DlgbenchError, Verdict, at_least, at_most, contrast, difference, exactly, interaction, log_ratio, slope, value, within
 
 RUNS = {
     ("e", "a"): (3.0, 3.0),
@@ -27,9 +27,6 @@ def read(metric, arm):
         (difference("e", "b", "c"), (-math.inf, -9)),
         (difference("e", "d", "b"), (math.inf, math.inf)),  # d diverged: the worst rank
         (difference("e", "d", "d"), (-math.inf, math.inf)),  # both diverged: nothing is known
-        (gap("e", "b", "a"), (2, 2)),
-        (gap("e", "b", "c"), (9, math.inf)),
-        (gap("e", "d", "d"), (0, math.inf)),
         (contrast("e", "f", "a"), (1.5, 1.5)),
         (contrast("f", "e", "c"), (-math.inf, -6)),
         (log_ratio("e", "a", "b"), (math.log(3), math.log(3))),

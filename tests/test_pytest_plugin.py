@@ -1,16 +1,19 @@
 """The plugin from outside: an ablation in somebody else's folder, with nothing but the package installed."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from dlgbench import Ablation, Claim, Recipe, Verdict, at_least, value
 from dlgbench.data.images import FASHION_MNIST
-from dlgbench.pytest_plugin import settle
+from dlgbench.progress import Progress
+from dlgbench.pytest_plugin import SETTINGS, settle
 from dlgbench.tracking import Store
 
 FILE = '''
@@ -61,6 +64,7 @@ def test_somebody_elses_ablation_gets_everything_for_nothing(tmp_path):
     assert "supported: test/error: narrow - wide" in done.stdout
     assert "✗ refuted (expected supported)" in done.stdout
     assert "✗ refuted, as expected" in done.stdout
+    assert done.stdout.index("runs and verdicts: ") < done.stdout.index("4 claims: ") < done.stdout.index("not as expected")
     assert "1 failed, 17 passed" in done.stdout or "1 failed, 16 passed, 1 xfailed" in done.stdout
     assert f"runs and verdicts: sqlite:///{tmp_path}/mlflow.db (dlgbench ui shows them)" in done.stdout
     assert "Traceback" not in done.stdout
@@ -208,3 +212,42 @@ def test_outcomes(word, expect, scale, outcome):
     else:
         with pytest.raises(outcome):
             settle(claim, verdict, scale)
+
+
+def summary(rows, scale):
+    """The lines at the end of a session, of verdicts given as (word, as expected)."""
+    written = []
+    terminal = SimpleNamespace(ensure_newline=lambda: None, isatty=False, write=written.append, write_line=lambda line, **_: written.append(f"{line}\n"))
+    config = SimpleNamespace(pluginmanager=SimpleNamespace(get_plugin=lambda _: terminal), stash={SETTINGS: {"uri": "sqlite:///x", "scale": scale}})
+    figures = {"method": "paired t", "interval": (0.0, 2.0), "effect": 1.0, "n": 5}
+    progress = Progress(config)
+    progress.verdicts = [
+        {
+            "ablation": "mine",
+            "claim": f"Claim {k}.",
+            "expect": "supported",
+            "threshold": "at least 1",
+            "as_expected": expected,
+            "figures": figures | {"verdict": word},
+        }
+        for k, (word, expected) in enumerate(rows)
+    ]
+    progress.pytest_terminal_summary(0)
+    return "".join(written).splitlines()
+
+
+def test_the_tally_comes_last_and_a_long_table_shows_what_was_not_expected():
+    rows = [("supported", True)] * 38 + [("inconclusive", False), ("refuted", False)]
+    lines = summary(rows, "cpu")
+    assert lines[-1] == "40 claims: 38 supported, 1 refuted, 1 inconclusive; 2 not as expected"
+    assert sum("Claim " in line for line in lines) == 40
+    lines = summary([("supported", True), *rows], "cpu")
+    assert [found[0] for line in lines if (found := re.search(r"Claim \d+", line))] == ["Claim 39", "Claim 40"]
+    assert "39 as expected are in the report and `dlgbench verdicts`" in lines
+    assert lines[-1] == "41 claims: 39 supported, 1 refuted, 1 inconclusive; 2 not as expected"
+    lines = summary([("supported", True)] * 41, "cpu")
+    assert not any("Claim " in line for line in lines)
+    assert lines[-1] == "41 claims: 41 supported, 0 refuted, 0 inconclusive; none not as expected"
+    lines = summary([("refuted", False), *rows], "smoke")
+    assert sum("Claim " in line for line in lines) == 41
+    assert not any("not as expected" in line for line in lines)

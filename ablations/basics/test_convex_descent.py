@@ -8,8 +8,7 @@ Protocol. Exact, no chance in it: one seed. f = (w1^2 + 16 w2^2) / 2 from (1, 1)
 is exact in float32. Converged: the loss is at most 1e-6 of its start after 700 steps (|1 - 1.99|^1400 < 1e-6 wants 688); diverged: it is above its start. a
 L = 2.1 gets 300 steps: float32 overflows near 450. Counterexamples by hand, sum w^4 and |w|: w^4 has no L: the step .5 takes .75 to the minimum, and 1 to
 -1 and back for ever. |w| has no slope that dies: a constant step .012 ends up hopping around 0 at its own length. A step that decays to 0 (the last is 6e-8,
-all together 4.2) stays where it crosses 0. Left out: logistic regression on digits (7x7, 2,000 images: L <= 12.8), whose minimum is too far for a cheap
-verdict: tuning seeds stood at .41 after 600 full steps of 1.9 / L, and at .30 after steps ten times as long, since the bound on L is loose.
+all together 4.2) stays where it crosses 0. The logistic loss is `basics/logistic_descent`'s.
 """
 
 from dlgbench import Ablation, Claim, Recipe, at_least, at_most, value, within

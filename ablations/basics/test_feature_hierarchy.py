@@ -7,7 +7,8 @@ Protocol. Four hidden layers of 128 ReLUs on 2,000 digits of 14x14. After traini
 output of each layer on one half of the test images and scored on the other; the effect is the accuracy on the last layer minus that on the first,
 in points. Control: the same net as it began, with the same weights, where each layer only loses what a linear reader could use; and a net that was
 trained on labels drawn at random, so that training alone, without anything to learn, does not make a hierarchy. The first layers' weights are kept
-as pictures (`filters`). Six rates; on the validation split of a tuning seed the net rose from .88 to .92, untrained it fell from .85 to .66.
+as pictures (`filters`), and so are the test images that excite units most and those that look alike to a layer (`exemplars`). Six rates; on the
+validation split of a tuning seed the net rose from .88 to .92, untrained it fell from .85 to .66.
 """
 
 from dlgbench import Ablation, Claim, Recipe, at_least, difference, value
@@ -19,7 +20,7 @@ ABLATION = Ablation(
     question="Do the layers of a trained net build on each other?",
     slide="Hidden Layers: intuitively, what do they do?; Deep Learning = Hierarchical Compositionality",
     recipe=Recipe(model="mlp", model_args={"hidden": (512,) * 4}, data="fashion_mnist", data_args={"train": 50_000, "val": 10_000},
-                  optimizer="adam", schedule="linear", steps=10_000, evaluations=4, probes=("linear_probes", "filters")),
+                  optimizer="adam", schedule="linear", steps=10_000, evaluations=4, probes=("linear_probes", "exemplars", "filters")),
     arms={"trained": {}, "untrained": {"steps": 0}, "random_labels": {"data_args.label_noise": 1.0}},
     tune={"lr": (0.0003, 0.001, 0.002, 0.004, 0.008, 0.016)},
     scales={"cpu": SMALL | {"tuning_seeds": 1}, "gpu": {}},

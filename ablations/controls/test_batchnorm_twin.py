@@ -22,6 +22,7 @@ ABLATION = Ablation(
     tune={"lr": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)},
     select="steps_to_target",
     scales={"cpu": {**SMALL, "tuning_seeds": 1}, "gpu": {}},
+    elsewhere={"fashion_mnist": {"target": {"val/error": 0.24}}},  # harder: what plain nets reach there as late as 12 % of the digits, on tuning cells
     claims=[
         Claim("A/A: the twin reaches the target in 1.5 times fewer samples", log_ratio("steps_to_target", "twin_a", "twin_b"), MORE, expect="not supported"),
         Claim("A/A: the twin drifts less", log_ratio("drift/mean", "twin_a", "twin_b"), MORE, expect="not supported"),

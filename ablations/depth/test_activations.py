@@ -27,9 +27,10 @@ ABLATION = Ablation(
     },
     tune={"lr": (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)},
     scales={"cpu": {**SMALL, "tuning_seeds": 1}, "gpu": {}},
+    elsewhere={"fashion_mnist": {"target": {"val/error": 0.24}}},  # harder: what plain nets reach there as late as 12 % of the digits, on tuning cells
     claims=[
         *(Claim(f"{name} is within 1 point of relu", difference(ERROR, name, "relu"), within(0.01), expect="inconclusive",
-                objection="One test set of 1,000 images: the interval is over seeds, not over test sets.")
+                objection="One test set: the interval is over seeds, not over test sets.")
           for name in ("sigmoid", "tanh", "leaky_relu", "elu", "gelu", "silu")),
         Claim("The step function costs at least 5 points: no gradient passes it, only the last layer learns", difference(ERROR, "step", "relu"), at_least(0.05),
               source="Rumelhart 1986: the reason for smooth units"),

@@ -10,7 +10,7 @@ import numpy as np
 SPLIT_SEED = 2018  # for data sets without an official test split: cut once, the same for ever
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Arrays:
     """Inputs x and targets y: a pool for training and validation, and a test split.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dlgbench.data import load
+from dlgbench.data.arrays import Arrays
 from dlgbench.data.augmentation import AUGMENTATIONS, augmentation
 from dlgbench.errors import DlgbenchError, unknown
 from dlgbench.recipe import Recipe
@@ -99,6 +101,29 @@ WANTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
 }
 
 
+@functools.lru_cache(maxsize=2)
+def _pool(arrays: Arrays, name: str, shrink: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The pool on the device, which all seeds draw from: made once for a run of cells of one kind."""
+    return _placed(arrays.pool, name, shrink, device)
+
+
+def _placed(split: tuple[np.ndarray, np.ndarray], name: str, shrink: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Inputs and targets on the device: images of bytes become numbers in [0, 1], and are shrunk."""
+    inputs, targets = (_numbers(array, device) for array in split)
+    if shrink != 1:
+        if inputs.dim() != 4 or inputs.shape[2] % shrink or inputs.shape[3] % shrink:
+            raise DlgbenchError(f"data_args: inputs of shape {tuple(inputs.shape[1:])} can't be shrunk by {shrink}")
+        if targets.dim() > 2:
+            raise DlgbenchError(f"data_args: {name} has a target for each pixel, which can't be shrunk")
+        inputs = F.avg_pool2d(inputs, shrink)
+    return inputs, targets
+
+
+def _numbers(array: np.ndarray, device: torch.device) -> Tensor:
+    placed = torch.as_tensor(array).to(device)
+    return placed.float() / 255 if placed.dtype == torch.uint8 else placed
+
+
 class DataModule(pl.LightningDataModule):
     """A recipe's data for one seed: training and validation split drawn from the pool by the `split` stream, on `device`.
 
@@ -130,7 +155,7 @@ class DataModule(pl.LightningDataModule):
         arrays = load(recipe.data)
         self.num_classes = arrays.num_classes
         rows, train = self._draw(len(arrays.pool[0]))
-        x, y = self._placed(arrays.pool[0][rows], arrays.pool[1][rows])
+        x, y = (whole[rows] for whole in _pool(arrays, recipe.data, self._args["shrink"], device))
         self._mean, self._sd = (float(x[:train].mean()), float(x[:train].std()) or 1.0) if self._args["standardize"] else (0.0, 1.0)
         x = self._standardized(x)
         self.train, self.val = (x[:train], self._noisy(y[:train])), (x[train:], y[train:])
@@ -140,28 +165,13 @@ class DataModule(pl.LightningDataModule):
         if self._args["augment"] != "none" and (x.dim() != 4 or y.dim() != 1):
             raise DlgbenchError(f"data_args: augment wants images with labels; {recipe.data} has inputs {self.input_shape} and targets {tuple(y.shape[1:])}")
 
-    def _draw(self, pool: int) -> tuple[np.ndarray, int]:
+    def _draw(self, pool: int) -> tuple[Tensor, int]:
         """The rows of the training and the validation split, and how many of them are for training."""
         val = self._args["val"] if self._args["val"] is not None else min(pool // 5, 10_000)
         train = self._args["train"] if self._args["train"] is not None else pool - val
         if not 1 <= train <= pool - val:
             raise DlgbenchError(f"data set {self.recipe.data}: its pool of {pool} can't give train={train} and val={val}")
-        return torch.randperm(pool, generator=stream(self.seed, "split"))[: train + val].numpy(), train
-
-    def _placed(self, x: np.ndarray, y: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Inputs and targets on the device: images of bytes become numbers in [0, 1]."""
-        inputs, targets = self._numbers(x), self._numbers(y)
-        if (by := self._args["shrink"]) != 1:
-            if inputs.dim() != 4 or inputs.shape[2] % by or inputs.shape[3] % by:
-                raise DlgbenchError(f"data_args: inputs of shape {tuple(inputs.shape[1:])} can't be shrunk by {by}")
-            if targets.dim() > 2:
-                raise DlgbenchError(f"data_args: {self.recipe.data} has a target for each pixel, which can't be shrunk")
-            inputs = F.avg_pool2d(inputs, by)
-        return inputs, targets
-
-    def _numbers(self, array: np.ndarray) -> Tensor:
-        placed = torch.as_tensor(array).to(self.device)
-        return placed.float() / 255 if placed.dtype == torch.uint8 else placed
+        return torch.randperm(pool, generator=stream(self.seed, "split"))[: train + val].to(self.device), train
 
     def _standardized(self, x: Tensor) -> Tensor:
         return (x - self._mean) / self._sd
@@ -197,6 +207,6 @@ class DataModule(pl.LightningDataModule):
         if not self.may_test:
             raise DlgbenchError("the test split is closed: it opens once, for an evaluation, after the last step")
         if self._test is None:
-            x, y = self._placed(*load(str(self.recipe.data)).test)
+            x, y = _placed(load(str(self.recipe.data)).test, str(self.recipe.data), self._args["shrink"], self.device)
             self._test = self._standardized(x), y
         return self._test

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from dlgbench.metrics import PROBES
-from dlgbench.probes import by_hand, checkerboard, cost, fit, hierarchy, inference, noise, pictures, plane, receptive_field, signals
+from dlgbench.probes import by_hand, checkerboard, cost, fit, hierarchy, inference, minima, noise, pictures, plane, receptive_field, signals
 from dlgbench.probes.drift import Drift
 from dlgbench.probes.observers import Observer, Updates
 from dlgbench.probes.subject import Figures, Subject
@@ -59,6 +59,8 @@ MEASURES: dict[str, Probe] = {
     "lighting": Probe(inference.lighting, "test"),
     "perfect": Probe(inference.perfect, "test"),
     "linear_probes": Probe(hierarchy.linear_probes, "test"),
+    "exemplars": Probe(hierarchy.exemplars, "test"),
+    "minima": Probe(minima.minima, "test"),
 }
 OBSERVERS: dict[str, type[Observer]] = {"updates": Updates, "drift": Drift}
 ROWS = 256

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 from typing import Any
 
 import pytorch_lightning as pl
@@ -30,19 +31,24 @@ class Updates(Observer):
     def on_train_batch_start(self, _trainer: pl.Trainer, module: Any, *_: Any) -> None:
         """Keeps the weights that the steps to come start from."""
         self.before, self.done = self._weights(module), module.done
+        if not self.done:
+            self.start, self.length = self.before, 0.0
 
     def on_train_batch_end(self, _trainer: pl.Trainer, module: Any, *_: Any) -> None:
         """A point of each history."""
         weights = self._weights(module)
         size = float(weights.norm())
-        change = float((weights - self.before).norm()) / (module.done - self.done)
+        moved = float((weights - self.before).norm())
+        self.length, self.distance = self.length + moved, float((weights - self.start).norm())
+        change = moved / (module.done - self.done)
         lr = module.optimizers(use_pl_optimizer=False).param_groups[0]["lr"]
         values = {"updates/lr": lr, "updates/norm": change, "updates/relative": change / size if size else 0.0, "updates/weights": size}
         self.history += [(name, module.done, value) for name, value in values.items()]
 
     def figures(self) -> dict[str, float]:
-        """The last point of each history."""
-        return {name: value for name, _, value in self.history}
+        """The last point of each history, and the detour: the sum of the changes over the distance between start and end."""
+        detour = self.length / self.distance if self.distance else math.nan
+        return {name: value for name, _, value in self.history} | {"updates/detour": detour}
 
     @staticmethod
     def _weights(module: Any) -> Tensor:

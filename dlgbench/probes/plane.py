@@ -9,7 +9,7 @@ from dlgbench.errors import DlgbenchError
 from dlgbench.layers.initialization import weighted
 from dlgbench.probes.subject import Figures, Subject
 
-SIDE, LINES = 33, 17
+SIDE, LINES, POINTS = 33, 17, 100
 
 
 def _grid(subject: Subject, probe: str, side: int) -> tuple[Tensor, dict[str, float]]:
@@ -23,13 +23,18 @@ def _grid(subject: Subject, probe: str, side: int) -> tuple[Tensor, dict[str, fl
 
 
 def boundary(subject: Subject) -> Figures:
-    """The score of class 1 over that of class 0, z_1 - z_0, on a grid of 33 x 33 points of the plane, row by row; the boundary is where it is 0."""
+    """The score of class 1 over that of class 0, z_1 - z_0, on a grid of 33 x 33 points of the plane, row by row; the boundary is where it is 0.
+
+    With it the first 100 rows of the batch and their classes.
+    """
     points, edges = _grid(subject, "boundary", SIDE)
     with torch.no_grad():
         z = subject.network.eval()(points)
     if z.dim() != 2 or z.shape[1] != 2:
         raise DlgbenchError(f"probe boundary wants a network of two classes; outputs of shape {tuple(z.shape[1:])} came")
-    return edges, {"boundary/score": (z[:, 1] - z[:, 0]).tolist()} if subject.pictures else {}
+    x, y = (rows[:POINTS] for rows in subject.data("boundary"))
+    curves = {"boundary/score": z[:, 1] - z[:, 0], "boundary/point_x": x[:, 0], "boundary/point_y": x[:, 1], "boundary/point_class": y.double()}
+    return edges, {name: values.tolist() for name, values in curves.items()} if subject.pictures else {}
 
 
 def warp(subject: Subject) -> Figures:

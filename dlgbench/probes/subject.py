@@ -25,6 +25,7 @@ class Subject:
         batch: (x, y), rows of the probe's split; None for a recipe without data.
         loss: the task's, of the network's output and y.
         pictures: whether curves that only serve to be drawn are wanted; of the first seed's evaluation, not of all.
+        another: trains the same recipe from another start, on the same split, and gives its network; None where nothing is trained.
     """
 
     network: nn.Module
@@ -32,6 +33,7 @@ class Subject:
     batch: tuple[Tensor, Tensor] | None = None
     loss: Callable[[Any, Tensor], Tensor] = F.cross_entropy
     pictures: bool = False
+    another: Callable[[], nn.Module] | None = None
 
     def data(self, probe: str) -> tuple[Tensor, Tensor]:
         """The batch.

@@ -33,6 +33,7 @@ def test_updates_are_those_of_a_bare_loop():
     def vector():
         return torch.cat([p.detach().flatten() for p in network.parameters()])
 
+    start, length = vector(), 0.0
     for stack in splits.train_dataloader():  # 3, 3, 1 steps
         before = vector()
         for rows in stack.rows:
@@ -42,13 +43,16 @@ def test_updates_are_those_of_a_bare_loop():
                 for p, part in zip(network.parameters(), parts, strict=True):
                     p.sub_(lr * part)
             step += 1
+        length += (vector() - before).norm()
         change, size = ((vector() - before).norm() / len(stack.rows)).item(), vector().norm().item()
         wanted.append((step, {"updates/lr": lr, "updates/norm": change, "updates/relative": change / size, "updates/weights": size}))
     run = train(cell())
     assert [step for step, _ in wanted] == [3, 6, 7]
     for step, values in wanted:
         assert {name: value for name, at, value in run.history if name in values and at == step} == pytest.approx(values, rel=1e-5)
-    assert {name: run.summary[name] for name in PROBES["updates"]} == pytest.approx(wanted[-1][1], rel=1e-5)
+    detour = (length / (vector() - start).norm()).item()
+    assert {name: run.summary[name] for name in PROBES["updates"]} == pytest.approx(wanted[-1][1] | {"updates/detour": detour}, rel=1e-5)
+    assert detour > 1
 
 
 def test_a_diverged_run_has_the_updates_until_then_and_no_figure_of_its_end():

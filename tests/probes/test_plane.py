@@ -22,6 +22,7 @@ def test_the_boundarys_map_runs_row_by_row_from_below():
     found = torch.tensor(curves["boundary/score"]).view(SIDE, SIDE)
     ticks = torch.linspace(-1.1, 1.1, SIDE)
     torch.testing.assert_close(found, ticks[None, :] + 2 * ticks[:, None])  # [row of y, column of x]
+    assert (curves["boundary/point_x"], curves["boundary/point_y"], curves["boundary/point_class"]) == ([-1, 1], [-1, 1], [0, 1])
     assert boundary(Subject(network, (2,), (X, torch.tensor([0, 1]))))[1] == {}
 
 

@@ -1,6 +1,7 @@
 """Each figure from a hand-made study: what is drawn, from what, and that nothing is drawn from nothing."""
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,12 @@ from dlgbench.reports import (
     curves,
     depth,
     dropout,
+    exemplars,
     fits,
     heatmap,
     ladders,
     layers,
+    minima,
     noise,
     paired,
     paths,
@@ -80,9 +83,22 @@ def test_boundaries_hold_the_scores_of_the_first_seed_at_their_places(tmp_path):
         return {"boundary/low": -2.0 - seed, "boundary/high": 2.0 + seed, "test/error": 0.1}, scores
 
     figure = drawn(boundaries, study(MLP | {"data": "xor"}, {"line": {}, "flat": {"lr": 0.2}}, result), tmp_path)["boundaries"]
+    assert "training points" not in figure.caption
     line = figure.data[figure.data["arm"] == "line"]
     assert line["score"].to_numpy() == pytest.approx((line["x"] + 10 * line["y"]).to_numpy())
     assert [ax.get_title(loc="left") for ax in figure.figure.axes] == ["line\ntest error 10.0 %", "flat\ntest error 10.0 %"]
+
+
+def test_boundaries_show_the_training_points_that_were_recorded(tmp_path):
+    points = {"x": [-1.0, 0.0, 1.0], "y": [0.5, 0.0, -0.5], "class": [0.0, 1.0, 1.0]}
+    history = [*curve("boundary/score", np.ones(9)), *(point for name, values in points.items() for point in curve(f"boundary/point_{name}", values))]
+    of = study(MLP | {"data": "xor"}, {"a": {}}, lambda _, seed: ({"boundary/low": -2.0, "boundary/high": 2.0}, history if seed == 0 else []))
+    figure = drawn(boundaries, of, tmp_path)["boundaries"]
+    assert "dots are training points" in figure.caption
+    assert figure.data.loc[figure.data["kind"] == "point", ["x", "y", "class"]].to_numpy().T.tolist() == list(points.values())
+    orange, blue = figure.figure.axes[0].collections[-2:]
+    assert orange.get_offsets().tolist() == [[-1, 0.5]]
+    assert blue.get_offsets().tolist() == [[0, 0], [1, -0.5]]
 
 
 def test_warped_grids_of_two_and_three_units(tmp_path):
@@ -186,6 +202,11 @@ def test_error_by_depth_and_the_frontier_of_each_trick(tmp_path):
     assert heat.data.loc[heat.data["frontier"], ["trick", "depth"]].to_numpy().tolist() == [["plain", 5], ["norm", 10]]
     assert math.isinf(heat.data.set_index(["trick", "depth"]).loc[("plain", 10), "test/error"])  # diverged once: the worst rank
     assert "at most 0.3" in heat.caption
+    other = [
+        Claim("It is perfect", value("train/error", "norm_10"), at_most(0.3)),
+        Claim("It helps", difference("test/error", "plain_10", "norm_10"), at_least(0)),
+    ]
+    assert heatmap.draw(study(MLP, DEEP, deep, other)) == []  # no claim says when a net counts as trained
 
 
 def test_depth_is_read_off_the_recipe():
@@ -271,6 +292,53 @@ def test_pictures_of_filters_and_fields(tmp_path):
     shown = sheet.get_array().filled(np.nan)
     assert shown.shape == (2, 5)
     assert shown[0, [0, 1, 3, 4]] == pytest.approx([0, 1 / 3, 0, 1 / 3])
+
+
+def test_the_way_between_two_minima_and_its_ends(tmp_path):
+    def result(arm, seed):
+        hill = np.linspace(0, 1, 21) * np.linspace(1, 0, 21) * (4 if arm == "hilly" else 0)  # 1 at t = 1/2
+        ends = {"minima/gap": 0.01 * seed, "minima/disagreement": 0.1, "minima/barrier": 1.0 if arm == "hilly" else 0.0}
+        return ends if arm != "none" else {}, curve("minima/path", 1 + 0.1 * seed + hill) if arm != "none" else []
+
+    of = study(MLP, {"hilly": {}, "flat": {"lr": 0.2}, "none": {"lr": 0.3}}, result)
+    figure = drawn(minima, of, tmp_path)["minima"]
+    path = figure.data[figure.data["metric"] == "minima/path"].set_index(["arm", "t"])["mean"]
+    assert path["hilly"].to_dict() == pytest.approx({k / 20: 1.2 + k * (20 - k) / 100 for k in range(21)})
+    assert path["flat"].tolist() == pytest.approx([1.2] * 21)
+    along, apart = figure.figure.axes
+    assert along.get_legend_handles_labels()[1] == ["hilly: barrier 1", "flat: barrier 0"]
+    assert [label.get_text() for label in apart.get_yticklabels()] == ["hilly", "flat"]
+    assert apart.collections[0].get_offsets()[:, 0].tolist() == pytest.approx([0, 1, 2, 3, 4])  # in points
+
+
+def test_exemplars_stand_in_their_places_and_another_class_is_framed(tmp_path):
+    sizes = {"layers": 2, "units": 3, "images": 2, "queries": 1, "side": 2}
+    same = [1.0, 0.0, 1.0, 1.0]
+    lengths = {"top": 2 * 3 * 2 * 4, "query": 4, "nearest": 2 * 2 * 4}
+    history = [point for name, length in lengths.items() for point in curve(f"exemplars/{name}", range(length))] + curve("exemplars/nearest_same", same)
+    summary = {f"exemplars/{name}": float(size) for name, size in sizes.items()}
+    arms = {name: {"lr": 0.1 * k} for k, name in enumerate(("a", "b", "c"), 1)}
+    found = drawn(exemplars, study(MLP, arms, lambda _, seed: (summary, history if seed == 0 else [])), tmp_path)
+    top = found["exemplars"].data.set_index(["arm", "layer", "unit", "rank"])
+    assert set(top.index.get_level_values("arm")) == {"a", "b"}  # two arms at most
+    assert top.loc[("b", 2, 1, 2)].tolist() == [28, 29, 30, 31]  # (1, 0, 1) of (2, 3, 2), four pixels each
+    assert [len(ax.get_images()) for ax in found["exemplars"].figure.axes] == [12, 12]
+    ax, _ = found["neighbours"].figure.axes
+    assert len(ax.get_images()) == 1 + 2 * 2
+    (frame,) = ax.patches
+    (framed,) = [image for image in ax.get_images() if image.get_extent()[0] == frame.get_x() and image.get_extent()[3] == frame.get_y()]
+    assert framed.get_array().ravel().tolist() == [4, 5, 6, 7]
+
+
+def test_an_svg_has_dark_colours_of_its_own(tmp_path):
+    of = study(MLP, {"a": {}}, lambda *_: ({"test/error": 0.1}, curve("val/error", [0.9, 0.2])))
+    drawn(curves, of, tmp_path)
+    svg = (tmp_path / "curves.svg").read_text()
+    used = set(re.findall(r"(?:fill|stroke): (#\w{6})", svg[svg.index("</style>") :]))
+    assert style.INK in used
+    for light in used & set(style.DARK):
+        assert f'[style*="fill: {light}"] {{fill: {style.DARK[light]} !important}}' in svg
+    assert not re.search(r' d="[^"]*\.\d{3}', svg)
 
 
 def test_curves_of_other_tasks(tmp_path):
