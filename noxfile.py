@@ -68,8 +68,8 @@ def ui(session: nox.Session) -> None:
 
 @session
 def bench(session: nox.Session) -> None:
-    """What the harness costs a step, what a second worker brings, and a ResNet-50 step against torchvision's."""
-    for what in ("harness", "workers", "resnet50"):
+    """What the harness costs a step, what a second worker brings, a ResNet-50 step against torchvision's, and what batch normalization adds to a step."""
+    for what in ("harness", "workers", "resnet50", "batchnorm"):
         run(session, "dlgbench", "bench", what, *session.posargs)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2 as transforms
@@ -169,7 +169,7 @@ def test_cell(cell, measure):
 """
 
 
-def two_workers() -> dict[str, Any]:
+def workers() -> dict[str, Any]:
     """Wall time of the same 40 cells by two xdist workers over one worker, each in a fresh store, three rounds.
 
     The start (interpreters, imports) is left out: the time of the same call over one finished cell is taken off.
@@ -203,34 +203,52 @@ def _session(workers: int) -> float:
         return time.perf_counter() - start - idle
 
 
-def resnet50(rounds: int = 7) -> dict[str, Any]:
+def resnet50() -> dict[str, Any]:
     """Seconds of a training step (forward, backward, SGD) of our ResNet-50 and torchvision's: 8 images of 224x224, one thread, interleaved rounds."""
     from torchvision.models import resnet50 as torchvision_resnet50
 
-    torch.set_num_threads(1)
-    x, y = torch.randn(8, 3, 224, 224), torch.randint(0, 1000, (8,))
     networks = {"dlgbench": create_model("resnet50"), "torchvision": torchvision_resnet50()}
+    return _compared("resnet50", networks, torch.randn(8, 3, 224, 224), torch.randint(0, 1000, (8,)), steps=1)
+
+
+def batchnorm() -> dict[str, Any]:
+    """What batch normalization adds to a training step of the nets of `normalization/batchnorm_speed`: minibatches of 50 images of 14x14, one thread.
+
+    Its steps to the target, divided by this, are its gain in time.
+    """
+    networks = {f"{g}{name}": create_model("mlp", input_shape=(1, 14, 14), hidden=(100,) * 3, activation=g, norm=norm)
+                for g in ("sigmoid", "relu") for name, norm in (("_bn", "batch"), ("", "none"))}  # fmt: skip
+    return _compared("batchnorm", networks, torch.randn(50, 1, 14, 14), torch.randint(0, 10, (50,)), steps=200)
+
+
+def _compared(benchmark: str, networks: dict[str, nn.Module], x: Tensor, y: Tensor, steps: int) -> dict[str, Any]:
+    """Seconds of a training step of each network, in rounds of `steps` steps each, to and fro; and of each pair, first over second, the ratio."""
+    torch.set_num_threads(1)
     rules = {name: torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9) for name, network in networks.items()}
 
     def step(name: str) -> float:
         start = time.perf_counter()
-        loss = F.cross_entropy(networks[name](x), y)
-        rules[name].zero_grad()
-        loss.backward()
-        rules[name].step()
-        return time.perf_counter() - start
+        for _ in range(steps):
+            loss = F.cross_entropy(networks[name](x), y)
+            rules[name].zero_grad()
+            loss.backward()
+            rules[name].step()
+        return (time.perf_counter() - start) / steps
 
     for name in networks:
         step(name)  # warm-up
     orders = (list(networks), list(networks)[::-1])
-    measured = [{name: step(name) for name in orders[k % 2]} for k in range(rounds)]
+    measured = [{name: step(name) for name in orders[k % 2]} for k in range(ROUNDS)]
     return {
-        "benchmark": "resnet50",
+        "benchmark": benchmark,
         "seconds_per_step": {name: statistics.median(times[name] for times in measured) for name in networks},
-        "ratios": {"dlgbench / torchvision": statistics.median(times["dlgbench"] / times["torchvision"] for times in measured)},
-        "rounds": rounds,
+        "ratios": {f"{a} / {b}": statistics.median(times[a] / times[b] for times in measured) for a, b in zip(*[iter(networks)] * 2, strict=True)},
+        "rounds": ROUNDS,
         **provenance("cpu"),
     }
+
+
+BENCHMARKS = {benchmark.__name__: benchmark for benchmark in (harness, workers, resnet50, batchnorm)}
 
 
 def table(result: dict[str, Any]) -> str:

@@ -95,8 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     benchmarks = add("bench", bench, "measure what the harness and the networks cost, side by side in one run", as_json=True)
     benchmarks.add_argument(
         "what",
-        choices=["harness", "workers", "resnet50"],
-        help="harness: cost of a step; workers: two workers against one; resnet50: a step of ours against torchvision's",
+        choices=["harness", "workers", "resnet50", "batchnorm"],
+        help="harness: cost of a step; workers: two workers against one; resnet50: a step of ours against torchvision's; batchnorm: what it adds to a step",
     )
     return parser
 
@@ -326,7 +326,7 @@ def bench(args: argparse.Namespace) -> int:
     """The benchmarks of the harness."""
     from dlgbench import bench as benchmarks
 
-    result = {"harness": benchmarks.harness, "workers": benchmarks.two_workers, "resnet50": benchmarks.resnet50}[args.what]()
+    result = benchmarks.BENCHMARKS[args.what]()
     if args.json:
         _print_json(result)
     else:

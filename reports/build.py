@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -20,10 +18,12 @@ from dlgbench.reports import (
     curves,
     depth,
     dropout,
+    exemplars,
     fits,
     forest,
     heatmap,
     layers,
+    minima,
     noise,
     paired,
     paths,
@@ -58,7 +58,9 @@ MODULES = (
     paired,
     receptive_field,
     pictures,
+    exemplars,
     predictions,
+    minima,
     noise,
     layers,
     curves,
@@ -69,15 +71,6 @@ FIGURES = tuple(module.draw for module in MODULES)  # each gives the drawings th
 
 
 @dataclasses.dataclass(frozen=True)
-class Shown:
-    """A drawing as the page holds it."""
-
-    drawing: style.Drawing
-    svg: Markup
-    csv: str
-
-
-@dataclasses.dataclass(frozen=True)
 class Section:
     """One ablation as the page holds it."""
 
@@ -85,11 +78,10 @@ class Section:
     claims: list[ClaimRow]
     arms: Arms
     grids: list[Grid]
-    figures: list[Shown]
+    figures: list[style.Drawing]
     origin: Origin
     declared: int
     diverged: list[tuple[str, int, str]]
-    csv: dict[str, str]
     replication: Replication | None
 
 
@@ -115,17 +107,13 @@ def build(ablations: Sequence[Ablation], store: Store, scale: str | None, out: P
 
 
 def _section(study: Study, folder: Path, store: Store) -> Section:
-    figures, pngs, csv = [], [], {}
-    for drawing in (drawing for draw in FIGURES for drawing in draw(study)):
-        png, svg = style.write(drawing, folder)
-        pngs.append(png)
-        figures.append(Shown(drawing, Markup(style.inline(svg, f"{study.slug}-{drawing.name}")), _uri(drawing.data)))
+    figures = [drawing for draw in FIGURES for drawing in draw(study)]
+    pngs = [style.write(drawing, folder) for drawing in figures]
     if study.runs:
         store.attach(study.ablation.name, pngs)
-        for name, frame in (("arms", tables.arms_frame(study)), ("tuning", tables.tuning_frame(study))):
-            folder.mkdir(parents=True, exist_ok=True)
-            frame.to_csv(folder / f"{name}.csv", index=False)
-            csv[name] = _uri(frame)
+        folder.mkdir(parents=True, exist_ok=True)
+        tables.arms_frame(study).to_csv(folder / "arms.csv", index=False)
+        tables.tuning_frame(study).to_csv(folder / "tuning.csv", index=False)
     return Section(
         study=study,
         claims=[tables.claim_row(study, claim) for claim in study.ablation.claims],
@@ -135,14 +123,8 @@ def _section(study: Study, folder: Path, store: Store) -> Section:
         origin=origin(list(study.runs.values())),
         declared=len(study.ablation.cells(study.scale)),
         diverged=[(arm, n, purpose) for purpose in ("evaluate", "tune") for arm, n in Counter(study.diverged(purpose)).items()],
-        csv=csv,
         replication=replicate(study, store),
     )
-
-
-def _uri(frame: pd.DataFrame) -> str:
-    """A table as a link that needs no file beside the page."""
-    return "data:text/csv;base64," + base64.b64encode(frame.to_csv(index=False).encode()).decode()
 
 
 def _render(sections: list[Section]) -> str:
@@ -166,7 +148,6 @@ def _render(sections: list[Section]) -> str:
         controls=controls.listed(judged),
         symbols=style.SYMBOLS,
         origin=origin([run for section in sections for run in section.study.runs.values()]),
-        claims_csv=_uri(tables.claims_frame([section.study for section in sections])),
         twins=controls.twins(judged),
         written=dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )

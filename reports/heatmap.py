@@ -13,16 +13,15 @@ from dlgbench.reports.ladders import ladders
 from dlgbench.reports.study import Study
 
 LEAST, METRIC = 3, "test/error"
-TRAINS = 0.2  # the catalogue's "trains": an accuracy of 80 %
 DARK, PALE = "#111111", "#fefefe"  # on cells whose colours do not change with the page
 
 
-def limit(study: Study) -> float:
-    """The error up to which a net counts as trained: where a claim of the ablation says so, its threshold."""
+def limit(study: Study) -> float | None:
+    """The test error up to which a net counts as trained, as the first claim says that wants an arm's to be at most so much; None where none does."""
     for claim in study.ablation.claims_at(study.scale):
         if claim.threshold.kind == "at_most" and len(claim.effect.needs) == 1 and claim.effect.needs[0][0] == METRIC:
             return claim.threshold.high
-    return TRAINS
+    return None
 
 
 def frontier(errors: dict[int, float], most: float) -> int | None:
@@ -36,12 +35,12 @@ def frontier(errors: dict[int, float], most: float) -> int | None:
 
 
 def draw(study: Study) -> list[style.Drawing]:
-    """Test error over depth and trick; none with fewer than three of either."""
-    tricks = ladders(study)
-    depths = sorted({depth for arms in tricks.values() for depth in arms})
-    if len(depths) < LEAST or len(tricks) < LEAST:
+    """Test error over depth and trick; none with fewer than three tricks, or where no claim says what "trains" means."""
+    tricks, most = ladders(study), limit(study)
+    if len(tricks) < LEAST or most is None:
         return []
-    diverged, most = study.diverged(), limit(study)
+    depths = sorted({depth for arms in tricks.values() for depth in arms})
+    diverged = study.diverged()
     rows = []
     for trick, arms in tricks.items():
         errors = {depth: float("inf") if arm in diverged else study.mean(METRIC, arm) for depth, arm in arms.items()}

@@ -56,7 +56,7 @@ def draw(study: Study) -> list[style.Drawing]:
             _map(ax, name, kappa, np.array([start, FUNCTIONS[name][1], *(point for track in near.values() for point in track)]), start)
             for arm, track in tracks.items():
                 label = f"{arm}, f = {_value(name, track[-1], kappa):.1g} at the end"
-                ax.plot(*_inside(track, name, start).T, color=looks[arm][0], linewidth=1.2, marker="o", markersize=2.2, label=label, zorder=3)
+                ax.plot(*_inside(track, name, start).T, color=looks[arm][0], linewidth=1.2, marker="o", markersize=2.2, label=label, zorder=3, rasterized=True)
                 tables.append(pd.DataFrame({"arm": arm, "point": range(len(track)), "x": track[:, 0], "y": track[:, 1]}))
             ax.set_title(f"{name}, condition number {kappa:g}" if name == "quadratic" else name.capitalize())
             ax.legend(loc="upper left", bbox_to_anchor=(0, -0.1), borderaxespad=0, ncols=1)

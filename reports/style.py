@@ -24,8 +24,17 @@ SYMBOLS = {"supported": "✓", "refuted": "✗", "inconclusive": "?", "not run":
 MARKERS = {"supported": "o", "refuted": "s", "inconclusive": "D"}
 ARMS: list[str] = [sns.color_palette("colorblind").as_hex()[place] for place in (0, 1, 2, 3, 4, 9, 5, 7)]  # without its pale pink and yellow
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
-# In the page these colours are the page's own, which change with light and dark.
-PAGE = {INK: "ink", SOFT: "soft", GRID: "grid", ZONE: "zone", PAPER: "paper", **{colour: name for name, colour in VERDICTS.items()}}
+# What these colours become on a dark page.
+DARK = {
+    INK: "#dfe3e8",
+    SOFT: "#97a0ab",
+    GRID: "#2a3037",
+    ZONE: "#1e2c3a",
+    PAPER: "#15181c",
+    VERDICTS["supported"]: "#4fa8e0",
+    VERDICTS["refuted"]: "#ee8540",
+    VERDICTS["inconclusive"]: "#98a1ab",
+}
 
 RC: dict[Any, Any] = {
     "figure.constrained_layout.use": True,
@@ -126,26 +135,21 @@ def legend_beside(ax: Axes, title: str = "") -> None:
     ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0, handlelength=2.6, title=title or None, alignment="left")
 
 
-def write(drawing: Drawing, folder: Path) -> tuple[Path, str]:
-    """Writes PNG, SVG and CSV; returns the PNG's path and the SVG's text."""
+def write(drawing: Drawing, folder: Path) -> Path:
+    """Writes PNG, SVG and CSV; returns the PNG's path."""
     folder.mkdir(parents=True, exist_ok=True)
     png, buffer = folder / f"{drawing.name}.png", io.StringIO()
     with styled():
         drawing.figure.savefig(png, dpi=160, facecolor="white")
         drawing.figure.set_layout_engine("none")  # it keeps the layout that was found for the first file: half of the time
-        drawing.figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    png.with_suffix(".svg").write_text(buffer.getvalue(), encoding="utf-8")
+        drawing.figure.savefig(buffer, format="svg", dpi=120, transparent=True, metadata={"Date": None})  # dpi: of what is rasterized
+    png.with_suffix(".svg").write_text(_adapted(buffer.getvalue()), encoding="utf-8")
     drawing.data.to_csv(png.with_suffix(".csv"), index=False)
-    return png, buffer.getvalue()
+    return png
 
 
-def inline(svg: str, prefix: str) -> str:
-    """An SVG's text ready to stand in a page: no prolog, ids of its own, and the page's colours for ink, grid and verdicts."""
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
-    svg = re.sub(r'href="#', f'href="#{prefix}-', svg)
-    svg = svg.replace("url(#", f"url(#{prefix}-")
-    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1), count=1)
-    for colour, name in PAGE.items():
-        svg = svg.replace(colour, f"var(--fig-{name})")
-    return svg
+def _adapted(svg: str) -> str:
+    """An SVG's text with the colours that a dark page wants, and no more than two decimals in its coordinates (a hundredth of a point)."""
+    rules = (f'[style*="{part}: {light}"] {{{part}: {dark} !important}}' for light, dark in DARK.items() for part in ("fill", "stroke"))
+    svg = svg.replace("</style>", f"@media (prefers-color-scheme: dark) {{{' '.join(rules)}}}</style>", 1)
+    return re.sub(r' (?:d|x|y)="[^"]*"', lambda found: re.sub(r"(\.\d\d)\d+", r"\1", found[0]), svg)

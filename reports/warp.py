@@ -42,13 +42,12 @@ def draw(study: Study) -> list[style.Drawing]:
 
 def _net(ax: Any, points: list[np.ndarray], given: np.ndarray) -> None:
     side = round(len(given) ** 0.5)
-    squares = [values.reshape(side, side) for values in points]
-    for k in range(side):
-        for line in ([square[k] for square in squares], [square[:, k] for square in squares]):
-            ax.plot(*line, color=style.SOFT, linewidth=0.6, alpha=0.6, zorder=1)
+    squares = [np.pad(values.reshape(side, side), ((0, 1), (0, 1)), constant_values=np.nan) for values in points]  # nan lifts the pen
+    for lines in ([square.ravel() for square in squares], [square.T.ravel() for square in squares]):
+        ax.plot(*lines, color=style.SOFT, linewidth=0.6, alpha=0.6, zorder=1)
     for number, colour in ((0, style.ARMS[1]), (1, style.ARMS[0])):
         chosen = given == number
-        ax.scatter(*(values[chosen] for values in points), s=7, color=colour, linewidth=0, zorder=2)
+        ax.scatter(*(values[chosen] for values in points), s=7, color=colour, linewidth=0, zorder=2, rasterized=True)
     ax.set(xticks=[], yticks=[])
     ax.grid(visible=False)
     if len(points) == 3:

@@ -52,6 +52,20 @@ def test_a_scale_may_take_some_arms_and_with_them_some_claims():
     assert (len(ablation.claims_at("cpu")), len(ablation.claims_at("gpu"))) == (0, 1)
 
 
+def test_another_set_of_images_stands_in_and_changes_what_it_must():
+    arms = SOUND["arms"] | {"toy": {"data": "xor"}}
+    recipe = SOUND["recipe"].but({"data_args.val": 1000, "data_args.shrink": 2}, target={"val/error": 0.1})
+    elsewhere = {"fashion_mnist": {"target": {"val/error": 0.3}}}
+    own = named(Ablation(**SOUND | {"recipe": recipe, "arms": arms, "elsewhere": elsewhere}), ROOT / "ablations/mine/test_q.py")
+    there, digits = own.on("fashion_mnist"), own.on("digits")
+    assert (there.name, own.name, there.data) == ("mine/q@fashion_mnist", "mine/q", "fashion_mnist")
+    assert there.arm("none", "cpu") == own.arm("none", "cpu").but(data="fashion_mnist", target={"val/error": 0.3})
+    assert digits.arm("none", "cpu") == own.arm("none", "cpu").but({"data": "digits", "data_args.val": 200, "data_args.shrink": 1})
+    assert there.arm("toy", "cpu") == digits.arm("toy", "cpu") == own.arm("toy", "cpu")
+    with pytest.raises(DlgbenchError, match="no set of labelled images is called 'xor'"):
+        own.on("xor")
+
+
 def claim(metric, arm="none"):
     return [Claim("C", value(metric, arm), exactly(1))]
 
@@ -65,6 +79,8 @@ def claim(metric, arm="none"):
         ({"claims": claim("test/error", "untrained")}, "no metric is called 'test/error'"),
         ({"claims": SOUND["claims"] * 2}, "two claims are called 'C'"),
         ({"arms": {}}, "at least one arm is wanted"),
+        ({"elsewhere": {"fashion": {}}}, "elsewhere: no set of labelled images is called 'fashion'; did you mean 'fashion_mnist'?"),
+        ({"elsewhere": {"digits": {"target": {"val/eror": 0.1}}}}, "no metric for a target is called 'val/eror'"),
         ({"arms": {"none": {"model_arg.x": 1}}}, "arm 'none' at cpu: no field of Recipe is called 'model_arg'"),
         ({"scales": {"cpu": {}}}, "what it takes at cpu and at gpu, and nothing else; cpu came"),
         ({"scales": {"cpu": {"seeds": 3}, "gpu": {}}}, "at least 5 seeds; 3 came"),

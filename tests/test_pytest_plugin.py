@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from dlgbench import Ablation, Claim, Recipe, Verdict, at_least, value
+from dlgbench.ablation import load
 from dlgbench.data.images import FASHION_MNIST
 from dlgbench.progress import Progress
 from dlgbench.pytest_plugin import SETTINGS, settle
@@ -81,6 +82,19 @@ def test_a_claim_pulls_its_cells_in_a_fresh_store(tmp_path):
     done = call(tmp_path, "test_width.py::test_claim", "-k", "slip")
     assert "A slip of the slides: " in done.stdout
     assert len(Store(f"sqlite:///{tmp_path}/mlflow.db", tmp_path)._client.search_runs(["1"], "tags.`dlgbench.kind` = 'cell'")) == 14
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_another_data_set_is_asked_what_suits_it_and_the_rest_is_told(tmp_path, workers):
+    text = write(tmp_path, steps=2, data="mnist5k").read_text()
+    (tmp_path / "test_many.py").write_text(text.replace('"train": 300', '"train": 2000'))
+    (tmp_path / "test_points.py").write_text(text.replace("mnist5k", "xor"))
+    done = call(tmp_path, "--data", "digits", "-k", "test_cell and narrow", *workers)
+    assert done.returncode == 0, done.stdout
+    assert "7 passed" in done.stdout  # 2 rates and 5 seeds, of one of the three files
+    assert "not asked on digits, which does not suit them:\n  many: data set digits: its pool of 1200 can't give train=2000 and val=200\n" in done.stdout
+    assert "points" not in done.stdout
+    assert Store(f"sqlite:///{tmp_path}/mlflow.db", tmp_path).runs(load(tmp_path / "test_width.py").on("digits"), "cpu")
 
 
 def test_a_kill_in_the_middle_loses_and_doubles_nothing(tmp_path):
