@@ -129,7 +129,7 @@ class Ablation:
         """The recipe of an arm at a scale: the base, then what the scale changes, then what the arm changes."""
         at = self.at(scale)
         recipe = self.recipe.but(at.changes).but(self.arms[name])
-        if self.data and recipe.data in IMAGES:
+        if self.data != recipe.data and self.data and recipe.data in IMAGES:
             recipe = recipe.but(data=self.data).but(FITTED.get(self.data)).but(self.elsewhere.get(self.data))
         return recipe.but(at.cut) if recipe.steps else recipe
 
@@ -201,9 +201,11 @@ def _check(ablation: Ablation) -> None:
         for arm in ablation.arms_at(scale):
             _check_arm(ablation, arm, scale, where)
     _check_tuning(ablation, where)
-    for data in ablation.elsewhere:
+    for data, changes in ablation.elsewhere.items():
         if data not in IMAGES:
             raise unknown("set of labelled images", data, IMAGES, f"{where}, elsewhere")
+        for clash in ((arm, name) for arm in ablation.arms for name in changes if name in ablation.arms[arm]):
+            raise DlgbenchError(f"{where}: arm {clash[0]!r} sets {clash[1]}, and elsewhere would set it again; leave it to one of them")
         if not ablation.data:
             ablation.on(data)  # which checks the arms there
     unique(ablation.claims, where)

@@ -214,7 +214,7 @@ def resnet50() -> dict[str, Any]:
 def batchnorm() -> dict[str, Any]:
     """What batch normalization adds to a training step of the nets of `normalization/batchnorm_speed`: minibatches of 50 images of 14x14, one thread.
 
-    Its steps to the target, divided by this, are its gain in time.
+    Its gain in steps, divided by this, is its gain in time.
     """
     networks = {f"{g}{name}": create_model("mlp", input_shape=(1, 14, 14), hidden=(100,) * 3, activation=g, norm=norm)
                 for g in ("sigmoid", "relu") for name, norm in (("_bn", "batch"), ("", "none"))}  # fmt: skip

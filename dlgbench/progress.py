@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dlgbench.ablation import declares
-from dlgbench.pytest_plugin import SETTINGS, scale_of
+from dlgbench.pytest_plugin import LEFT_OUT, SETTINGS, scale_of
 
 COLORS = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
 SYMBOLS = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
@@ -95,10 +95,12 @@ class Progress:
             self.live = False
         self.terminal.ensure_newline()
         self.terminal.write_line(text, **({color: True} if color else {}))
+        self.terminal.flush()  # a pipe, or a file that somebody follows, gets it now
 
     def pytest_terminal_summary(self, exitstatus: int) -> None:
-        """The table of verdicts, where everything is, and last the tally."""
-        if not self.cells and not self.verdicts:
+        """The table of verdicts, what `--data` did not suit, where everything is, and last the tally."""
+        left_out = self.config.stash.get(LEFT_OUT, {})
+        if not self.cells and not self.verdicts and not left_out:
             return
         self.terminal.ensure_newline()
         judged = bool(self.verdicts) and scale_of(self.config) != "smoke"  # there they are plumbing, and no verdicts
@@ -107,6 +109,10 @@ class Progress:
             self.terminal.write(self._table(shown))
         if len(shown) < len(self.verdicts):
             self.terminal.write_line(f"{len(self.verdicts) - len(shown)} as expected are in the report and `dlgbench verdicts`")
+        if left_out:
+            self.terminal.write_line(f"not asked on {self.config.stash[SETTINGS]['data']}, which does not suit them:")
+        for name, reason in sorted(left_out.items()):
+            self.terminal.write_line(f"  {name.partition('@')[0]}: {reason}")
         uri = self.config.stash[SETTINGS]["uri"]
         if exitstatus == pytest.ExitCode.INTERRUPTED:
             self.terminal.write_line("interrupted: what is finished is stored, and the same command goes on from there")

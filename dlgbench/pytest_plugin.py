@@ -21,6 +21,7 @@ from dlgbench.errors import DlgbenchError
 from dlgbench.scale import SCALES
 
 if TYPE_CHECKING:
+    from dlgbench.recipe import Recipe
     from dlgbench.runner import Runner
     from dlgbench.tracking import Store
 
@@ -111,45 +112,47 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("claim", claims, ids=[claim.id for _, claim in claims])
 
 
+@pytest.hookimpl(trylast=True)  # after -k and -m
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With `--data`, what is trained on no images has nothing to be asked again, and what does not go with these images can't be."""
     if not config.stash[SETTINGS]["data"]:
         return
     scale = scale_of(config)
-    images = {param[0] for item in items if (param := _param(item)) and param[0].has_images(scale)}
-    why = {ablation: reason for ablation in images if (reason := _why_not(ablation, scale))}
-    left = {item for item in items if (param := _param(item)) and (param[0] not in images or param[0] in why)}
+    asked_again = {param[0].name: param[0] for item in items if (param := _param(item))}
+    images = {name for name, ablation in asked_again.items() if ablation.has_images(scale)}
+    why = {} if config.getoption("collectonly") else {name: reason for name in sorted(images) if (reason := _why_not(asked_again[name], scale))}
+    left = {item for item in items if (param := _param(item)) and (param[0].name not in images or param[0].name in why)}
     config.hook.pytest_deselected(items=list(left))
     items[:] = [item for item in items if item not in left]
-    config.stash[LEFT_OUT] = {ablation.name: reason for ablation, reason in why.items()}
-    getattr(config, "workeroutput", {})["dlgbench"] = config.stash[LEFT_OUT]
+    config.stash[LEFT_OUT] = why
+    getattr(config, "workeroutput", {})["dlgbench"] = why
 
 
 def _why_not(ablation: Ablation, scale: str) -> str:
-    """Why an ablation can't be asked on the images that stand in: too few for it, or too small for a net; "" where it can."""
+    """Why the images that stand in do not suit an ablation: too few for it, or too small for a net; "" where they do, or where its own fare no better."""
+    from dlgbench.data import load as load_data
     from dlgbench.train import check
 
-    try:
-        for recipe in {recipe for arm in ablation.arms_at(scale) if (recipe := ablation.arm(arm, scale)).data == ablation.data}:
+    def complaint(recipe: Recipe) -> str:
+        try:
             check(recipe, scale)
-    except DlgbenchError as error:
-        return str(error)
-    return ""
+        except DlgbenchError as error:
+            return str(error)
+        return ""
+
+    try:
+        load_data(ablation.data)
+    except DlgbenchError:
+        return ""  # that is no matter of this ablation: preflight says it, once
+    own = dataclasses.replace(ablation, data="")
+    changed = [arm for arm in ablation.arms_at(scale) if ablation.arm(arm, scale) != own.arm(arm, scale)]
+    return next((reason for arm in changed if (reason := complaint(ablation.arm(arm, scale))) and not complaint(own.arm(arm, scale))), "")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """xdist: a worker tells what it left out."""
     node.config.stash.setdefault(LEFT_OUT, {}).update(getattr(node, "workeroutput", {}).get("dlgbench", {}))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """What `--data` could not be asked of, and why."""
-    if left_out := config.stash.get(LEFT_OUT, {}):
-        terminalreporter.ensure_newline()
-        terminalreporter.write_line(f"not asked on {config.stash[SETTINGS]['data']}, which does not suit them:")
-        for name, reason in sorted(left_out.items()):
-            terminalreporter.write_line(f"  {name.partition('@')[0]}: {reason}")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -37,4 +37,4 @@ def histories(file: Path, runs: Sequence[str]) -> dict[str, list[tuple[str, int,
 
 
 def _reading(file: Path) -> contextlib.closing[sqlite3.Connection]:
-    return contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True))
+    return contextlib.closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True))

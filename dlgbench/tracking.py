@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 COLUMNS = ["ablation", "scale", "arm", "seed", "purpose", "setting", "status", "metric", "step", "value"]
 ABOUT = ("device", "git", "started", "wall", "engine")
 TAG = "dlgbench."
+BATCH = 900  # metrics in a call: MLflow takes 1,000 things, of which up to 100 are params
 
 
 def find_uri(root: Path, uri: str | None = None) -> str:
@@ -56,8 +57,8 @@ class Store:
         return Path(self.uri.removeprefix("sqlite:///")) if self.uri.startswith("sqlite:///") else None
 
     def _lacks(self, fingerprint: str) -> bool:
-        """Whether no run can have the fingerprint: quickly said of a SQLite store, and of no other."""
-        return self._file is not None and self._file.exists() and not sqlite.has_tag(self._file, f"{TAG}fingerprint", fingerprint)
+        """Whether no run can have the fingerprint: quickly said of a SQLite store that was opened, and of no other."""
+        return self._client_ is not None and self._file is not None and self._file.exists() and not sqlite.has_tag(self._file, f"{TAG}fingerprint", fingerprint)
 
     @functools.cached_property
     def spool(self) -> Path:
@@ -184,10 +185,11 @@ class Store:
         from mlflow.entities import Metric, Param
 
         run = self._client.create_run(experiment, start_time=start, tags=dict(tags), run_name=tags["mlflow.runName"])
-        self._client.log_batch(run.info.run_id, params=[Param(name, str(value)[:6000]) for name, value in params.items()])
-        for at in range(0, len(points), 1000):
-            batch = [Metric(name, float(value), end, int(step)) for name, step, value in points[at : at + 1000]]
-            self._client.log_batch(run.info.run_id, metrics=batch)
+        told = [Param(name, str(value)[:6000]) for name, value in params.items()]
+        metrics = [Metric(name, float(value), end, int(step)) for name, step, value in points]
+        self._client.log_batch(run.info.run_id, metrics[:BATCH], told)
+        for at in range(BATCH, len(metrics), BATCH):
+            self._client.log_batch(run.info.run_id, metrics[at : at + BATCH])
         self._client.set_terminated(run.info.run_id, "FINISHED", end)
         return str(run.info.run_id)
 

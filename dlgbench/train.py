@@ -80,7 +80,7 @@ def _another(cell: Cell, device: torch.device) -> nn.Module:
     module, splits = prepare(again, device)
     torch.manual_seed(streams.stream_seed(cell.seed, "noise", recipe.replicate))
     _fit(module, splits or Nothing(recipe, device), again, device)
-    return module.network
+    return module.to(device).network
 
 
 def place(cell: Cell) -> torch.device:
@@ -116,8 +116,9 @@ def check(recipe: Recipe, scale: str) -> None:
             _try(module, rows[0], rows[1])
         for observer in observers(recipe):
             observer.suits(module.network)
+        another = (lambda: copy.deepcopy(module.network)) if recipe.steps else None
         for when in MOMENTS:
-            _probe(recipe, when, module, splits, another=lambda: copy.deepcopy(module.network), rehearsal=True)
+            _probe(recipe, when, module, splits, another=another, rehearsal=True)
     except DlgbenchError as error:
         raise DlgbenchError(f"{where}: {error}") from None
     except (RuntimeError, ValueError, TypeError, IndexError) as error:

@@ -38,7 +38,7 @@ from dlgbench.reports import (
     warp,
     words,
 )
-from dlgbench.reports.replication import Replication, replicate
+from dlgbench.reports.replication import Replication, replicate, summary, tell
 from dlgbench.reports.study import Origin, Study, gather, origin
 from dlgbench.reports.tables import Arms, ClaimRow, Grid
 from dlgbench.tracking import Store
@@ -139,6 +139,7 @@ def _render(sections: list[Section]) -> str:
     }
     judged = [(section.study, row) for section in sections for row in section.claims]
     rows = [row for _, row in judged]
+    replications = summary(section.replication for section in sections if section.replication)
     return environment.get_template("page.html").render(
         css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         parts=_parts(sections),
@@ -149,6 +150,8 @@ def _render(sections: list[Section]) -> str:
         symbols=style.SYMBOLS,
         origin=origin([run for section in sections for run in section.study.runs.values()]),
         twins=controls.twins(judged),
+        replications=replications,
+        told=tell(replications.tally),
         written=dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
 

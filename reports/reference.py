@@ -12,7 +12,7 @@ from typing import Any
 from dlgbench.ablation import Ablation
 from dlgbench.claim import Claim, Verdict
 from dlgbench.reports import style, words
-from dlgbench.reports.replication import Replication, replicate
+from dlgbench.reports.replication import Replication, outcome, replicate, tell
 from dlgbench.reports.study import Study, gather, origin
 from dlgbench.tracking import Store
 
@@ -76,6 +76,7 @@ def _replications(replication: Replication | None) -> list[dict[str, Any]]:
         }
         for data, study in (replication.others if replication else {}).items()
         for claim, verdict in study.verdicts.items()
+        if replication and claim in replication.claims
     ]
 
 
@@ -115,20 +116,29 @@ def _table(claims: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _replicated(record: dict[str, Any]) -> list[str]:
-    """The list of claims that were run on other data sets: own verdict, and each other one; nothing where none was."""
+    """How many claims replicate on each other data set, and folded tables of those that do not on one, and of those that do; nothing where none was run."""
+    own = {(claim["ablation"], claim["claim"]): claim["verdict"] for claim in record["claims"]}
     found: dict[tuple[str, str], dict[str, str]] = {}
     for entry in record.get("replications", []):
-        found.setdefault((entry["ablation"], entry["claim"]), {})[entry["data"]] = entry["verdict"]
+        if (entry["ablation"], entry["claim"]) in own:
+            found.setdefault((entry["ablation"], entry["claim"]), {})[entry["data"]] = entry["verdict"]
     if not found:
         return []
-    names = list(dict.fromkeys(entry["data"] for entry in record["replications"]))
-    own = {(claim["ablation"], claim["claim"]): claim["verdict"] for claim in record["claims"]}
-    rows = [f"| replicates on | own data | {' | '.join(names)} |", f"| {' | '.join(['---'] * (2 + len(names)))} |"]
+    tally: dict[str, Counter[str]] = {}
+    rows: dict[bool, list[str]] = {False: [], True: []}
+    names = list(dict.fromkeys(name for verdicts in found.values() for name in verdicts))
     for key, verdicts in found.items():
-        cells = (key[1], own.get(key, "not run"), *(verdicts.get(name, "not run") for name in names))
-        told = [cells[0].replace("|", "\\|"), *(f"{style.SYMBOLS[verdict]} {verdict}" for verdict in cells[1:])]
-        rows.append(f"| {' | '.join(told)} |")
-    return ["Does it replicate? The same claims on other sets of images:", "", *rows, ""]
+        came = {name: outcome(own[key], verdict) for name, verdict in verdicts.items()}
+        for name, word in came.items():
+            tally.setdefault(name, Counter())[word] += 1
+        told = [f"{style.SYMBOLS[verdict]} {verdict}" for verdict in (own[key], *(verdicts.get(name, "not run") for name in names))]
+        rows[set(came.values()) == {"same"}].append("| " + " | ".join((key[1].replace("|", "\\|"), *told)) + " |")
+    head = [f"| claim | own data | {' | '.join(names)} |", f"| {' | '.join(['---'] * (2 + len(names)))} |"]
+    lines = [f"Does it replicate? The claims about images, asked again on other images, and the verdicts there: {tell(tally)}", ""]
+    for same, title in ((False, "Opposite, or undecided"), (True, "The same")):
+        if rows[same]:
+            lines += [f"<details><summary>{title}: {len(rows[same])}</summary>", "", *head, *rows[same], "", "</details>", ""]
+    return lines
 
 
 def _told(verdict: str, expect: str, *, as_expected: bool) -> str:

@@ -79,6 +79,7 @@ def claim(metric, arm="none"):
         ({"claims": claim("test/error", "untrained")}, "no metric is called 'test/error'"),
         ({"claims": SOUND["claims"] * 2}, "two claims are called 'C'"),
         ({"arms": {}}, "at least one arm is wanted"),
+        ({"elsewhere": {"digits": {"steps": 9}}}, "arm 'untrained' sets steps, and elsewhere would set it again"),
         ({"elsewhere": {"fashion": {}}}, "elsewhere: no set of labelled images is called 'fashion'; did you mean 'fashion_mnist'?"),
         ({"elsewhere": {"digits": {"target": {"val/eror": 0.1}}}}, "no metric for a target is called 'val/eror'"),
         ({"arms": {"none": {"model_arg.x": 1}}}, "arm 'none' at cpu: no field of Recipe is called 'model_arg'"),

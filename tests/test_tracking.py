@@ -38,6 +38,19 @@ def test_a_run_comes_back_as_it_went(store):
     assert not list(store.spool.glob("*"))
 
 
+def test_what_a_store_lacks_is_not_found(tmp_path):
+    store = Store(f"sqlite:///{tmp_path}/a b.db", tmp_path)
+    assert store.find("x/y", "f1") is None  # no file yet
+    store.save(READY, "f1", RUN)
+    assert store.find("x/y", "f1")[1]
+    assert store.find("x/y", "f2") is None
+    (run,) = store._client.search_runs([store._client.get_experiment_by_name("x/y").experiment_id])
+    store._client.delete_run(run.info.run_id)
+    assert store.find("x/y", "f1") is None  # the tag is still there
+    store.save(READY, "f1", dataclasses.replace(RUN, history=tuple(("train/loss", step, 1.0) for step in range(2000))))
+    assert len(store.runs(ABLATION, "cpu", history=True)[READY].history) == 2000
+
+
 def test_mlflow_shows_params_tags_and_curves(store):
     store.save(READY, "f1", RUN)
     experiment = store._client.get_experiment_by_name("x/y")

@@ -9,8 +9,8 @@ read off the same figure: a gap of g is an SD of .89 g. Adam decays to 0, so tha
 training loss of .002. The rate is the same for all, since two starts must differ in nothing else: .01 was best or next to best (by .003 of
 val/error) at each width, among six from .001 to .1, on a tuning seed. The narrow nets are the control: a claim that held for them too would be
 empty. Equally good is not the same: smallest effects of interest, fixed before any run, are 2 % of the images in different classes, twice the
-margin, and a hill of .23 nats on the straight line, a tenth of ln 10, what a net that knows nothing loses. Control: a linear classifier, whose
-loss is convex, has no hill.
+margin, and a hill of .23 nats of the test loss on the straight line, a tenth of ln 10, what a net that knows nothing loses. Control: a linear
+classifier, whose loss is convex on any data, has no hill.
 """
 
 from dlgbench import Ablation, Claim, Recipe, at_least, at_most, value
@@ -33,9 +33,11 @@ ABLATION = Ablation(
           for width in WIDTHS),
         Claim("Equally good is not the same: at width 64 two starts put 2 % of the images into different classes", value("minima/disagreement", "w64"),
               at_least(0.02)),
-        Claim("Two minima, not one: at width 64 a hill of .23 nats lies on the straight line between two starts' ends", value("minima/barrier", "w64"),
-              at_least(0.23), objection="A permutation of the units, or a curved way, may lead around it (Garipov 2018; Entezari 2022)."),
-        Claim("Control: a hill of .23 nats lies between two linear classifiers", value("minima/barrier", "linear"), at_least(0.23), expect="not supported"),
+        Claim("Two places, not one: at width 64 a hill of .23 nats of test loss lies on the straight line between two starts' ends",
+              value("minima/barrier", "w64"), at_least(0.23),
+              objection="A permutation of the units, or a curved way, may lead around it (Garipov 2018; Entezari 2022)."),
+        Claim("Control: a hill of .23 nats of test loss lies between two linear classifiers", value("minima/barrier", "linear"), at_least(0.23),
+              expect="not supported"),
     ],
     objection="The tighter band of a wide net may as well come of its reaching zero training error from anywhere.",
 )  # fmt: skip

@@ -20,7 +20,7 @@ ABLATION = Ablation(
     tune={"lr": (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)},
     select="steps_to_target",
     scales={"cpu": {**SMALL, "tuning_seeds": 1}, "gpu": {}},
-    elsewhere={"fashion_mnist": {"target": {"val/error": 0.24}}},  # harder: what plain nets reach there as late as 12 % of the digits, on tuning cells
+    elsewhere={"fashion_mnist": {"target": {"val/error": 0.24}}},  # as in `normalization/batchnorm_speed`
     claims=[Claim("A/A: ReLU is 1.5 times quicker than its twin", log_ratio("steps_to_target", "twin_a", "twin_b"), at_least(math.log(1.5)),
                   expect="not supported")],
 )  # fmt: skip

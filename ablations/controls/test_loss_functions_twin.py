@@ -20,7 +20,7 @@ ABLATION = Ablation(
                   loss="cross_entropy", optimizer="adam", schedule="linear", steps=10_000, evaluations=5),
     arms={"twin_a": {}, "twin_b": {"replicate": 1}, "unnamed": {"loss": None}, "few": {"data_args.train": 250}},
     tune={"lr": RATES},
-    scales={"cpu": SMALL | {"tuning_seeds": 3, "seeds": 6}, "gpu": {}},
+    scales={"cpu": SMALL | {"seeds": 6}, "gpu": {}},
     claims=[
         Claim("A/A: the twin of cross-entropy is better by a point", difference(ERROR, "twin_a", "twin_b"), at_least(0.01), expect="not supported"),
         Claim("Sabotage: 250 images are as good within a point", difference(ERROR, "few", "twin_a"), within(0.01), expect="not supported"),

@@ -7,7 +7,8 @@ best of six rates, chosen by the steps that it takes to the target, 12 % validat
 tuning cells the normalized sigmoid net had its at 10, where it needs 240 steps; at .3 80.) The target is such that plain sigmoid nets reach it in the
 budget and normalized ones need several evaluations. Minibatches are of equal size, so steps are samples. Wall time is recorded (`seconds`) and shown,
 without a claim, since cells share their machine: `dlgbench bench batchnorm` measures by how much a step costs more.
-`normalization/batchnorm_rates` asks for the usable rates; drift is `normalization/internal_covariate_shift`'s.
+`normalization/batchnorm_rates` asks for the usable rates; drift is `normalization/internal_covariate_shift`'s. On Fashion-MNIST a first evaluation kept the
+target of 12 %, which no net met there: all claims were left undecided. Its 24 % is what the plain nets meet there as late, on tuning cells.
 """
 
 import math
@@ -35,11 +36,11 @@ ABLATION = Ablation(
     tune={"lr": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)},
     select=STEPS,
     scales={"cpu": {**SMALL, "arms": CPU, "tuning_seeds": 1}, "gpu": {"arms": GPU}},
-    elsewhere={"fashion_mnist": {"target": {"val/error": 0.24}}},  # harder: what plain nets reach there as late as 12 % of the digits, on tuning cells
+    elsewhere={"fashion_mnist": {"target": {"val/error": 0.24}}},
     claims=[
         *(Claim(f"{net} reaches the target in 1.5 times fewer samples", log_ratio(STEPS, net, f"{net}_bn"), at_least(math.log(1.5)),
                 published=FIGURE, source=ALONE,
-                objection="Each at its best rate; on a CPU core a step with batch normalization takes 1.5 times as long (`dlgbench bench batchnorm`).")
+                objection="Each at its best rate; on a CPU core a step of an MLP takes 1.5 times as long with it (`dlgbench bench batchnorm`).")
           for net in ("sigmoid", "relu", "vgg")),
         *(Claim(f"{net} reaches the target in 15 times fewer samples", log_ratio(STEPS, net, f"{net}_bn"), at_least(math.log(15)),
                 published=FIGURE, source=ALONE, expect="refuted",

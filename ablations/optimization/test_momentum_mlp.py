@@ -6,7 +6,7 @@ Protocol. SGD with batches of 50 on 2,000 digits at 14x14, a ReLU net of two hid
 steps, are fixed beforehand (with 300 the nets over-fitted, and the tuning chose slow rates); a budget near the target makes the tuning, on the
 validation loss, choose for speed. Each rule tries six rates: the slide's momentum those of heavy ball over (1 - mu) = 1/10, so that the two try the
 same steps. Smallest effect of interest: a fifth fewer steps (ln 1.25), a fifth of what a step on the grid (ln 3) could do. Nobody promises
-the half of `optimization/momentum` here: a tuned net is not a ravine of kappa = 100. Control: mu = 0 is SGD to the bit. Three tuning seeds, after a
+the half of `optimization/momentum` here: a tuned net is not a ravine of kappa = 100. Control: mu = 0 is SGD to the bit. Two tuning seeds, after a
 first evaluation with one: one step on the grid weighs more than the effect (`controls/optimizers_twin`).
 """
 
@@ -30,7 +30,7 @@ ABLATION = Ablation(
     },
     tune={"sgd": {"lr": TENFOLD}, "mu_0": {"lr": TENFOLD}, "ema": {"lr": TENFOLD}, "ball": {"lr": RATES}, "nag": {"lr": RATES}},
     select="val/loss",
-    scales={"cpu": SMALL | {"tuning_seeds": 3}, "gpu": {}},
+    scales={"cpu": SMALL, "gpu": {}},
     elsewhere={"fashion_mnist": {"target": {"train/loss": 0.5}}},  # harder: fixed with the catalogue of claims, from its pilots
     claims=[
         Claim("Heavy ball takes a fifth fewer steps than SGD", log_ratio(STEPS, "sgd", "ball"), at_least(LN125)),

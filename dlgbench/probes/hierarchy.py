@@ -45,7 +45,7 @@ def linear_probes(subject: Subject) -> Figures:
 def exemplars(subject: Subject) -> Figures:
     """What each hidden layer has learnt to see, in images: those that excite a unit most, and those that look alike to the layer.
 
-    The first 4 units of each layer that are not constant (fewer where a layer has fewer), with the 4 images of the highest activation a_u(x); 2
+    The first 4 units of each layer, constant ones last, with the 4 images of the highest activation a_u(x); 2
     queries x, the first images of the test split, with the 4 others of the smallest ||a(x) - a(x')||_2, and whether each has the query's class. Of a
     convolution's units the largest value over the map counts. Zeiler & Fergus 2014, ECCV, Figure 2; Krizhevsky et al. 2012, Figure 4.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,8 @@ def minima(subject: Subject) -> Figures:
 
     The curve is the loss on the straight line of weights (1 - t) a + t b for 21 values of t from 0 to 1. The barrier is its largest height above
     the line that joins its ends, max_t L(t) - (1 - t) L(0) - t L(1): 0 where no hill lies between the two. Units can be permuted without a change
-    of the function, so a hill on the straight way says nothing of other ways.
+    of the function, so a hill on the straight way says nothing of other ways; and mixed running statistics of batch normalization make a hill of their
+    own. Where one of the two diverged, all figures are nan: not known.
 
     Raises:
         DlgbenchError: for a network that is not trained, or outputs other than class scores (B, K).
@@ -45,6 +47,8 @@ def _compared(subject: Subject, a: nn.Module, b: nn.Module, x: Tensor, y: Tensor
         "minima/disagreement": float((classes[0] != classes[1]).double().mean()),
         "minima/barrier": float((losses - torch.lerp(losses[0], losses[-1], t)).max()),
     }
+    if not losses[[0, -1]].isfinite().all():
+        figures = dict.fromkeys(figures, math.nan)
     return figures, {"minima/path": losses.tolist()}
 
 

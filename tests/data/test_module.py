@@ -35,6 +35,15 @@ def test_shrinking_averages_squares_of_pixels():
     assert next(iter(small.test_dataloader()))[0].shape == (597, 1, 4, 4)
 
 
+def test_the_pool_that_seeds_share_stays_as_it_is():
+    recipe = Recipe(model="mlp", data="digits", data_args={"train": 300, "val": 200}, steps=1)
+    before = DataModule(recipe, 0, CPU, may_test=False).train[0].clone()
+    DataModule(recipe, 1, CPU, may_test=False).train[0].zero_()
+    DataModule(recipe.but({"data_args.standardize": False}), 2, CPU, may_test=False).train[0].zero_()
+    assert DataModule(recipe.but({"data_args.shrink": 2}), 0, CPU, may_test=False).train[0].shape == (300, 1, 4, 4)
+    assert torch.equal(DataModule(recipe, 0, CPU, may_test=False).train[0], before)
+
+
 def test_each_epoch_sees_every_example_once():
     recipe = Recipe(model="mlp", data="digits", data_args={"train": 100, "val": 50}, batch_size=30, steps=10, evaluations=3)
     stacks = list(DataModule(recipe, 0, CPU, may_test=False).train_dataloader())

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -50,6 +52,13 @@ def test_without_a_training_there_is_no_other_minimum():
         minima(Subject(nn.Linear(2, 2), (2,), (X, Y)))
     with pytest.raises(DlgbenchError, match=r"class scores \(B, K\)"):
         minima(Subject(nn.Flatten(0), (2,), (X, Y), another=lambda: nn.Flatten(0)))
+
+
+def test_nothing_is_made_up_for_a_net_that_diverged():
+    lost = swapped(sides=True)
+    lost[0].weight.data[:] = torch.nan
+    figures, _ = minima(Subject(swapped(sides=False), (2,), (X, Y), another=lambda: lost))
+    assert all(math.isnan(value) for value in figures.values())
 
 
 def test_the_other_is_the_replicate_trained_alike(monkeypatch):

@@ -62,14 +62,14 @@ def exact():
     return named(field, Path("ablations/mine/test_field.py"))
 
 
-def fill(store, ablation, best):
+def fill(store, ablation, best, errors=ERRORS):
     """Tuning runs whose best lr is `best[arm]`, and evaluation runs of which the last of `wild` diverged."""
     runs = {}
     for arm in ablation.arms:
         for cell in ablation.tuning(arm, "cpu"):
             runs[cell] = Run("finished", {"val/error": 0.1 if cell.setting["lr"] == best[arm] else SCORES[cell.setting["lr"]]}, (), ABOUT)
         for cell in ablation.evaluation(arm, "cpu"):
-            error = ERRORS[arm][cell.seed]
+            error = errors[arm][cell.seed]
             curve = tuple((name, step, error * scale) for name in ("val/error", "train/loss") for step, scale in ((10, 2.0), (20, 1.0)))
             layers = tuple(("gradient/by_layer", layer, 10.0**-layer) for layer in (1, 2))
             diverged = arm == "wild" and cell.seed == 4
@@ -210,8 +210,8 @@ def test_a_replication_stands_beside_its_own_verdict_and_in_no_tally(store, exac
     fill(store, own, best)
     fill(store, own.on("digits"), best)
     html = build([own], store, "cpu", folder / "again").read_text()
-    section = html[html.index("Does it replicate?") :]
-    section = section[: section.index("<h4>")]
+    section = html[html.index("<h4>Does it replicate?") :]
+    section = section[: section.index("<h4>", 4)]
     assert re.findall(r'<th scope="col">(.*?)</th>', section) == ["Claim", "mnist5k (own)", "digits"]
     assert section.count("supported</span>") == 2
     tally = html[html.index('class="tally"') :]
@@ -221,8 +221,27 @@ def test_a_replication_stands_beside_its_own_verdict_and_in_no_tally(store, exac
     first = json.loads(file.read_text())["replications"][0]
     assert (first["ablation"], first["data"], first["verdict"], first["n"]) == ("mine/again", "digits", "supported", 5)
     table = reference.markdown_table(file)
-    assert "| replicates on | own data | digits |" in table
+    assert "On digits, of 3 claims: 2 the same, 0 the opposite, 1 undecided on one or both." in table
+    assert "<summary>The same: 2</summary>" in table
+    assert "| claim | own data | digits |" in table
     assert "| The trick lowers the test error | ✓ supported | ✓ supported |" in table
+
+
+def test_what_does_not_replicate_is_told_and_half_a_replication_is_none(store, folder):
+    own = named(declare(), Path("ablations/mine/test_differs.py"))
+    fill(store, own, {"none": 0.1, "trick": 1.0, "wild": 0.1})
+    fill(store, own.on("digits"), {"none": 0.1, "trick": 1.0, "wild": 0.1}, ERRORS | {"trick": ERRORS["none"]})
+    half = own.on("fashion_mnist")
+    store.save(half.evaluation("none", "cpu")[0].chosen({"lr": 0.1}), "half", Run("finished", {"test/error": 0.1}, (), ABOUT))
+    html = build([own], store, "cpu", folder / "differs").read_text()
+    section = html[html.index('<section id="replications">') : html.index('<section id="negative-controls">')]
+    assert "On digits, of 3 claims: 1 the same, 1 the opposite, 1 undecided on one or both. All but the same:" in section
+    assert section.count('<td class="statement">') == 2
+    assert "The trick lowers the test error" in section
+    assert "fashion_mnist" not in section
+    table = reference.markdown_table(reference.write([own], store, "cpu", folder / "differing"))
+    assert "On digits, of 3 claims: 1 the same, 1 the opposite, 1 undecided on one or both." in table
+    assert "<summary>Opposite, or undecided: 2</summary>" in table
 
 
 def test_empty_store_is_one_clear_error(store, ablation, folder):
