@@ -9,18 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
-def verdicts(file: Path, tag: str) -> list[dict[str, str]]:
-    """The tags of each verdict run, oldest first, from the tables `runs` and `tags`; `tag` is what ours begin with. No store yet, no verdicts."""
-    if not file.exists():
-        return []
+def tagged(file: Path, key: str, value: str, since: int = 0) -> list[tuple[str, dict[str, str]]]:
+    """(id, tags) of each finished run that has the tag with this value and ended at or after `since`, in ms; the oldest first."""
     query = """SELECT runs.run_uuid, tags.key, tags.value FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid
-               WHERE runs.lifecycle_stage = 'active' AND runs.status = 'FINISHED' AND runs.run_uuid IN
-                     (SELECT run_uuid FROM tags WHERE key = ? AND value = 'verdict') ORDER BY runs.end_time"""
+               WHERE runs.lifecycle_stage = 'active' AND runs.status = 'FINISHED' AND runs.end_time >= ? AND runs.run_uuid IN
+                     (SELECT run_uuid FROM tags WHERE key = ? AND value = ?) ORDER BY runs.end_time"""
     with _reading(file) as connection:
-        tagged: dict[str, dict[str, str]] = {}
-        for run, key, value in connection.execute(query, (f"{tag}kind",)):
-            tagged.setdefault(run, {})[key] = value
-    return list(tagged.values())
+        found: dict[str, dict[str, str]] = {}
+        for run, name, text in connection.execute(query, (since, key, value)):
+            found.setdefault(run, {})[name] = text
+    return list(found.items())
 
 
 def has_tag(file: Path, key: str, value: str) -> bool:

@@ -18,7 +18,7 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from filelock import FileLock
 
@@ -219,20 +219,21 @@ class Store:
 
     def _stored(self, ablation: str, fingerprint: str, since: float) -> tuple[Run, bool] | None:
         with self._reaching():
-            if self._lacks(fingerprint):
-                return None
-            everywhere = [found.experiment_id for found in self._client.search_experiments()]
-            which = f"tags.`{TAG}fingerprint` = '{fingerprint}' and attributes.status = 'FINISHED' and attributes.end_time >= {int(1000 * since)}"
-            runs = list(self._search(everywhere, which, "attributes.end_time DESC"))
-            own = [run for run in runs if run.data.tags[f"{TAG}ablation"] == ablation]
+            assert self._client  # opened, and migrated if it is fresh
+            runs = self._tagged("fingerprint", fingerprint, since)[::-1]
+            own = [tags for _, tags in runs if tags[f"{TAG}ablation"] == ablation]
             if own:
-                return self._read(own[0]), True
-            return (self._read(runs[0], self._histories(runs[:1])[runs[0].info.run_id]), False) if runs else None
+                return _read(own[0]), True
+            return (_read(runs[0][1], self._histories([runs[0][0]])[runs[0][0]]), False) if runs else None
 
-    def _read(self, run: Any, points: Iterable[tuple[str, int, float]] = ()) -> Run:
-        tags = run.data.tags
-        about = {name.removeprefix(TAG): text for name, text in tags.items() if name.startswith((f"{TAG}version.", *(f"{TAG}{key}" for key in ABOUT)))}
-        return Run(tags[f"{TAG}status"], json.loads(tags[f"{TAG}summary"]), tuple(point for point in points if point[1]), about)
+    def _tagged(self, name: str, value: str, since: float = 0.0) -> list[tuple[str, Mapping[str, str]]]:
+        """(id, tags) of the finished runs with a tag of ours that ended at or after `since`, the oldest first; a SQLite store is asked directly."""
+        start = int(1000 * since)
+        if self._file and self._file.exists():
+            return list(sqlite.tagged(self._file, f"{TAG}{name}", value, start))
+        everywhere = [found.experiment_id for found in self._client.search_experiments()]
+        which = f"tags.`{TAG}{name}` = '{value}' and attributes.status = 'FINISHED' and attributes.end_time >= {start}"
+        return [(run.info.run_id, run.data.tags) for run in self._search(everywhere, which, "attributes.end_time ASC")]
 
     def runs(self, ablation: Ablation, scale: str, history: bool = False) -> dict[Cell, Run]:
         """The newest finished run of each cell that the ablation declares now; with `history`, the evaluations' learning curves and pictures too.
@@ -243,29 +244,30 @@ class Store:
         with self._reaching():
             found = self._client.get_experiment_by_name(ablation.name)
             which = f"tags.`{TAG}kind` = 'cell' and tags.`{TAG}scale` = '{scale}' and attributes.status = 'FINISHED'"
-            newest: dict[Cell, Any] = {}
+            newest: dict[Cell, tuple[str, Mapping[str, str]]] = {}  # id and tags
             for run in self._search([found.experiment_id], which, "attributes.end_time ASC") if found else ():
-                arm, seed, purpose, setting = (run.data.tags[f"{TAG}{name}"] for name in ("arm", "seed", "purpose", "setting"))
+                tags = run.data.tags
+                arm, seed, purpose, setting = (tags[f"{TAG}{name}"] for name in ("arm", "seed", "purpose", "setting"))
                 cell = declared.get((arm, seed, purpose, setting if purpose == "tune" else "null"))
                 if cell is None:
                     continue
                 if purpose == "evaluate" and setting != "null":
                     cell = cell.chosen(json.loads(setting))
-                if (cell.recipe.to_json(), cell.precision) == (run.data.tags[f"{TAG}recipe"], run.data.tags[f"{TAG}precision"]):
+                if (cell.recipe.to_json(), cell.precision) == (tags[f"{TAG}recipe"], tags[f"{TAG}precision"]):
                     newest = {old: kept for old, kept in newest.items() if (old.arm, old.seed, old.purpose) != (arm, int(seed), "evaluate")}
                     newest.pop(cell, None)  # so that the last is the newest of all
-                    newest[cell] = run
-            engine = next((run.data.tags.get(f"{TAG}engine") for run in reversed(newest.values())), None)
-            kept = {cell: run for cell, run in newest.items() if run.data.tags.get(f"{TAG}engine") == engine}
-            drawn = self._histories([run for cell, run in kept.items() if cell.purpose == "evaluate"] if history else [])
-            return {cell: self._read(run, drawn.get(run.info.run_id, ())) for cell, run in kept.items()}
+                    newest[cell] = run.info.run_id, tags
+            engine = next((tags.get(f"{TAG}engine") for _, tags in reversed(newest.values())), None)
+            kept = {cell: (run, tags) for cell, (run, tags) in newest.items() if tags.get(f"{TAG}engine") == engine}
+            drawn = self._histories([run for cell, (run, _) in kept.items() if cell.purpose == "evaluate"] if history else [])
+            return {cell: _read(tags, drawn.get(run, ())) for cell, (run, tags) in kept.items()}
 
-    def _histories(self, runs: list[Any]) -> dict[str, list[tuple[str, int, float]]]:
+    def _histories(self, runs: list[str]) -> dict[str, list[tuple[str, int, float]]]:
         """(metric, step, value) of each run, by its id. MLflow has a call per metric and run; a SQLite store is asked once for all."""
         if runs and self._file:
-            return sqlite.histories(self._file, [run.info.run_id for run in runs])
-        history = self._client.get_metric_history
-        return {run.info.run_id: [(name, point.step, point.value) for name in run.data.metrics for point in history(run.info.run_id, name)] for run in runs}
+            return sqlite.histories(self._file, runs)
+        history, names = self._client.get_metric_history, {run: self._client.get_run(run).data.metrics for run in runs}
+        return {run: [(name, point.step, point.value) for name in names[run] for point in history(run, name)] for run in runs}
 
     def _search(self, experiments: list[str], which: str, order: str) -> Iterator[Any]:
         token = None
@@ -320,15 +322,11 @@ class Store:
             DlgbenchError: where the store is out of reach.
         """
         wanted = ("scale", "verdict", "line", "figures")
+        if self._file and not self._file.exists():
+            return {}
         with self._reaching():
-            if self._file:
-                tagged = sqlite.verdicts(self._file, TAG)
-            else:
-                experiments = [found.experiment_id for found in self._client.search_experiments()]
-                runs = self._search(experiments, f"tags.`{TAG}kind` = 'verdict'", "attributes.end_time ASC")
-                tagged = [run.data.tags for run in runs]
             last = {}
-            for tags in tagged:
+            for _, tags in self._tagged("kind", "verdict"):
                 last[tags[f"{TAG}ablation"], tags[f"{TAG}claim"]] = {name: tags[f"{TAG}{name}"] for name in wanted}
         return last
 
@@ -346,6 +344,12 @@ class Store:
             run = self._write(experiment, {"mlflow.runName": "figures", f"{TAG}kind": "figures", f"{TAG}ablation": ablation}, {}, [], now, now)
             for file in files:
                 self._client.log_artifact(run, str(file))
+
+
+def _read(tags: Mapping[str, str], points: Iterable[tuple[str, int, float]] = ()) -> Run:
+    """A run from its tags and its points; step 0 is the summary, which a tag holds."""
+    about = {name.removeprefix(TAG): text for name, text in tags.items() if name.startswith((f"{TAG}version.", *(f"{TAG}{key}" for key in ABOUT)))}
+    return Run(cast("Any", tags[f"{TAG}status"]), json.loads(tags[f"{TAG}summary"]), tuple(point for point in points if point[1]), about)
 
 
 def _tags_and_points(record: Mapping[str, Any]) -> tuple[dict[str, str], list[tuple[str, int, float]]]:
