@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         sub.set_defaults(command=command)
         if folder:
-            sub.add_argument("folder", nargs="?", type=Path, help="folder or file of ablations (default: ablations/ of the repository)")
+            sub.add_argument("folder", nargs="?", type=Path, help="folder or file of ablations (default: ablations/ of the repository, else here)")
         if store:
             sub.add_argument("--tracking-uri", metavar="URI", help="MLflow store (default: MLFLOW_TRACKING_URI, else mlflow.db in the repository)")
         if as_json:
@@ -102,7 +102,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _ablations(folder: Path | None) -> list[Ablation]:
-    return discover(folder or find_root(Path.cwd()) / "ablations")
+    ours = find_root(Path.cwd()) / "ablations"
+    return discover(folder or (ours if ours.is_dir() else Path.cwd()))
 
 
 def _store(args: argparse.Namespace) -> Store:

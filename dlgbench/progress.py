@@ -154,7 +154,9 @@ def _tally(rows: list[dict[str, Any]]) -> str:
     words = Counter(row["figures"]["verdict"] for row in rows)
     unexpected = sum(not row["as_expected"] for row in rows)
     counted = ", ".join(f"{words[word]} {word}" for word in SYMBOLS)
-    return f"{len(rows)} claim{'s' * (len(rows) != 1)}: {counted}; {unexpected or 'none'} not as expected"
+    failed = sum(row["outcome"] == "failed" for row in rows)
+    found = f", and {failed} of them fail{'s' * (failed == 1)} the session: a finding, nothing broke" if failed else ""
+    return f"{len(rows)} claim{'s' * (len(rows) != 1)}: {counted}; {unexpected or 'none'} not as expected{found}"
 
 
 def _span(seconds: float) -> str:

@@ -119,7 +119,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     scale = scale_of(config)
     asked_again = {param[0].name: param[0] for item in items if (param := _param(item))}
-    images = {name for name, ablation in asked_again.items() if ablation.has_images(scale)}
+    images = {name for name, ablation in asked_again.items() if _changed(ablation, scale)}
     why = {} if config.getoption("collectonly") else {name: reason for name in sorted(images) if (reason := _why_not(asked_again[name], scale))}
     left = {item for item in items if (param := _param(item)) and (param[0].name not in images or param[0].name in why)}
     config.hook.pytest_deselected(items=list(left))
@@ -145,8 +145,16 @@ def _why_not(ablation: Ablation, scale: str) -> str:
     except DlgbenchError:
         return ""  # that is no matter of this ablation: preflight says it, once
     own = dataclasses.replace(ablation, data="")
-    changed = [arm for arm in ablation.arms_at(scale) if ablation.arm(arm, scale) != own.arm(arm, scale)]
-    return next((reason for arm in changed if (reason := complaint(ablation.arm(arm, scale))) and not complaint(own.arm(arm, scale))), "")
+    for arm in _changed(ablation, scale):
+        if (reason := complaint(ablation.arm(arm, scale))) and not complaint(own.arm(arm, scale)):
+            return reason
+    return ""
+
+
+def _changed(ablation: Ablation, scale: str) -> list[str]:
+    """The arms that other images stand in for: those that are trained on images, and not on these."""
+    own = dataclasses.replace(ablation, data="")
+    return [arm for arm in ablation.arms_at(scale) if ablation.arm(arm, scale) != own.arm(arm, scale)]
 
 
 @pytest.hookimpl(optionalhook=True)

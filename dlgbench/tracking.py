@@ -120,7 +120,8 @@ class Store:
 
     def _create(self, ablation: str) -> str:
         beside = (self.root / "mlruns" / ablation).as_uri() if self.uri.startswith("sqlite:") else None  # not in the caller's folder
-        return str(self._client.create_experiment(ablation, artifact_location=beside))
+        tags = {"mlflow.experimentKind": "custom_model_development"}  # else the UI opens as one for language models
+        return str(self._client.create_experiment(ablation, artifact_location=beside, tags=tags))
 
     # runs ---------------------------------------------------------------------------------------------------------------
 
@@ -179,7 +180,8 @@ class Store:
                 elif old.info.end_time == end:
                     return
             tags, points = _tags_and_points(record)
-            self._write(experiment, tags, cell["params"], points, int(1000 * float(run["provenance"].get("started", record["ended"]))), end)
+            start = end - int(1000 * float(run["provenance"].get("wall", 0)))  # of a run that another ablation made too: its duration, not its hour
+            self._write(experiment, tags, cell["params"], points, start, end)
 
     def _write(self, experiment: str, tags: Mapping[str, str], params: Mapping[str, Any], points: list[Any], start: int, end: int) -> str:
         from mlflow.entities import Metric, Param
@@ -295,7 +297,9 @@ class Store:
             if last and last[0].data.tags.get(f"{TAG}digest") == digest:
                 return
             now = int(1000 * time.time())
+            self._client.set_experiment_tag(experiment, "mlflow.note.content", f"{ablation.question}\n\nSlide: {ablation.slide}")
             tags = {
+                "mlflow.note.content": f"{verdict.line(claim)}\n\n{claim.objection}".strip(),
                 "mlflow.runName": f"{verdict.verdict}: {claim.statement} ({scale})"[:250],
                 f"{TAG}kind": "verdict",
                 f"{TAG}ablation": ablation.name,

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axis import Axis
+from matplotlib.ticker import FixedLocator
 
 from dlgbench.statistics import t_interval
 
 LEVEL = 0.95
+WIDE = 1e3  # how far the largest magnitude may lie above the median one on a linear axis
+DEEP = 1e-8  # of the median magnitude: what is smaller counts as 0
 
 
 def over_seeds(points: pd.DataFrame, *, log: bool) -> pd.DataFrame:
@@ -31,3 +36,26 @@ def wants_log(points: pd.DataFrame) -> bool:
     """Whether values are positive and span more than a factor of 30: then a linear axis hides most of them."""
     least, most = points["value"].min(), points["value"].max()
     return bool(least > 0 and most / least > 30)
+
+
+def scaling(values: Any) -> dict[str, Any]:
+    """The scale of an axis for values that may be 0 or of both signs, as `Axes.set_yscale` takes it: linear, or symlog where a linear one hides most of them.
+
+    The median tells and not the smallest magnitude: a difference that happens to be near 0 makes no axis logarithmic.
+    """
+    found = np.abs(np.asarray(values, dtype=float))
+    sizes = found[np.isfinite(found) & (found > 0)]
+    if not len(sizes) or sizes.max() <= WIDE * (middle := float(np.median(sizes))):
+        return {"value": "linear"}
+    return {"value": "symlog", "linthresh": max(float(sizes.min()), DEEP * middle)}
+
+
+def mark(axis: Axis, scale: dict[str, Any], low: float, high: float) -> None:
+    """Marks that keep apart on a symlog axis from `low` to `high`: 0 and some powers of ten; other axes keep theirs."""
+    if scale["value"] != "symlog":
+        return
+    first, last = math.ceil(math.log10(scale["linthresh"])) + 1, math.floor(math.log10(max(-low, high)))
+    below = math.floor(math.log10(-low)) if low < 0 else first - 1  # the largest power among the negative
+    step = max(1, math.ceil((last - first + 1 + max(0, below - first + 1)) / 8))
+    powers = [power for power in range(first, last + 1) if power % step == 0]
+    axis.set_major_locator(FixedLocator([*(-(10.0**power) for power in powers[::-1] if power <= below), 0.0, *(10.0**power for power in powers)]))

@@ -44,15 +44,18 @@ def draw(study: Study) -> list[style.Drawing]:
             arm = arms[place % columns]
             tables.append(_plane(ax, study, arm, scores[arm]))
             error = study.mean("test/error", arm)
-            ax.set_title(f"{arm}\n{'not trained' if math.isnan(error) else f'test error {100 * error:.1f} %'}")
+            about = "not trained" if math.isnan(error) else f"test error {100 * error:.1f} %"
+            one = "" if scores[arm].min() < 0 < scores[arm].max() else "\nall one class"
+            ax.set_title(f"{arm}\n{about}{one}")
             if across:
                 ax.set_xlabel(str(study.ablation.arm(arm, study.scale).data), color=style.INK)
             elif place % columns == 0:
                 ax.set_ylabel(data, color=style.INK)
+    of = sources(study).replace(f"Data: {study.data}.", f"Data: {', '.join(rows)}.")  # the sets that are drawn alone
     dots = "dots are training points; " if study.picture("boundary/point_class") else ""
     caption = (
         "What each trained network makes of the plane: orange is class 0, blue class 1, deeper where it is surer (z₁ − z₀ beyond ±1.5 and ±4); "
-        f"{dots}black is the boundary, z₁ = z₀. Drawn: n = 1, the first seed; the test error is the mean over all seeds. {sources(study)}"
+        f"{dots}black is the boundary, z₁ = z₀. Drawn: n = 1, the first seed; the test error is the mean over all seeds. {of}"
     )
     return [style.Drawing("boundaries", "Decision boundaries", caption, figure, pd.concat(tables, ignore_index=True))]
 

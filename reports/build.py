@@ -114,11 +114,12 @@ def _section(study: Study, folder: Path, store: Store) -> Section:
         folder.mkdir(parents=True, exist_ok=True)
         tables.arms_frame(study).to_csv(folder / "arms.csv", index=False)
         tables.tuning_frame(study).to_csv(folder / "tuning.csv", index=False)
+    grids = tables.grids(study) if study.runs else []
     return Section(
         study=study,
-        claims=[tables.claim_row(study, claim) for claim in study.ablation.claims],
+        claims=[tables.warned(tables.claim_row(study, claim), grids) for claim in study.ablation.claims],
         arms=tables.arms(study),
-        grids=tables.grids(study) if study.runs else [],
+        grids=grids,
         figures=figures,
         origin=origin(list(study.runs.values())),
         declared=len(study.ablation.cells(study.scale)),
@@ -144,7 +145,7 @@ def _render(sections: list[Section]) -> str:
         css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         parts=_parts(sections),
         tally=Counter(row.verdict for row in rows),
-        unexpected=[row for row in rows if not row.expected],
+        unexpected=[(study, row) for study, row in judged if not row.expected],
         slips=[(study, row) for study, row in judged if row.claim.expect == "refuted"],
         controls=controls.listed(judged),
         symbols=style.SYMBOLS,

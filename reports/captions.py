@@ -12,6 +12,11 @@ def sources(study: Study) -> str:
     return f"Data: {study.data}. Scale: {study.scale}. Device: {devices}."
 
 
+def tuned(study: Study) -> str:
+    """A clause on the settings that are shown; empty where nothing was tuned."""
+    return "; each arm at the setting that its tuning chose" if study.ablation.tune else ""
+
+
 def left_out(study: Study, purpose: str = "evaluate") -> str:
     """A sentence, after a space, on the diverged runs that no line can show; empty where none diverged."""
     dropped = study.diverged(purpose)

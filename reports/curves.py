@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dlgbench.reports import panels, style, words
-from dlgbench.reports.averages import over_seeds, wants_log
-from dlgbench.reports.captions import left_out, sources
+from dlgbench.reports.averages import mark, over_seeds, scaling, wants_log
+from dlgbench.reports.captions import left_out, sources, tuned
 from dlgbench.reports.study import Study
 
 METRICS = {
@@ -26,14 +28,18 @@ def draw(study: Study) -> list[style.Drawing]:
     """The learning curves of the arms that were trained; none where nothing was."""
     frame = study.frame
     points = frame[frame["metric"].isin(METRICS) & (frame["step"] > 0)]
-    trained = [arm for arm in study.arms if arm in set(points["arm"])]
-    if not trained:
-        return []
     if "val/psnr" in set(points["metric"]):
         points = points[points["metric"] != "val/mse"]  # the same in other words
-    by_metric = {metric: points[points["metric"] == metric] for metric in METRICS}
-    logs = {metric: wants_log(found) for metric, found in by_metric.items() if len(found)}
+    finite = points[np.isfinite(points["value"].astype(float))]
+    trained = [arm for arm in study.arms if arm in set(finite["arm"])]
+    if not trained:
+        return []
+    by_metric = {metric: points[(points["metric"] == metric) & points["arm"].isin(trained)] for metric in METRICS if metric in set(finite["metric"])}
+    logs = {metric: wants_log(found) for metric, found in by_metric.items()}
     data = pd.concat([over_seeds(by_metric[metric], log=log) for metric, log in logs.items()], ignore_index=True)
+    scales: dict[str, dict[str, Any]] = {
+        metric: {"value": "log"} if log else scaling(data.loc[data["metric"] == metric, ["mean", "low", "high"]]) for metric, log in logs.items()
+    }
     recipes = {arm: study.ablation.arm(arm, study.scale) for arm in trained}
     together = [{arm for _, arm in claim.effect.needs} for claim in study.ablation.claims_at(study.scale)]
     groups = panels.split(recipes, together)
@@ -42,18 +48,28 @@ def draw(study: Study) -> list[style.Drawing]:
         figure = Figure(figsize=(9.2, 2.75 * len(groups) + 0.1))
         axes = figure.subplots(len(groups), len(logs), squeeze=False, sharex="row", sharey="col")
         for row, (title, arms) in zip(axes, groups.items(), strict=True):
-            for ax, (metric, log) in zip(row, logs.items(), strict=True):
-                _lines(ax, data[data["metric"] == metric], arms, looks)
+            for ax, (metric, scale) in zip(row, scales.items(), strict=True):
+                of = data[(data["metric"] == metric) & data["arm"].isin(arms)]
+                ax.set_visible(bool(np.isfinite(of["mean"]).any()))
+                _lines(ax, of, arms, looks)
                 ax.set_title(METRICS[metric] + (f"   {title}" if title else ""))
-                ax.set(yscale="log" if log else "linear")
-            style.legend_beside(row[-1])
-        for ax, (metric, log) in zip(axes[-1], logs.items(), strict=True):
-            ax.set_xlabel("optimizer step")
-            if not log and metric != "val/psnr":
-                ax.set_ylim(0, 1.05 * max(data.loc[data["metric"] == metric, ["mean", "high"]].max()) or 1)
+                ax.set_yscale(**scale)
+            style.legend_beside([ax for ax in row if ax.get_visible()][-1])
+        for column, (metric, scale) in zip(axes.T, scales.items(), strict=True):
+            [ax for ax in column if ax.get_visible()][-1].set_xlabel("optimizer step")
+            ends = data.loc[data["metric"] == metric, ["mean", "high"]].to_numpy()
+            if scale["value"] == "linear" and metric != "val/psnr":
+                column[0].set_ylim(0, 1.05 * ends[np.isfinite(ends)].max() or 1)
+            elif scale["value"] == "symlog" and data.loc[data["metric"] == metric, "mean"].min() >= 0:
+                column[0].set_ylim(0, None)
+            for ax in column:
+                mark(ax.yaxis, scale, *ax.get_ylim())
     seeds = words.counts(data["n"])
     geometric = "; on a logarithmic axis both are of the logarithm" * any(logs.values())
-    drawn = f"Mean over n = {seeds} seeds, with Student's 95 % interval of the mean{geometric}; each arm at the setting that its tuning chose."
+    bent = any(scale["value"] == "symlog" for scale in scales.values())
+    geometric += "; an axis that holds 0 and a wide range is linear near 0 and logarithmic beyond" * bent
+    what = f"Mean over n = {seeds} seeds, with Student's 95 % interval of the mean" if seeds != "1" else "One run of each arm, n = 1"
+    drawn = f"{what}{geometric}{tuned(study)}."
     caption = f"{drawn}{left_out(study)} {sources(study)}"
     return [style.Drawing("curves", "Learning curves", caption, figure, data)]
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from dlgbench.reports import style, words
 from dlgbench.reports.averages import over_seeds, wants_log
-from dlgbench.reports.captions import left_out, sources
+from dlgbench.reports.captions import left_out, sources, tuned
 from dlgbench.reports.ladders import ladders
 from dlgbench.reports.study import Study
 
@@ -46,8 +46,8 @@ def _errors(study: Study, tricks: dict[str, dict[int, str]]) -> list[style.Drawi
         axes[0].set_ylim(0, None)
         style.legend_beside(axes[-1])
     caption = (
-        f"After the last step. Mean over n = {words.counts(data['n'])} seeds, bars: Student's 95 % interval of the mean; "
-        f"each arm at the setting that its tuning chose.{left_out(study)} {sources(study)}"
+        f"After the last step. Mean over n = {words.counts(data['n'])} seeds, bars: Student's 95 % interval of the mean"
+        f"{tuned(study)}.{left_out(study)} {sources(study)}"
     )
     return [style.Drawing("depth", "Error by depth", caption, figure, data)]
 

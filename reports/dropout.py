@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 from matplotlib.lines import Line2D
 
 from dlgbench.recipe import Recipe
 from dlgbench.reports import style, words
 from dlgbench.reports.averages import over_seeds
-from dlgbench.reports.captions import left_out, sources
+from dlgbench.reports.captions import left_out, sources, tuned
 from dlgbench.reports.study import Study
 
 METRIC = "val/error"
@@ -48,14 +49,15 @@ def draw(study: Study) -> list[style.Drawing]:
             ax.fill_between(line["step"], line["low"], line["high"], color=colours[kind], alpha=0.13, linewidth=0)
         budget = data.groupby("arm")["step"].transform("max")
         late = data[data["step"] >= SHOWN_FROM * budget]
-        low, high = late["mean"].min(), late["mean"].max()
-        ax.set(ylim=(max(0, low - 0.15 * (high - low)), high + 0.15 * (high - low)), xlabel="optimizer step", ylabel="validation error")
+        ends = late[["mean", "low", "high"]].to_numpy()
+        low, high = np.nanmin(ends), np.nanmax(ends)
+        ax.set(ylim=(max(0, low - 0.05 * (high - low)), high + 0.05 * (high - low)), xlabel="optimizer step", ylabel="validation error")
         handles = [Line2D([], [], color=colour, linewidth=3, label=f"{word} dropout") for colour, word in zip(colours, ("without", "with"), strict=True)]
         handles += [Line2D([], [], color=style.SOFT, linestyle=style.LINES[place % len(style.LINES)], label=title) for place, title in enumerate(found)]
         ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0, handlelength=2.6)
     caption = (
         f"In the manner of Srivastava et al. 2014, Figure 4: {len(found)} pairs of the same net, without and with dropout. "
-        f"Mean over n = {words.counts(data['n'])} seeds, with Student's 95 % interval; "
-        f"each arm at the setting that its tuning chose. The axis leaves out the start.{left_out(study)} {sources(study)}"
+        f"Mean over n = {words.counts(data['n'])} seeds, with Student's 95 % interval"
+        f"{tuned(study)}. The axis leaves out the start.{left_out(study)} {sources(study)}"
     )
     return [style.Drawing("dropout", "Error with and without dropout", caption, figure, data)]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dlgbench.reports import style, words
-from dlgbench.reports.captions import sources
+from dlgbench.reports.captions import sources, tuned
 from dlgbench.reports.study import Study
 
 COLUMNS = 3
@@ -38,7 +38,7 @@ def draw(study: Study) -> list[style.Drawing]:
                 tables.append(pd.DataFrame({"arm": arm, "kind": kind, "u": x, "y": y}))
         style.legend_beside(axes[min(len(axes), COLUMNS) - 1])
     caption = (
-        "What each regression makes of its training points, each arm at the setting that its tuning chose; where a curve leaves the axes it is cut off. "
+        f"What each regression makes of its training points{tuned(study)}; where a curve leaves the axes it is cut off. "
         f"Drawn: n = 1, the first seed; the error is the mean over all seeds. {sources(study)}"
     )
     return [style.Drawing("fits", "Fits", caption, figure, pd.concat(tables, ignore_index=True))]

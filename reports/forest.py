@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import textwrap
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.scale import SymmetricalLogTransform
 
 from dlgbench.claim import Claim, Verdict
 from dlgbench.reports import style, words
+from dlgbench.reports.averages import mark, scaling
 from dlgbench.reports.captions import sources
 from dlgbench.reports.study import Study
 
@@ -34,6 +37,9 @@ def draw(study: Study) -> list[style.Drawing]:
     groups: dict[str, Rows] = {}
     for claim, verdict in study.verdicts.items():
         groups.setdefault(unit(claim), []).append((claim, verdict))
+    groups = {name: rows for name, rows in groups.items() if any(map(math.isfinite, _found(rows, study)))}
+    if not groups:
+        return []
     with style.styled():
         sizes = [len(rows) * ROW + HEAD for rows in groups.values()]
         figure = Figure(figsize=(9.2, sum(sizes)))
@@ -46,25 +52,26 @@ def draw(study: Study) -> list[style.Drawing]:
         f" {open_} seed effect{'s' * (open_ > 1)} of a censored or diverged run {'are' if open_ > 1 else 'is'} known as a bound only"
         " (an arrowhead) or not at all (no dot)." * (open_ > 0)
     )
+    bent = " An axis with 0 and powers of ten is linear near 0 and logarithmic beyond." * any(ax.get_xscale() == "symlog" for ax in axes)
     caption = (
         "Each claim's effect: a dot for each seed, and the mean with the interval that the verdict rests on (level in the table). "
-        f"Shaded: where the claim is supported.{note if open_ else ''} n = {words.counts(data.groupby('claim').size())}. {sources(study)}"
+        f"Shaded: where the claim is supported.{bent}{note if open_ else ''} n = {words.counts(data.groupby('claim').size())}. {sources(study)}"
     )
     return [style.Drawing("effects", "Effects of the claims", caption, figure, data)]
 
 
 def _axis(ax: Axes, name: str, rows: Rows, study: Study) -> None:
-    low, high, log = _limits(rows, study)
-    if log:
-        ax.set_xscale("log")
+    low, high, scale = _limits(rows, study)
+    ax.set_xscale(**scale)
     ax.set_xlim(low, high)
+    mark(ax.xaxis, scale, low, high)
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.set_yticks(range(len(rows)), [textwrap.fill(claim.statement, 44, max_lines=3, placeholder=" …") for claim, _ in rows], color=style.INK)
     ax.tick_params(axis="y", length=0)
     ax.grid(visible=False, axis="y")
     ax.spines["left"].set_visible(False)
     ax.set_title(name, color=style.SOFT)
-    if not log and low < 0 < high:
+    if low < 0 < high:
         ax.axvline(0, color=style.SOFT, linewidth=0.8)
     for y, (claim, verdict) in enumerate(rows):
         _row(ax, y, claim, verdict, study, (low, high))
@@ -94,16 +101,27 @@ def _row(ax: Axes, y: int, claim: Claim, verdict: Verdict, study: Study, limits:
     ax.annotate(f"{style.SYMBOLS[verdict.verdict]} {verdict.verdict}", (1.015, y), xycoords=("axes fraction", "data"), color=colour, fontsize=8, va="center")
 
 
-def _limits(rows: Rows, study: Study) -> tuple[float, float, bool]:
-    """The ends of an axis that holds every finite figure and threshold, and whether it is logarithmic: positive levels a hundredfold apart."""
-    found = [end for claim, verdict in rows for end in (*verdict.interval, verdict.effect, claim.threshold.low, claim.threshold.high)]
-    found += [end for claim, _ in rows for bounds in study.seed_effects(claim).values() for end in bounds]
+def _found(rows: Rows, study: Study) -> list[float]:
+    """What the runs of some claims gave: effects, and the ends of intervals and of seed effects."""
+    found = [end for _, verdict in rows for end in (*verdict.interval, verdict.effect)]
+    return found + [end for claim, _ in rows for bounds in study.seed_effects(claim).values() for end in bounds]
+
+
+def _limits(rows: Rows, study: Study) -> tuple[float, float, dict[str, Any]]:
+    """The ends of an axis that holds every finite figure and threshold, and its scale: logarithmic for positive levels a hundredfold apart."""
+    found = [*_found(rows, study), *(end for claim, _ in rows for end in (claim.threshold.low, claim.threshold.high))]
     finite = [x for x in found if math.isfinite(x)]
     low, high = min(finite), max(finite)
     if low > 0 and high / low > 100:
-        return low / (high / low) ** 0.06, high * (high / low) ** 0.06, True
+        return low / (high / low) ** 0.06, high * (high / low) ** 0.06, {"value": "log"}
+    scale: dict[str, Any] = scaling(finite) if low <= 0 and not unit(rows[0][0]).startswith("log ratio") else {"value": "linear"}
+    if scale["value"] == "symlog":
+        bent = SymmetricalLogTransform(10, scale["linthresh"], 1)
+        ends = bent.transform(np.array([low, high]))
+        start, end = bent.inverted().transform(ends + 0.06 * np.ptp(ends) * np.array([-1, 1]))
+        return float(start), float(end), scale
     pad = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
-    return low - pad, high + pad, False
+    return low - pad, high + pad, scale
 
 
 def _data(study: Study) -> pd.DataFrame:

@@ -37,11 +37,11 @@ def _draw(study: Study, what: str) -> list[style.Drawing]:
     same = _merged(points, study.arms)
     zero = [arm for arm in same if log and (points.loc[points["arm"] == arm, "value"] <= 0).any()]
     depths = {arm: int(points.loc[points["arm"] == arm, "step"].max()) for arm in same}
-    drawn = [arm for arm in same if arm not in zero]
+    drawn = [arm for arm in same if arm not in zero and depths[arm] > 1]  # one layer is no curve
     if not drawn:
         return []
     data = over_seeds(points[points["arm"].isin(drawn)], log=log).rename(columns={"step": "layer"})
-    groups = {f"{depth} layer{'s' * (depth > 1)}": [arm for arm in drawn if depths[arm] == depth] for depth in sorted({depths[arm] for arm in drawn})}
+    groups = {f"{depth} layers": [arm for arm in drawn if depths[arm] == depth] for depth in sorted({depths[arm] for arm in drawn})}
     looks = panels.colours({arm: study.ablation.arm(arm, study.scale) for arm in drawn}, groups)
     columns = min(2, len(groups))
     rows = -(-len(groups) // columns)

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from dlgbench.recipe import Recipe
 from dlgbench.reports import panels, style
-from dlgbench.reports.captions import left_out, sources
+from dlgbench.reports.captions import left_out, sources, tuned
 from dlgbench.reports.study import Study
 
 Surface = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
@@ -45,26 +45,40 @@ def draw(study: Study) -> list[style.Drawing]:
     maps: dict[Any, list[str]] = {}
     for arm, recipe in recipes.items():
         maps.setdefault(_setting(recipe), []).append(arm)
-    drawn = [(setting, arms[at : at + MOST]) for setting, arms in maps.items() for at in range(0, len(arms), MOST)]
-    looks = panels.colours(recipes, {str(place): arms for place, (_, arms) in enumerate(drawn)})
-    tables = []
+    tracks = {arm: np.array([_setting(recipe)[2], *zip(x[arm], y[arm], strict=True)]) for arm, recipe in recipes.items()}
+    alike = {setting: _alike(arms, tracks) for setting, arms in maps.items()}
+    drawn = [(setting, list(same)[at : at + MOST]) for setting, same in alike.items() for at in range(0, len(same), MOST)]
+    groups = {str(place): arms for place, (_, arms) in enumerate(drawn)}
+    looks = panels.colours({arm: recipes[arm] for arms in groups.values() for arm in arms}, groups)
+    tables = [pd.DataFrame({"arm": arm, "point": range(len(track)), "x": track[:, 0], "y": track[:, 1]}) for arm, track in tracks.items()]
     with style.styled():
         figure, axes = style.grid(len(drawn), 2, 4.0)
         for ax, ((name, kappa, start), arms) in zip(axes, drawn, strict=True):
-            tracks = {arm: np.array([(start[0], start[1]), *zip(x[arm], y[arm], strict=True)]) for arm in arms}
-            near = {arm: track for arm, track in tracks.items() if _value(name, track[-1], kappa) <= _value(name, track[0], kappa)}
-            _map(ax, name, kappa, np.array([start, FUNCTIONS[name][1], *(point for track in near.values() for point in track)]), start)
-            for arm, track in tracks.items():
-                label = f"{arm}, f = {_value(name, track[-1], kappa):.1g} at the end"
-                ax.plot(*_inside(track, name, start).T, color=looks[arm][0], linewidth=1.2, marker="o", markersize=2.2, label=label, zorder=3, rasterized=True)
-                tables.append(pd.DataFrame({"arm": arm, "point": range(len(track)), "x": track[:, 0], "y": track[:, 1]}))
+            same = alike[name, kappa, start]
+            near = [tracks[arm] for arm in arms if _value(name, tracks[arm][-1], kappa) <= _value(name, tracks[arm][0], kappa)]
+            _map(ax, name, kappa, np.array([start, FUNCTIONS[name][1], *(point for track in near for point in track)]), start)
+            for arm in arms:
+                end = _value(name, tracks[arm][-1], kappa)
+                shown = tracks[arm] if end <= _value(name, tracks[arm][0], kappa) else _inside(tracks[arm], name, start)
+                label = f"{', '.join(same[arm])}, f = {end:.1g} at the end"
+                ax.plot(*shown.T, color=looks[arm][0], linewidth=1.2, marker="o", markersize=2.2, label=label, zorder=3, rasterized=True)
             ax.set_title(f"{name}, condition number {kappa:g}" if name == "quadratic" else name.capitalize())
             ax.legend(loc="upper left", bbox_to_anchor=(0, -0.1), borderaxespad=0, ncols=1)
     caption = (
-        "Each path from its start (square) towards the minimum (star); a dot for each recorded step, each arm at the setting that its tuning chose. "
-        f"Contours on a logarithmic scale; what runs away is cut off. n = 1: nothing here is drawn by chance.{left_out(study)} {sources(study)}"
+        f"Each path from its start (square) towards the minimum (star); a dot for each recorded step{tuned(study)}. "
+        "Contours on a logarithmic scale; what runs away for good is cut off where it leaves the map. "
+        f"n = 1: nothing here is drawn by chance.{left_out(study)} {sources(study)}"
     )
     return [style.Drawing("paths", "Paths of the optimizers", caption, figure, pd.concat(tables, ignore_index=True))]
+
+
+def _alike(arms: list[str], tracks: dict[str, np.ndarray]) -> dict[str, list[str]]:
+    """The arms by the first of those whose tracks no eye could tell apart, which share a line."""
+    found: dict[str, list[str]] = {}
+    for arm in arms:
+        close = (first for first in found if tracks[first].shape == tracks[arm].shape and np.allclose(tracks[first], tracks[arm], 1e-4, 1e-5))
+        found.setdefault(next(close, arm), []).append(arm)
+    return found
 
 
 def _reach(name: str, start: tuple[float, ...]) -> float:

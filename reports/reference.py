@@ -46,6 +46,7 @@ def _claim(study: Study, claim: Claim, verdict: Verdict) -> dict[str, Any]:
         "ablation": study.ablation.name,
         "file": study.ablation.file,
         "claim": claim.statement,
+        "formula": claim.effect.formula,
         "slide": claim.slide or study.ablation.slide,
         "expect": claim.expect,
         "verdict": verdict.verdict,
@@ -56,7 +57,7 @@ def _claim(study: Study, claim: Claim, verdict: Verdict) -> dict[str, Any]:
         "method": verdict.method,
         "p": verdict.p,
         "n": verdict.n,
-        "wanted": words.wanted(claim.threshold),
+        "wanted": words.wanted(claim),
         "published": claim.published,
         "source": claim.source,
     }
@@ -106,9 +107,9 @@ def markdown_table(file: Path) -> str:
 def _table(claims: Sequence[dict[str, Any]]) -> list[str]:
     rows = ["| claim | verdict | effect | wanted | n | published |", "| --- | --- | --- | --- | --- | --- |"]
     for claim in claims:
-        effect = words.number(float(claim["effect"]))
+        effect = words.effect(claim["formula"], float(claim["effect"]))
         if claim["method"] != "exact" or claim["interval"][0] != claim["interval"][1]:
-            effect += f" {words.interval(*map(float, claim['interval']))}"
+            effect += f" {words.interval(claim['formula'], *map(float, claim['interval']))}"
         told = _told(claim["verdict"], claim["expect"], as_expected=claim["as_expected"])
         cells = (f"[{claim['claim']}]({claim['file']})", told, effect, claim["wanted"], str(claim["n"]), claim["published"])
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")

@@ -16,6 +16,8 @@ from dlgbench.reports.study import Study
 LEAST = 5  # learning rates in a grid
 POINT, SHARE = 0.01, 0.1  # usable: within 1 point of the arm's best error, or within 10 % of the best of another metric
 
+GAIN, SOME = 0.75, 1 / 3  # of the worst score: above the first no rate gains an arm, if another arm comes below the second
+
 
 def usable(scores: pd.Series, metric: str) -> tuple[float, float]:
     """The smallest and the largest learning rate of the run of usable ones that holds the best, from lr -> mean score."""
@@ -42,6 +44,23 @@ def _scores(study: Study) -> dict[str, pd.Series]:
     return found
 
 
+def _stuck(found: dict[str, pd.Series]) -> set[str]:
+    """The arms that no rate gains: hardly better than the worst score of all, in a study where some arm leaves that far behind."""
+    scores = pd.concat(found.values())
+    worst = scores[scores < math.inf].max()
+    if not 0 <= scores.min() <= SOME * worst:
+        return set()
+    return {arm for arm, of_arm in found.items() if of_arm.min() > GAIN * worst}
+
+
+def _reference(study: Study) -> set[str]:
+    """The one arm that every claim of two or more arms compares with; none where claims have different ones."""
+    compared = [{arm for _, arm in claim.effect.needs} for claim in study.ablation.claims_at(study.scale)]
+    compared = [arms for arms in compared if len(arms) > 1]
+    common = set.intersection(*compared) if len(compared) > 1 else set()
+    return common if len(common) == 1 else set()
+
+
 def draw(study: Study) -> list[style.Drawing]:
     """Curves over the learning rate beside a bar for each arm's usable range; none where no grid has five rates."""
     found, metric = _scores(study), study.ablation.select
@@ -51,6 +70,12 @@ def draw(study: Study) -> list[style.Drawing]:
     together = [{arm for _, arm in claim.effect.needs} for claim in study.ablation.claims_at(study.scale)]
     groups = panels.split(recipes, together)
     looks = panels.colours(recipes, groups)
+    if len(groups) > 1:
+        for arm in _reference(study) & set(found):
+            groups = {title: arms if arm in arms else [arm, *arms] for title, arms in groups.items()}
+            looks[arm] = style.INK, "-"  # which no other arm has, whatever panel it is in
+    stuck = _stuck(found)
+    ranges = {arm: (math.nan, math.nan) if arm in stuck else usable(scores, metric) for arm, scores in found.items()}
     rates = [rate for scores in found.values() for rate in scores.index]
     span = min(rates) / 1.5, max(rates) * 1.5
     with style.styled():
@@ -59,8 +84,8 @@ def draw(study: Study) -> list[style.Drawing]:
         axes = figure.subplots(len(groups), 2, squeeze=False, sharex=True, height_ratios=heights, width_ratios=(1.25, 1))
         for (left, right), (title, arms) in zip(axes, groups.items(), strict=True):
             for arm in arms:
-                _curve(left, found[arm], *looks[arm])
-            _bars(right, {arm: (found[arm], *usable(found[arm], metric), looks[arm][0]) for arm in arms})
+                _curve(left, found[arm], *looks[arm], ring=arm not in stuck)
+            _bars(right, {arm: (found[arm], *ranges[arm], looks[arm][0]) for arm in arms})
             left.set_title(f"{metric}, validation" + (f"   {title}" if title else ""))
             right.set_title("usable range")
             left.set(xscale="log", xlim=span)
@@ -69,31 +94,36 @@ def draw(study: Study) -> list[style.Drawing]:
         for ax in axes[-1]:
             ax.set_xlabel("learning rate")
     data = pd.DataFrame(
-        [(arm, rate, value, low <= rate <= high) for arm, scores in found.items() for low, high in [usable(scores, metric)] for rate, value in scores.items()],
+        [(arm, rate, value, ranges[arm][0] <= rate <= ranges[arm][1]) for arm, scores in found.items() for rate, value in scores.items()],
         columns=["arm", "lr", metric, "usable"],
     )
     seeds = {cell.seed for cell in study.runs if cell.purpose == "tune"}
     rule = "1 point" if metric.endswith("/error") else "10 %"
+    none = f" No rate trains an arm whose best is above {GAIN:g} of the worst score here." * bool(stuck)
     caption = (
         f"Left: mean over n = {len(seeds)} tuning seed{'s' * (len(seeds) != 1)}; a cross at the top is a rate at which a run diverged. "
         f"Right: the rates around the best (ring) that come within {rule} of it, and their ratio; "
-        f"an arrowhead stands at the grid's edge, where the range may go on. {sources(study)}"
+        f"an arrowhead stands at the grid's edge, where the range may go on.{none} {sources(study)}"
     )
     return [style.Drawing("sensitivity", "Sensitivity to the learning rate", caption, figure, data)]
 
 
-def _curve(ax: Axes, scores: pd.Series, colour: str, dash: object) -> None:
+def _curve(ax: Axes, scores: pd.Series, colour: str, dash: object, *, ring: bool) -> None:
     finite = scores[scores < math.inf]
     ax.plot(finite.index, finite, color=colour, linestyle=dash, marker="o", markersize=3)
     lost = scores.index[scores == math.inf]
     if len(lost):  # an empty line outside of the axes would upset the layout
         ax.plot(lost, [0.98] * len(lost), transform=ax.get_xaxis_transform(), color=colour, marker="x", markersize=5, linestyle="", clip_on=False)
-    ax.plot([finite.idxmin()], [finite.min()], marker="o", markersize=8, markerfacecolor="none", markeredgecolor=colour, linestyle="")
+    if ring:
+        ax.plot([finite.idxmin()], [finite.min()], marker="o", markersize=8, markerfacecolor="none", markeredgecolor=colour, linestyle="")
 
 
 def _bars(ax: Axes, ranges: dict[str, tuple[pd.Series, float, float, str]]) -> None:
     labels = []
     for place, (arm, (scores, low, high, colour)) in enumerate(ranges.items()):
+        if math.isnan(low):
+            labels.append(f"{arm}   no rate gains")
+            continue
         ax.plot([low, high], [place, place], color=colour, linewidth=6, alpha=0.55, marker="o", markersize=6)
         open_ = [(rate, marker) for rate, marker, edge in ((low, "<", scores.index[0]), (high, ">", scores.index[-1])) if rate == edge]
         for rate, marker in open_:

@@ -36,15 +36,15 @@ class ClaimRow:
 
 def claim_row(study: Study, claim: Claim) -> ClaimRow:
     """The row of a claim; one without paired runs is `not run`."""
-    verdict, slide = study.verdicts.get(claim), claim.slide or study.ablation.slide
+    verdict, slide, formula = study.verdicts.get(claim), claim.slide or study.ablation.slide, claim.effect.formula
     said = words.expectation(claim, verdict)
     if verdict is None:
         scales = [scale for scale in study.ablation.scales if claim in study.ablation.claims_at(scale)]
         note = "" if study.scale in scales else f"its arms run at scale {' and '.join(scales)}"
         return ClaimRow(claim, slide, "not run", style.SYMBOLS["not run"], said, expected=True, note=note)
-    row = ClaimRow(claim, slide, verdict.verdict, style.SYMBOLS[verdict.verdict], said, verdict.passes(claim), words.number(verdict.effect))
+    row = ClaimRow(claim, slide, verdict.verdict, style.SYMBOLS[verdict.verdict], said, verdict.passes(claim), words.effect(formula, verdict.effect))
     level = "range over the seeds" if verdict.method == "exact" else f"{100 * verdict.level:.3g}\u00a0%"
-    span, level = ("", "") if words.is_point(verdict) else (words.interval(*verdict.interval), level)
+    span, level = ("", "") if words.is_point(verdict) else (words.interval(formula, *verdict.interval), level)
     return dataclasses.replace(row, interval=span, level=level, p=words.p_value(verdict.p), n=verdict.n, note=verdict.note)
 
 
@@ -135,6 +135,13 @@ def grids(study: Study) -> list[Grid]:
     return [Grid(tuple(settings), tuple(rows)) for settings, rows in by_grid.values()]
 
 
+def warned(row: ClaimRow, grids: list[Grid]) -> ClaimRow:
+    """The row with a note on those of its arms whose tuning ended at the edge of its grid: a larger grid may move the verdict."""
+    needed = {arm for _, arm in row.claim.effect.needs}
+    arms = [tuned.arm for grid in grids for tuned in grid.rows if tuned.arm in needed and tuned.warning.startswith("edge")]
+    return dataclasses.replace(row, note="; ".join(filter(None, (row.note, f"⚠ tuned at the edge of the grid: {words.listing(arms)}" if arms else ""))))
+
+
 def plain_setting(setting: dict[str, Any]) -> dict[str, Any]:
     """A setting of plain values, ready for JSON."""
     return {name: plain(value) for name, value in setting.items()}
@@ -155,6 +162,8 @@ def _warning(settings: list[dict[str, Any]], chosen: int, scores: tuple[float | 
     if all(value is not None and math.isinf(value) for value in scores):
         return "every setting diverged"
     rates = sorted({setting["lr"] for setting in settings if "lr" in setting})
+    if len(set(scores)) == 1:
+        return ""  # any setting would have done
     if len(rates) < 2 or settings[chosen]["lr"] not in (rates[0], rates[-1]):
         return ""
     end = "largest" if settings[chosen]["lr"] == rates[-1] else "smallest"

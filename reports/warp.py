@@ -13,6 +13,7 @@ from dlgbench.reports.captions import sources
 from dlgbench.reports.study import Study
 
 COLUMNS = 4
+SPOT = 1e-6  # how far apart points may lie that fall on one
 
 
 def draw(study: Study) -> list[style.Drawing]:
@@ -31,7 +32,8 @@ def draw(study: Study) -> list[style.Drawing]:
             _net(ax, points, given)
             perfect = study.mean("perfect", arm)
             found = f"perfect in {perfect:.0%} of seeds" if not math.isnan(perfect) else f"test error {100 * study.mean('test/error', arm):.1f} %"
-            ax.set_title(f"{arm}\n{found}")
+            spot = all(np.ptp(values) <= SPOT * max(1.0, float(np.abs(values).max())) for values in points)
+            ax.set_title(f"{arm}\n{found}" + "\ndead: all on one point" * spot, loc="left")  # said here: three dimensions centre it
             tables.append(pd.DataFrame({"arm": arm, **{f"unit_{k}": values for k, values in enumerate(points)}, "class": given}))
     caption = (
         "A square grid of the input plane as the last hidden layer sees it, coloured by the class that each point is given; its two or three units are "

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from dlgbench.claim import Claim, Threshold, Verdict
+from dlgbench.claim import Claim, Verdict
 
 RAISED = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -18,7 +18,7 @@ def number(x: float, digits: int = 3) -> str:
         return "none"
     if math.isinf(x):
         return "∞" if x > 0 else "−∞"
-    text = f"{x:.{digits}g}" if abs(x) < 10**digits else f"{x:,.0f}"
+    text = f"{x:.{digits}g}" if abs(x) < 10**digits or abs(x) >= 1e9 else f"{x:,.0f}"
     mantissa, e, exponent = text.replace("-", "−").partition("e")
     if not e:
         return mantissa
@@ -31,14 +31,27 @@ def aligned(x: float) -> str:
     return f"{x:.3f}" if 0.001 <= x < 100 else number(x)
 
 
-def wanted(threshold: Threshold) -> str:
-    """A threshold in words, `at most 1 × 10⁻⁶`."""
-    return re.sub(r"-?[\d.]+(e[-+]?\d+)?", lambda found: number(float(found[0])), str(threshold))
+def _reader(formula: str) -> Callable[[float], str]:
+    """How figures of an effect are written: a log ratio as a factor, `× 2`, all others as they are."""
+    return (lambda x: f"×\u00a0{number(math.exp(x) if x < 700 else math.inf)}") if formula.startswith("ln ") else number
 
 
-def interval(low: float, high: float) -> str:
-    """An interval, `[0.015, 0.023]`."""
-    return f"[{number(low)}, {number(high)}]"
+def effect(formula: str, x: float) -> str:
+    """An effect by its formula: `0.019`, or, of a log ratio, the ratio, `× 1.25`."""
+    return "none" if math.isnan(x) else _reader(formula)(x)
+
+
+def wanted(claim: Claim) -> str:
+    """A claim's threshold in words, `at most 1 × 10⁻⁶`, `at least × 2`."""
+    threshold, write = claim.threshold, _reader(claim.effect.formula)
+    if threshold.kind == "within" and (threshold.low != -threshold.high or write is not number):
+        return f"within {write(threshold.low)} and {write(threshold.high)}"
+    return re.sub(r"-?[\d.]+(e[-+]?\d+)?", lambda found: write(float(found[0])), str(threshold))
+
+
+def interval(formula: str, low: float, high: float) -> str:
+    """An effect's interval, `[0.015, 0.023]`, `[× 1.1, × 1.4]`."""
+    return f"[{_reader(formula)(low)}, {_reader(formula)(high)}]"
 
 
 def p_value(p: float | None) -> str:

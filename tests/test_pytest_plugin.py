@@ -245,6 +245,7 @@ def summary(rows, scale):
             "threshold": "at least 1",
             "as_expected": expected,
             "figures": figures | {"verdict": word},
+            "outcome": "failed" if word == "refuted" and not expected else "passed",
         }
         for k, (word, expected) in enumerate(rows)
     ]
@@ -255,12 +256,12 @@ def summary(rows, scale):
 def test_the_tally_comes_last_and_a_long_table_shows_what_was_not_expected():
     rows = [("supported", True)] * 38 + [("inconclusive", False), ("refuted", False)]
     lines = summary(rows, "cpu")
-    assert lines[-1] == "40 claims: 38 supported, 1 refuted, 1 inconclusive; 2 not as expected"
+    assert lines[-1] == "40 claims: 38 supported, 1 refuted, 1 inconclusive; 2 not as expected, and 1 of them fails the session: a finding, nothing broke"
     assert sum("Claim " in line for line in lines) == 40
     lines = summary([("supported", True), *rows], "cpu")
     assert [found[0] for line in lines if (found := re.search(r"Claim \d+", line))] == ["Claim 39", "Claim 40"]
     assert "39 as expected are in the report and `dlgbench verdicts`" in lines
-    assert lines[-1] == "41 claims: 39 supported, 1 refuted, 1 inconclusive; 2 not as expected"
+    assert lines[-1] == "41 claims: 39 supported, 1 refuted, 1 inconclusive; 2 not as expected, and 1 of them fails the session: a finding, nothing broke"
     lines = summary([("supported", True)] * 41, "cpu")
     assert not any("Claim " in line for line in lines)
     assert lines[-1] == "41 claims: 41 supported, 0 refuted, 0 inconclusive; none not as expected"

@@ -21,7 +21,7 @@ LOSS, NESTEROV = "val/loss", "Nesterov 2004, theorem 2.1.14"
 ABLATION = Ablation(
     question="Can gradient descent always be made to converge on a convex function?",
     slide="Gradient Descent Minimization Method",
-    recipe=Recipe(model="function", model_args={"name": "quadratic", "start": (1.0, 1.0), "kappa": 16.0}, task="minimization", steps=700, evaluations=50),
+    recipe=Recipe(model="function", model_args={"name": "quadratic", "start": (1.0, 1.0), "kappa": 16.0}, task="minimization", steps=700, evaluations=700),
     arms={
         **{f"aL_{al}": {"lr": al / 16} | ({"steps": 300} if al == 2.1 else {}) for al in AL},
         "quartic_near": QUARTIC | {"model_args.start": (0.75,)},

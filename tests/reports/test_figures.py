@@ -7,15 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlgbench import Ablation, Claim, Recipe, Run, at_least, at_most, difference, value
+from dlgbench import Ablation, Claim, Recipe, Run, at_least, at_most, difference, log_ratio, value, within
 from dlgbench.ablation import named
 from dlgbench.reports import (
+    averages,
     boundaries,
     curves,
     depth,
     dropout,
     exemplars,
     fits,
+    forest,
     heatmap,
     ladders,
     layers,
@@ -86,7 +88,16 @@ def test_boundaries_hold_the_scores_of_the_first_seed_at_their_places(tmp_path):
     assert "training points" not in figure.caption
     line = figure.data[figure.data["arm"] == "line"]
     assert line["score"].to_numpy() == pytest.approx((line["x"] + 10 * line["y"]).to_numpy())
-    assert [ax.get_title(loc="left") for ax in figure.figure.axes] == ["line\ntest error 10.0 %", "flat\ntest error 10.0 %"]
+    assert [ax.get_title(loc="left") for ax in figure.figure.axes] == ["line\ntest error 10.0 %", "flat\ntest error 10.0 %\nall one class"]
+
+
+def test_boundaries_name_only_the_data_that_are_drawn(tmp_path):
+    def result(arm, seed):
+        return {"boundary/low": -2.0, "boundary/high": 2.0}, curve("boundary/score", [-1, 1, -1, 1]) if arm == "plane" and seed == 0 else []
+
+    of = study(MLP | {"data": "xor"}, {"plane": {}, "digits": {"data": "mnist5k"}}, result)
+    assert of.data == "xor, mnist5k"
+    assert "Data: xor. Scale" in drawn(boundaries, of, tmp_path)["boundaries"].caption
 
 
 def test_boundaries_show_the_training_points_that_were_recorded(tmp_path):
@@ -111,7 +122,14 @@ def test_warped_grids_of_two_and_three_units(tmp_path):
     three = figure.data[figure.data["arm"] == "three"]
     assert (three["unit_2"] == 3 * three["unit_0"]).all()
     assert figure.data.loc[figure.data["arm"] == "two", "unit_2"].isna().all()
-    assert figure.figure.axes[0].get_title(loc="left") == "two\nperfect in 20% of seeds"
+    assert [ax.get_title(loc="left") for ax in figure.figure.axes] == ["two\nperfect in 20% of seeds", "three\nperfect in 20% of seeds"]
+
+
+def test_a_warped_grid_on_one_spot_is_called_dead(tmp_path):
+    maps = [point for k in (0, 1) for point in curve(f"warp/unit_{k}", np.full(4, 0.5))] + curve("warp/class", np.zeros(4))
+    of = study(MLP | {"data": "xor"}, {"relu": {}}, lambda _, seed: ({"perfect": 0.0}, maps if seed == 0 else []))
+    (ax,) = drawn(warp, of, tmp_path)["warp"].figure.axes
+    assert ax.get_title(loc="left") == "relu\nperfect in 0% of seeds\ndead: all on one point"
 
 
 def test_paths_begin_at_the_start_and_a_runaway_is_cut_off(tmp_path):
@@ -126,6 +144,20 @@ def test_paths_begin_at_the_start_and_a_runaway_is_cut_off(tmp_path):
     (ax,) = figure.figure.axes
     assert max(map(abs, ax.get_xlim())) < 10
     assert {line.get_label(): len(line.get_xdata()) for line in ax.get_lines() if line.get_label().startswith("away")}.popitem()[1] == 3
+
+
+def test_a_path_that_comes_back_is_whole_and_twins_share_a_line(tmp_path):
+    tracks = {"straight": [(0.5, 0.5), (0.1, 0.2)], "swinging": [(1.5, -9.0), (1.0, 5.0), (0.1, 0.1)], "twin": [(1.5, -9.0), (1.0, 5.0), (0.1, 0.1 + 1e-7)]}
+
+    def result(arm, _seed):
+        return {"val/distance": 1.0}, [point for i in (0, 1) for point in curve(f"path/{i}", [track[i] for track in tracks[arm]])]
+
+    recipe = {"model": "function", "task": "minimization", "steps": 20, "model_args": {"kappa": 10.0, "start": (2.0, 1.0)}}
+    arms = {"straight": {}, "swinging": {"optimizer": "adam"}, "twin": {"optimizer": "rmsprop"}}
+    figure = drawn(paths, study(recipe, arms, result), tmp_path)["paths"]
+    lines = {line.get_label().split(", f =")[0]: line for line in figure.figure.axes[0].get_lines() if not line.get_label().startswith("_")}
+    assert {label: len(line.get_xdata()) for label, line in lines.items()} == {"straight": 3, "swinging, twin": 4}
+    assert set(figure.data["arm"]) == set(tracks)
 
 
 def test_functions_of_the_maps_are_the_models():
@@ -152,6 +184,37 @@ def test_the_usable_range_is_the_run_of_rates_around_the_best(tmp_path):
     drawn(sensitivity, study(MLP, many, lambda *_: ({}, []), tune={"lr": tuple(scores)}, tuned=lambda _, lr: min(scores[lr], 1.0)), tmp_path)
     small = study(MLP, {"a": {}}, lambda *_: ({}, []), tune={"lr": (0.1, 0.2)}, tuned=lambda *_: 0.1)
     assert sensitivity.draw(small) == []
+
+
+def test_an_arm_that_no_rate_trains_has_no_usable_range(tmp_path):
+    scores = {"dead": [0.9, 0.9, 0.9, 0.89, 0.9], "good": [0.9, 0.3, 0.1, 0.3, 0.9]}
+    rates_ = (0.01, 0.03, 0.1, 0.3, 1.0)
+
+    def figure(least):
+        of = study(
+            MLP,
+            {"dead": {}, "good": {"optimizer": "adam"}},
+            lambda *_: ({}, []),
+            tune={"lr": rates_},
+            tuned=lambda arm, lr: max(least, scores[arm][rates_.index(lr)]),
+        )
+        return drawn(sensitivity, of, tmp_path)["sensitivity"]
+
+    one = figure(0.0)
+    assert set(one.data.loc[one.data["usable"], "arm"]) == {"good"}
+    assert [label.get_text() for label in one.figure.axes[1].get_yticklabels()] == ["dead   no rate gains", "good   × 1"]
+    assert "No rate trains an arm whose best is above 0.75 of the worst" in one.caption
+    assert set((flat := figure(0.8)).data.loc[flat.data["usable"], "arm"]) == {"dead", "good"}  # where all are alike, there is nothing to compare with
+
+
+def test_the_arm_of_all_comparisons_is_in_every_panel_of_the_rates(tmp_path):
+    arms = {f"a{k}": {"batch_size": 10 + k} for k in range(9)}
+    claims = [Claim(f"{arm} helps", difference("test/error", arm, "a0"), at_least(0)) for arm in ("a1", "a7")]
+    of = study(MLP, arms, lambda *_: ({"test/error": 0.1}, []), claims, tune={"lr": (0.01, 0.03, 0.1, 0.3, 1.0)}, tuned=lambda _, lr: lr)
+    figure = drawn(sensitivity, of, tmp_path)["sensitivity"]
+    names = [[label.get_text().split()[0] for label in ax.get_yticklabels()] for ax in figure.figure.axes[1::2]]
+    assert names == [["a0", "a1", "a2", "a3", "a4", "a5"], ["a0", "a6", "a7", "a8"]]
+    assert {ax.get_lines()[0].get_color() for ax in figure.figure.axes[::2]} == {style.INK}
 
 
 def test_arms_that_are_rates_make_one_curve(tmp_path):
@@ -238,6 +301,15 @@ def test_pairs_that_differ_in_dropout_alone_share_a_panel(tmp_path):
     assert figure.data[figure.data["step"] == 2].set_index("arm")["mean"].to_dict() == pytest.approx({"none2": 0.2, "none3": 0.2, "drop2": 0.1, "drop3": 0.1})
 
 
+def test_the_axis_of_dropout_holds_the_bands(tmp_path):
+    arms = {f"{name}{d}": {"model_args.hidden": (8,) * d, "model_args.dropout": p} for d in (2, 3) for name, p in (("none", 0.0), ("drop", 0.5))}
+    of = study(MLP, arms, lambda arm, seed: ({}, curve("val/error", [0.9, 0.3, 0.2 + 0.04 * seed + 0.001 * arm.startswith("none"), *[0.2 + 0.04 * seed] * 3])))
+    figure = drawn(dropout, of, tmp_path)["dropout"]
+    late = figure.data[figure.data["step"] > 1]
+    low, high = figure.figure.axes[0].get_ylim()
+    assert low < late["low"].min() < late["high"].max() < high < 0.5
+
+
 def test_samples_stand_at_their_numbers(tmp_path):
     errors = (0.5, 0.4, 0.3, 0.25, 0.22, 0.2, 0.2)
     of = study(MLP, {"drop": {"model_args.dropout": 0.5}}, lambda *_: ({"averaging/once": 0.21}, curve("averaging/by_samples", errors)))
@@ -262,6 +334,8 @@ def test_layers_draw_any_curve_over_the_layers(tmp_path):
     assert set(found) == {"gradients", "dead_units", "hierarchy", "novel"}
     assert found["dead_units"].data["mean"].tolist() == [0.0, 0.5]  # a share of 0 stands on a linear axis
     assert "Before training." in found["gradients"].caption
+    of = study(MLP, {"flat": {}}, lambda *_: ({}, curve("weight_norms/by_layer", [1.0])))
+    assert layers.draw(of) == []  # one layer is no curve
 
 
 def test_fits_keep_the_points_in_sight(tmp_path):
@@ -346,3 +420,42 @@ def test_curves_of_other_tasks(tmp_path):
     history = [(name, step, 20.0 + step) for name in ("val/psnr", "val/mse", "train/loss") for step in (1, 2)]
     of = study(MLP | {"task": "image_to_image"}, {"a": {}, "b": {"lr": 0.2}}, lambda *_: ({"test/psnr": 20.0}, history), claims)
     assert set(drawn(curves, of, tmp_path)["curves"].data["metric"]) == {"val/psnr", "train/loss"}
+
+
+def test_what_is_wide_and_holds_0_has_a_symlog_axis(tmp_path):
+    assert averages.scaling([-0.3, 0.2, 1e-5, 0.1]) == {"value": "linear"}  # one that happens to be near 0
+    assert averages.scaling([0.0, math.nan, math.inf]) == {"value": "linear"}
+    assert averages.scaling([0.0, 1e-3, 1.0, 1e25]) == {"value": "symlog", "linthresh": 1e-3}
+    assert averages.scaling([1e-30, 1.0, 1.0, 1e25])["linthresh"] == 1e-8
+    ends = {"still": 0.0, "slow": 1e-6, "fast": 1e-3, "away": 5e25}
+    claims = [Claim(f"{arm} stops", value("val/loss", arm), at_most(1e-2)) for arm in ends]
+    of = study(
+        MLP,
+        {arm: {"lr": 0.1 * k} for k, arm in enumerate(ends, 1)},
+        lambda arm, _: ({"val/loss": ends[arm]}, curve("train/loss", [1, ends[arm]])),
+        claims,
+    )
+    (effects,) = drawn(forest, of, tmp_path)["effects"].figure.axes
+    assert effects.get_xscale() == "symlog"
+    assert 0 in effects.get_xticks()
+    assert len(effects.get_xticks()) < 10
+    near = [Claim("A/A", log_ratio("test/error", "a", "b"), within(0.7))]
+    twins = study(MLP, {"a": {}, "b": {"lr": 0.2}}, lambda arm, seed: ({"test/error": 0.1 + 1e-7 * seed * (arm == "a")}, []), near)
+    assert drawn(forest, twins, tmp_path)["effects"].figure.axes[0].get_xscale() == "linear"  # a logarithm already
+    figure = drawn(curves, of, tmp_path)["curves"]
+    assert figure.figure.axes[0].get_yscale() == "symlog"
+    assert "linear near 0 and logarithmic beyond" in figure.caption
+
+
+def test_panels_with_nothing_to_draw_are_left_out(tmp_path):
+    def result(arm, _):
+        return {"test/error": 0.1}, [*curve("val/error", [0.9, 0.2]), *curve("train/loss", [math.nan, 1.0 if arm < "a6" else math.nan])]
+
+    figure = drawn(curves, study(MLP, {f"a{k}": {"batch_size": 10 + k} for k in range(9)}, result), tmp_path)["curves"]
+    assert [ax.get_visible() for ax in figure.figure.axes] == [True, True, True, False]
+    assert figure.figure.axes[1].get_xlabel() == "optimizer step"
+    nothing = study(MLP, {"a": {}}, lambda *_: ({}, [*curve("val/error", [0.9, 0.2]), *curve("train/loss", [math.nan, math.nan])]))
+    assert len(drawn(curves, nothing, tmp_path)["curves"].figure.axes) == 1
+    claims = [Claim("It is small", value("test/error", "a"), at_most(0.2)), Claim("It is quick", value("val/error", "a"), at_most(0.2))]
+    lost = study(MLP, {"a": {}}, lambda *_: ({"test/error": 0.1, "val/error": math.nan}, []), claims)
+    assert [ax.get_title(loc="left") for ax in drawn(forest, lost, tmp_path)["effects"].figure.axes] == ["test/error"]
