@@ -99,7 +99,7 @@ def draw(study: Study) -> list[style.Drawing]:
     )
     seeds = {cell.seed for cell in study.runs if cell.purpose == "tune"}
     rule = "1 point" if metric.endswith("/error") else "10 %"
-    none = f" No rate trains an arm whose best is above {GAIN:g} of the worst score here." * bool(stuck)
+    none = f" No rate gains: the arm's best is above {GAIN:g} of the worst score here." * bool(stuck)
     caption = (
         f"Left: mean over n = {len(seeds)} tuning seed{'s' * (len(seeds) != 1)}; a cross at the top is a rate at which a run diverged. "
         f"Right: the rates around the best (ring) that come within {rule} of it, and their ratio; "

@@ -203,7 +203,7 @@ def test_an_arm_that_no_rate_trains_has_no_usable_range(tmp_path):
     one = figure(0.0)
     assert set(one.data.loc[one.data["usable"], "arm"]) == {"good"}
     assert [label.get_text() for label in one.figure.axes[1].get_yticklabels()] == ["dead   no rate gains", "good   × 1"]
-    assert "No rate trains an arm whose best is above 0.75 of the worst" in one.caption
+    assert "No rate gains: the arm's best is above 0.75 of the worst" in one.caption
     assert set((flat := figure(0.8)).data.loc[flat.data["usable"], "arm"]) == {"dead", "good"}  # where all are alike, there is nothing to compare with
 
 
