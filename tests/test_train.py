@@ -298,6 +298,7 @@ def test_gpu_without_cuda_is_one_message(monkeypatch):
 def test_ctrl_c_is_a_keyboard_interrupt_and_can_be_pressed_again():
     code = """
         import signal
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so would its children
         from dlgbench import Cell, Recipe
         from dlgbench.train import train
         recipe = Recipe(model="mlp", data="digits", steps=100_000, evaluations=1000)
