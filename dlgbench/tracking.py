@@ -221,7 +221,7 @@ class Store:
 
     def _stored(self, ablation: str, fingerprint: str, since: float) -> tuple[Run, bool] | None:
         with self._reaching():
-            assert self._client  # opened, and migrated if it is fresh
+            _ = self._client  # opened, and migrated if it is fresh
             runs = self._tagged("fingerprint", fingerprint, since)[::-1]
             own = [tags for _, tags in runs if tags[f"{TAG}ablation"] == ablation]
             if own:

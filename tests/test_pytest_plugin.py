@@ -94,7 +94,7 @@ def test_another_data_set_is_asked_what_suits_it_and_the_rest_is_told(tmp_path, 
     assert "7 passed" in done.stdout  # 2 rates and 5 seeds, of one of the three files
     assert "not asked on digits, which does not suit them:\n  many: data set digits: its pool of 1200 can't give train=2000 and val=200\n" in done.stdout
     assert "points" not in done.stdout
-    assert "many" not in call(tmp_path, "test_width.py", "--data", "digits", "-k", "test_cell and s0", *workers).stdout
+    assert "many" not in call(tmp_path, "--data", "digits", "-k", "test_width and test_cell and s0", *workers).stdout
     assert Store(f"sqlite:///{tmp_path}/mlflow.db", tmp_path).runs(load(tmp_path / "test_width.py").on("digits"), "cpu")
 
 
