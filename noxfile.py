@@ -21,10 +21,14 @@ def run(session: nox.Session, *command: str) -> None:
     if not stamp.exists() or stamp.read_text() != wanted:
         session.log(f"making the environment {ENVIRONMENT}: a few minutes, once")
         session.run(sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT), external=True)
-        groups = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "lint", "types")
+        groups = nox.project.dependency_groups(
+            nox.project.load_toml("pyproject.toml"), "lint", "types"
+        )
         session.run(PYTHON, "-m", "pip", "install", "-e", ".", *groups, external=True)
         stamp.write_text(wanted)
-    session.run(PYTHON, "-m", *command, external=True, interrupt_timeout=60, terminate_timeout=10)  # Ctrl-C: time to put things in order
+    session.run(
+        PYTHON, "-m", *command, external=True, interrupt_timeout=60, terminate_timeout=10
+    )  # Ctrl-C: time to put things in order
 
 
 @session
@@ -45,7 +49,18 @@ def smoke(session: nox.Session) -> None:
     """Runs every ablation for a few steps; its runs go into a store of its own, which is thrown away."""
     store = Path(session.create_tmp()).resolve() / "smoke.db"
     store.unlink(missing_ok=True)
-    run(session, "pytest", "ablations", "--scale", "smoke", "-n", WORKERS, "--tracking-uri", f"sqlite:///{store}", *session.posargs)
+    run(
+        session,
+        "pytest",
+        "ablations",
+        "--scale",
+        "smoke",
+        "-n",
+        WORKERS,
+        "--tracking-uri",
+        f"sqlite:///{store}",
+        *session.posargs,
+    )
 
 
 @session

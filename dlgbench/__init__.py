@@ -9,7 +9,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from dlgbench.ablation import Ablation, Cell, Run
-from dlgbench.claim import Claim, Effect, Verdict, at_least, at_most, contrast, difference, exactly, interaction, log_ratio, slope, value, within
+from dlgbench.claim import (
+    Claim,
+    Effect,
+    Verdict,
+    at_least,
+    at_most,
+    contrast,
+    difference,
+    exactly,
+    interaction,
+    log_ratio,
+    slope,
+    value,
+    within,
+)
 from dlgbench.errors import DlgbenchError
 from dlgbench.recipe import Recipe
 from dlgbench.scale import Scale
@@ -43,7 +57,11 @@ __all__ = [
     "value",
     "within",
 ]
-_LATER = {"create": "dlgbench.tasks", "create_model": "dlgbench.models", "register_model": "dlgbench.models"}
+_LATER = {
+    "create": "dlgbench.tasks",
+    "create_model": "dlgbench.models",
+    "register_model": "dlgbench.models",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -20,8 +20,16 @@ from dlgbench.recipe import Recipe, frozen
 from dlgbench.scale import SCALES, TUNING_SEED, Scale
 
 Purpose = Literal["tune", "evaluate"]
-IMAGES = ("mnist5k", "digits", "mnist", "fashion_mnist", "cifar10")  # sets of labelled images: a question asked on one can be asked on another
-FITTED = {"digits": {"data_args.val": 200, "data_args.shrink": 1}}  # what a set that stands in changes: digits are 8x8, and 1,200 without the test split
+IMAGES = (
+    "mnist5k",
+    "digits",
+    "mnist",
+    "fashion_mnist",
+    "cifar10",
+)  # sets of labelled images: a question asked on one can be asked on another
+FITTED = {
+    "digits": {"data_args.val": 200, "data_args.shrink": 1}
+}  # what a set that stands in changes: digits are 8x8, and 1,200 without the test split
 LEAST_SEEDS = 5  # fewer paired seeds than this carry no verdict on a training
 
 
@@ -53,8 +61,14 @@ class Cell:
     @property
     def id(self) -> str:
         """`dropout-s3` or `dropout-tune-lr=0.01-s1000`: the pytest id and the MLflow run's name."""
-        tried = "".join(f"-{name.rpartition('.')[2]}={value}" for name, value in (self.setting or {}).items())
-        return f"{self.arm}-tune{tried}-s{self.seed}" if self.purpose == "tune" else f"{self.arm}-s{self.seed}"
+        tried = "".join(
+            f"-{name.rpartition('.')[2]}={value}" for name, value in (self.setting or {}).items()
+        )
+        return (
+            f"{self.arm}-tune{tried}-s{self.seed}"
+            if self.purpose == "tune"
+            else f"{self.arm}-s{self.seed}"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +144,11 @@ class Ablation:
         at = self.at(scale)
         recipe = self.recipe.but(at.changes).but(self.arms[name])
         if self.data != recipe.data and self.data and recipe.data in IMAGES:
-            recipe = recipe.but(data=self.data).but(FITTED.get(self.data)).but(self.elsewhere.get(self.data))
+            recipe = (
+                recipe.but(data=self.data)
+                .but(FITTED.get(self.data))
+                .but(self.elsewhere.get(self.data))
+            )
         return recipe.but(at.cut) if recipe.steps else recipe
 
     def on(self, data: str) -> Ablation:
@@ -154,21 +172,35 @@ class Ablation:
     def claims_at(self, scale: str) -> tuple[Claim, ...]:
         """The claims that a scale's arms can answer."""
         arms = set(self.arms_at(scale))
-        return tuple(claim for claim in self.claims if all(arm in arms for _, arm in claim.effect.needs))
+        return tuple(
+            claim for claim in self.claims if all(arm in arms for _, arm in claim.effect.needs)
+        )
 
     def grid(self, arm: str, scale: str) -> list[dict[str, Any]]:
         """The settings that an arm tries: the product of its grid; empty for an arm that is not tuned."""
         if not self.arm(arm, scale).steps or not self.tune:
             return []
         grid = self.tune[arm] if _per_arm(self.tune) else self.tune
-        settings = [dict(zip(grid, point, strict=True)) for point in itertools.product(*grid.values())]
+        settings = [
+            dict(zip(grid, point, strict=True)) for point in itertools.product(*grid.values())
+        ]
         return settings[: self.at(scale).grid_points]
 
     def tuning(self, arm: str, scale: str) -> list[Cell]:
         """The cells that try an arm's grid, on tuning seeds."""
         at, recipe = self.at(scale), self.arm(arm, scale)
         return [
-            Cell(self.name, arm, TUNING_SEED + k, scale, recipe.but(setting), "tune", at.precision, setting, self.slide)
+            Cell(
+                self.name,
+                arm,
+                TUNING_SEED + k,
+                scale,
+                recipe.but(setting),
+                "tune",
+                at.precision,
+                setting,
+                self.slide,
+            )
             for setting in self.grid(arm, scale)
             for k in range(at.tuning_seeds)
         ]
@@ -176,7 +208,20 @@ class Ablation:
     def evaluation(self, arm: str, scale: str) -> list[Cell]:
         """The cells that evaluate an arm, on seeds that no tuning uses."""
         at = self.at(scale)
-        return [Cell(self.name, arm, seed, scale, self.arm(arm, scale), "evaluate", at.precision, None, self.slide) for seed in range(at.seeds)]
+        return [
+            Cell(
+                self.name,
+                arm,
+                seed,
+                scale,
+                self.arm(arm, scale),
+                "evaluate",
+                at.precision,
+                None,
+                self.slide,
+            )
+            for seed in range(at.seeds)
+        ]
 
     def cells(self, scale: str) -> list[Cell]:
         """Every cell, tuning first."""
@@ -196,7 +241,9 @@ def _check(ablation: Ablation) -> None:
     if not ablation.arms:
         raise DlgbenchError(f"{where}: at least one arm is wanted; none came")
     if set(ablation.scales) != {"cpu", "gpu"}:
-        raise DlgbenchError(f"{where}: scales must say what it takes at cpu and at gpu, and nothing else; {', '.join(ablation.scales) or 'none'} came")
+        raise DlgbenchError(
+            f"{where}: scales must say what it takes at cpu and at gpu, and nothing else; {', '.join(ablation.scales) or 'none'} came"
+        )
     for scale in ablation.scales:
         for arm in ablation.arms_at(scale):
             _check_arm(ablation, arm, scale, where)
@@ -204,8 +251,12 @@ def _check(ablation: Ablation) -> None:
     for data, changes in ablation.elsewhere.items():
         if data not in IMAGES:
             raise unknown("set of labelled images", data, IMAGES, f"{where}, elsewhere")
-        for clash in ((arm, name) for arm in ablation.arms for name in changes if name in ablation.arms[arm]):
-            raise DlgbenchError(f"{where}: arm {clash[0]!r} sets {clash[1]}, and elsewhere would set it again; leave it to one of them")
+        for clash in (
+            (arm, name) for arm in ablation.arms for name in changes if name in ablation.arms[arm]
+        ):
+            raise DlgbenchError(
+                f"{where}: arm {clash[0]!r} sets {clash[1]}, and elsewhere would set it again; leave it to one of them"
+            )
         if not ablation.data:
             ablation.on(data)  # which checks the arms there
     unique(ablation.claims, where)
@@ -223,31 +274,54 @@ def _check_arm(ablation: Ablation, arm: str, scale: str, where: str) -> None:
     except DlgbenchError as error:
         raise DlgbenchError(f"{where}: {error}") from None
     if recipe.data is not None and ablation.at(scale).seeds < LEAST_SEEDS:
-        raise DlgbenchError(f"{where}: a verdict on what chance has a hand in wants at least {LEAST_SEEDS} seeds; {ablation.at(scale).seeds} came")
+        raise DlgbenchError(
+            f"{where}: a verdict on what chance has a hand in wants at least {LEAST_SEEDS} seeds; {ablation.at(scale).seeds} came"
+        )
 
 
 def _check_tuning(ablation: Ablation, where: str) -> None:
     if not ablation.tune:
         return
-    grids = ablation.tune if _per_arm(ablation.tune) else dict.fromkeys(ablation.arms, ablation.tune)
+    grids = (
+        ablation.tune if _per_arm(ablation.tune) else dict.fromkeys(ablation.arms, ablation.tune)
+    )
     for arm in set(grids) - set(ablation.arms):
         raise unknown("arm", arm, ablation.arms, f"{where}, tune")
-    trained = {arm: scale for scale in ablation.scales for arm in ablation.arms_at(scale) if ablation.arm(arm, scale).steps}
+    trained = {
+        arm: scale
+        for scale in ablation.scales
+        for arm in ablation.arms_at(scale)
+        if ablation.arm(arm, scale).steps
+    }
     if set(trained) - set(grids):
-        raise DlgbenchError(f"{where}: tune gives {', '.join(sorted(set(trained) - set(grids)))} no grid, and others one; the budgets must be equal")
-    for clash in ((arm, name) for arm in trained for name in grids[arm] if name in ablation.arms[arm]):
-        raise DlgbenchError(f"{where}: arm {clash[0]!r} sets {clash[1]}, and its grid would set it again; leave it to one of them")
+        raise DlgbenchError(
+            f"{where}: tune gives {', '.join(sorted(set(trained) - set(grids)))} no grid, and others one; the budgets must be equal"
+        )
+    for clash in (
+        (arm, name) for arm in trained for name in grids[arm] if name in ablation.arms[arm]
+    ):
+        raise DlgbenchError(
+            f"{where}: arm {clash[0]!r} sets {clash[1]}, and its grid would set it again; leave it to one of them"
+        )
     for grid in grids.values():
         _check_grid(ablation.recipe, grid, f"{where}, tune")
     sizes = {arm: math.prod(len(points) for points in grids[arm].values()) for arm in trained}
     if len(set(sizes.values())) > 1:
-        raise DlgbenchError(f"{where}: every arm gets the same tuning budget; the grids have {json.dumps(sizes)} points")
+        raise DlgbenchError(
+            f"{where}: every arm gets the same tuning budget; the grids have {json.dumps(sizes)} points"
+        )
     recipes = [ablation.arm(arm, scale) for arm, scale in trained.items()]
-    validated = [metric for recipe in recipes for metric in recorded(recipe) if metric.startswith("val/")]
-    if all(metric.startswith("val/") for recipe in recipes for metric in recipe.target or ("none",)):
+    validated = [
+        metric for recipe in recipes for metric in recorded(recipe) if metric.startswith("val/")
+    ]
+    if all(
+        metric.startswith("val/") for recipe in recipes for metric in recipe.target or ("none",)
+    ):
         validated.append("steps_to_target")
     if ablation.select not in validated:
-        raise unknown("metric on the validation split", ablation.select, set(validated), f"{where}, select")
+        raise unknown(
+            "metric on the validation split", ablation.select, set(validated), f"{where}, select"
+        )
 
 
 def _check_grid(recipe: Recipe, grid: Mapping[str, Any], where: str) -> None:
@@ -287,7 +361,14 @@ def _tests(text: str, fixtures: str) -> bool:
 def find_root(start: Path) -> Path:
     """The nearest folder from `start` upwards that holds a pyproject.toml or ablations/, else the start: names, store and report hang on it."""
     start = start.resolve()
-    return next((folder for folder in (start, *start.parents) if (folder / "pyproject.toml").is_file() or (folder / "ablations").is_dir()), start)
+    return next(
+        (
+            folder
+            for folder in (start, *start.parents)
+            if (folder / "pyproject.toml").is_file() or (folder / "ablations").is_dir()
+        ),
+        start,
+    )
 
 
 def load(file: Path) -> Ablation:
@@ -311,7 +392,9 @@ def load(file: Path) -> Ablation:
     finally:
         sys.path.remove(str(file.parent.resolve()))
     if not isinstance(getattr(module, "ABLATION", None), Ablation):
-        raise DlgbenchError(f"{file}: an ablation file declares ABLATION = Ablation(...); none is there")
+        raise DlgbenchError(
+            f"{file}: an ablation file declares ABLATION = Ablation(...); none is there"
+        )
     return named(module.ABLATION, file)
 
 
@@ -319,7 +402,9 @@ def named(ablation: Ablation, file: Path) -> Ablation:
     """The ablation with its name: the file's place below `ablations/` (or below the root), without `test_`."""
     file = file.resolve()
     if ablation.claims and file.is_file() and not _tests(file.read_text(errors="replace"), "claim"):
-        raise DlgbenchError(f"{file} declares claims, and no test judges them; add: def test_claim(claim, judge): judge(claim)")
+        raise DlgbenchError(
+            f"{file} declares claims, and no test judges them; add: def test_claim(claim, judge): judge(claim)"
+        )
     place = file.relative_to(find_root(file.parent))
     parts = [part for part in place.with_suffix("").parts if part != "ablations"]
     parts[-1] = parts[-1].removeprefix("test_")
@@ -335,5 +420,7 @@ def discover(folder: Path) -> list[Ablation]:
     files = [folder] if folder.is_file() else sorted(folder.rglob("test_*.py"))
     files = [file for file in files if declares(file)]
     if not files:
-        raise DlgbenchError(f"no ablations below {folder}: a folder with test_*.py files that declare ABLATION is wanted; name one, or go to its repository")
+        raise DlgbenchError(
+            f"no ablations below {folder}: a folder with test_*.py files that declare ABLATION is wanted; name one, or go to its repository"
+        )
     return [load(file) for file in files]

@@ -32,7 +32,13 @@ from dlgbench.train import place, prepare, train
 ROUNDS = 7
 COMPARED = (("train", "bare"), ("lightning", "bare"), ("usual", "bare"), ("usual", "train"))
 RECIPE = Recipe(
-    model="mlp", model_args={"hidden": (128, 128)}, data="mnist5k", data_args={"train": 2000, "val": 1000}, batch_size=128, steps=400, evaluations=4
+    model="mlp",
+    model_args={"hidden": (128, 128)},
+    data="mnist5k",
+    data_args={"train": 2000, "val": 1000},
+    batch_size=128,
+    steps=400,
+    evaluations=4,
 )
 CELL = Cell("bench", "harness", 0, "cpu", RECIPE, "tune")
 
@@ -46,7 +52,12 @@ def harness() -> dict[str, Any]:
     Ratios are medians over rounds of one way's time over another's in the same round.
     """
     place(CELL)
-    ways: dict[str, Callable[[], float]] = {"bare": _bare, "train": _train, "lightning": _lightning, "usual": _usual}
+    ways: dict[str, Callable[[], float]] = {
+        "bare": _bare,
+        "train": _train,
+        "lightning": _lightning,
+        "usual": _usual,
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for way in ways.values():
@@ -54,8 +65,13 @@ def harness() -> dict[str, Any]:
         rounds = [{name: way() for name, way in ways.items()} for _ in range(ROUNDS)]
     return {
         "benchmark": "harness",
-        "seconds_per_step": {name: statistics.median(times[name] for times in rounds) for name in ways},
-        "ratios": {f"{a} / {b}": statistics.median(times[a] / times[b] for times in rounds) for a, b in COMPARED},
+        "seconds_per_step": {
+            name: statistics.median(times[name] for times in rounds) for name in ways
+        },
+        "ratios": {
+            f"{a} / {b}": statistics.median(times[a] / times[b] for times in rounds)
+            for a, b in COMPARED
+        },
         "rounds": ROUNDS,
         **provenance("cpu"),
     }
@@ -115,7 +131,10 @@ class _Minibatches:
         self.x, self.y = x, y
 
     def __iter__(self) -> Any:
-        return ((self.x[rows], self.y[rows]) for rows in torch.randperm(len(self.x)).split(RECIPE.batch_size))
+        return (
+            (self.x[rows], self.y[rows])
+            for rows in torch.randperm(len(self.x)).split(RECIPE.batch_size)
+        )
 
 
 def _fit(batches: Any, steps: int, **options: Any) -> float:
@@ -140,7 +159,13 @@ class _Pictures(Dataset[tuple[Tensor, int]]):
 
     def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
         self.x, self.y = x, y
-        self.transform = transforms.Compose([transforms.ToImage(), transforms.ToDtype(torch.float32, scale=True), transforms.Normalize((0.1307,), (0.3081,))])
+        self.transform = transforms.Compose(
+            [
+                transforms.ToImage(),
+                transforms.ToDtype(torch.float32, scale=True),
+                transforms.Normalize((0.1307,), (0.3081,)),
+            ]
+        )
 
     def __len__(self) -> int:
         return len(self.x)
@@ -180,7 +205,9 @@ def workers() -> dict[str, Any]:
         rounds.append({"one": seconds[1], "two": seconds[2], "ratio": seconds[2] / seconds[1]})
     return {
         "benchmark": "workers",
-        "seconds": {name: statistics.median(entry[name] for entry in rounds) for name in ("one", "two")},
+        "seconds": {
+            name: statistics.median(entry[name] for entry in rounds) for name in ("one", "two")
+        },
         "ratios": {"two / one": statistics.median(entry["ratio"] for entry in rounds)},
         "rounds": len(rounds),
         **provenance("cpu"),
@@ -193,7 +220,21 @@ def _session(workers: int) -> float:
         file.parent.mkdir()
         file.write_text(FILE)
         uri = f"sqlite:///{folder}/mlflow.db"
-        command = [sys.executable, "-m", "pytest", str(file), "-q", "--scale", "cpu", "-n", str(workers), "--tracking-uri", uri, "--rootdir", folder]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            str(file),
+            "-q",
+            "--scale",
+            "cpu",
+            "-n",
+            str(workers),
+            "--tracking-uri",
+            uri,
+            "--rootdir",
+            folder,
+        ]
         subprocess.run([*command, "-k", "a-s0"], check=True, cwd=folder, capture_output=True)
         start = time.perf_counter()
         subprocess.run([*command, "-k", "a-s0"], check=True, cwd=folder, capture_output=True)
@@ -208,7 +249,9 @@ def resnet50() -> dict[str, Any]:
     from torchvision.models import resnet50 as torchvision_resnet50
 
     networks = {"dlgbench": create_model("resnet50"), "torchvision": torchvision_resnet50()}
-    return _compared("resnet50", networks, torch.randn(8, 3, 224, 224), torch.randint(0, 1000, (8,)), steps=1)
+    return _compared(
+        "resnet50", networks, torch.randn(8, 3, 224, 224), torch.randint(0, 1000, (8,)), steps=1
+    )
 
 
 def batchnorm() -> dict[str, Any]:
@@ -218,13 +261,20 @@ def batchnorm() -> dict[str, Any]:
     """
     networks = {f"{g}{name}": create_model("mlp", input_shape=(1, 14, 14), hidden=(100,) * 3, activation=g, norm=norm)
                 for g in ("sigmoid", "relu") for name, norm in (("_bn", "batch"), ("", "none"))}  # fmt: skip
-    return _compared("batchnorm", networks, torch.randn(50, 1, 14, 14), torch.randint(0, 10, (50,)), steps=200)
+    return _compared(
+        "batchnorm", networks, torch.randn(50, 1, 14, 14), torch.randint(0, 10, (50,)), steps=200
+    )
 
 
-def _compared(benchmark: str, networks: dict[str, nn.Module], x: Tensor, y: Tensor, steps: int) -> dict[str, Any]:
+def _compared(
+    benchmark: str, networks: dict[str, nn.Module], x: Tensor, y: Tensor, steps: int
+) -> dict[str, Any]:
     """Seconds of a training step of each network, in rounds of `steps` steps each, to and fro; and of each pair, first over second, the ratio."""
     torch.set_num_threads(1)
-    rules = {name: torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9) for name, network in networks.items()}
+    rules = {
+        name: torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
+        for name, network in networks.items()
+    }
 
     def step(name: str) -> float:
         start = time.perf_counter()
@@ -241,20 +291,36 @@ def _compared(benchmark: str, networks: dict[str, nn.Module], x: Tensor, y: Tens
     measured = [{name: step(name) for name in orders[k % 2]} for k in range(ROUNDS)]
     return {
         "benchmark": benchmark,
-        "seconds_per_step": {name: statistics.median(times[name] for times in measured) for name in networks},
-        "ratios": {f"{a} / {b}": statistics.median(times[a] / times[b] for times in measured) for a, b in zip(*[iter(networks)] * 2, strict=True)},
+        "seconds_per_step": {
+            name: statistics.median(times[name] for times in measured) for name in networks
+        },
+        "ratios": {
+            f"{a} / {b}": statistics.median(times[a] / times[b] for times in measured)
+            for a, b in zip(*[iter(networks)] * 2, strict=True)
+        },
         "rounds": ROUNDS,
         **provenance("cpu"),
     }
 
 
-BENCHMARKS = {benchmark.__name__: benchmark for benchmark in (harness, workers, resnet50, batchnorm)}
+BENCHMARKS = {
+    benchmark.__name__: benchmark for benchmark in (harness, workers, resnet50, batchnorm)
+}
 
 
 def table(result: dict[str, Any]) -> str:
     """A benchmark's result for a terminal."""
     times = result.get("seconds_per_step")
-    lines = [f"{name:>18}  {1e3 * value:8.3f} ms a step" for name, value in times.items()] if times else []
+    lines = (
+        [f"{name:>18}  {1e3 * value:8.3f} ms a step" for name, value in times.items()]
+        if times
+        else []
+    )
     lines += [f"{name:>18}  {value:8.1f} s" for name, value in result.get("seconds", {}).items()]
     lines += [f"{name:>18}  {value:8.3f}" for name, value in result["ratios"].items()]
-    return "\n".join([*lines, f"median of {result['rounds']} interleaved rounds on {result['device']}, torch {result['version.torch']}"])
+    return "\n".join(
+        [
+            *lines,
+            f"median of {result['rounds']} interleaved rounds on {result['device']}, torch {result['version.torch']}",
+        ]
+    )

@@ -10,7 +10,9 @@ from typing import Literal
 
 from dlgbench.errors import DlgbenchError, unknown
 
-Bounds = tuple[float, float]  # what is known of a number: (x, x) when it was measured, (bound, inf) when censored
+Bounds = tuple[
+    float, float
+]  # what is known of a number: (x, x) when it was measured, (bound, inf) when censored
 Reader = Callable[[str, str], Bounds]  # (metric, arm) -> what is known of it, for one seed
 Expected = Literal["supported", "refuted", "inconclusive", "not supported"]
 EXPECTED: tuple[Expected, ...] = ("supported", "refuted", "inconclusive", "not supported")
@@ -50,18 +52,30 @@ def value(metric: str, arm: str) -> Effect:
 def difference(metric: str, arm: str, other: str) -> Effect:
     """The paired difference x_arm - x_other; for an error, how much better `other` is."""
     needs = ((metric, arm), (metric, other))
-    return Effect(f"{metric}: {arm} - {other}", needs, lambda read: _minus(read(metric, arm), read(metric, other)))
+    return Effect(
+        f"{metric}: {arm} - {other}",
+        needs,
+        lambda read: _minus(read(metric, arm), read(metric, other)),
+    )
 
 
 def contrast(metric: str, other: str, arm: str) -> Effect:
     """The difference x_metric - x_other of two metrics of the same runs: `contrast("averaging/once", "averaging/k50", "dropout")`."""
-    return Effect(f"{arm}: {metric} - {other}", ((metric, arm), (other, arm)), lambda read: _minus(read(metric, arm), read(other, arm)))
+    return Effect(
+        f"{arm}: {metric} - {other}",
+        ((metric, arm), (other, arm)),
+        lambda read: _minus(read(metric, arm), read(other, arm)),
+    )
 
 
 def log_ratio(metric: str, arm: str, other: str) -> Effect:
     """The paired log ratio ln(x_arm / x_other), for steps to a target, times and norms; at_least(math.log(2)) is twofold."""
     needs = ((metric, arm), (metric, other))
-    return Effect(f"ln {metric}: {arm} / {other}", needs, lambda read: _minus(_log(read(metric, arm)), _log(read(metric, other))))
+    return Effect(
+        f"ln {metric}: {arm} / {other}",
+        needs,
+        lambda read: _minus(_log(read(metric, arm)), _log(read(metric, other))),
+    )
 
 
 def interaction(metric: str, pair: tuple[str, str], other: tuple[str, str]) -> Effect:
@@ -71,14 +85,18 @@ def interaction(metric: str, pair: tuple[str, str], other: tuple[str, str]) -> E
     return Effect(
         f"{metric}: ({a} - {b}) - ({c} - {d})",
         needs,
-        lambda read: _minus(_minus(read(metric, a), read(metric, b)), _minus(read(metric, c), read(metric, d))),
+        lambda read: _minus(
+            _minus(read(metric, a), read(metric, b)), _minus(read(metric, c), read(metric, d))
+        ),
     )
 
 
 def slope(metric: str, at: Mapping[str, float]) -> Effect:
     """The least-squares slope of the metric over x, arm by arm: `slope("train/error", {"d20": 20, "d32": 32, "d56": 56})`."""
     if len(set(at.values())) < 2:
-        raise DlgbenchError(f"slope of {metric}: at least two different x are wanted; {dict(at)} came")
+        raise DlgbenchError(
+            f"slope of {metric}: at least two different x are wanted; {dict(at)} came"
+        )
     mean = sum(at.values()) / len(at)
     spread = sum((x - mean) ** 2 for x in at.values())
 
@@ -108,7 +126,11 @@ class Threshold:
             case "at_most":
                 return f"at most {self.high:g}"
             case "within":
-                return f"within {self.low:g} and {self.high:g}" if self.low != -self.high else f"within ±{self.high:g}"
+                return (
+                    f"within {self.low:g} and {self.high:g}"
+                    if self.low != -self.high
+                    else f"within ±{self.high:g}"
+                )
             case "exactly":
                 return f"exactly {self.low:g}"
 
@@ -126,7 +148,9 @@ def at_most(most: float) -> Threshold:
 def within(margin: float, around: float = 0.0) -> Threshold:
     """The effect is `around` give or take `margin`: equivalence, by two one-sided tests."""
     if margin <= 0:
-        raise DlgbenchError(f"within wants a margin above 0; {margin!r} came (for no margin at all, use exactly)")
+        raise DlgbenchError(
+            f"within wants a margin above 0; {margin!r} came (for no margin at all, use exactly)"
+        )
     return Threshold("within", around - margin, around + margin)
 
 
@@ -164,9 +188,13 @@ class Claim:
             raise DlgbenchError(f"claim: a statement is wanted; {self.statement!r} came")
         where = f"claim {self.statement!r}"
         if not isinstance(self.effect, Effect):
-            raise DlgbenchError(f"{where}: an effect is wanted (difference, contrast, log_ratio, interaction, slope, value); {self.effect!r} came")
+            raise DlgbenchError(
+                f"{where}: an effect is wanted (difference, contrast, log_ratio, interaction, slope, value); {self.effect!r} came"
+            )
         if not isinstance(self.threshold, Threshold):
-            raise DlgbenchError(f"{where}: a threshold is wanted (at_least, at_most, within, exactly); {self.threshold!r} came")
+            raise DlgbenchError(
+                f"{where}: a threshold is wanted (at_least, at_most, within, exactly); {self.threshold!r} came"
+            )
         if self.expect not in EXPECTED:
             raise unknown("verdict", self.expect, EXPECTED, where)
 
@@ -197,13 +225,20 @@ class Verdict:
     def line(self, claim: Claim) -> str:
         """The verdict in one line: `supported: test/error: none - dropout = 0.019 [0.015, 0.023], wanted at least 0.005 ...`."""
         p = "" if self.p is None else f", p = {self.p:.2g}"
-        interval = "" if self.method == "exact" else f" [{self.interval[0]:.4g}, {self.interval[1]:.4g}] ({self.level:.1%})"
+        interval = (
+            ""
+            if self.method == "exact"
+            else f" [{self.interval[0]:.4g}, {self.interval[1]:.4g}] ({self.level:.1%})"
+        )
         note = f"; {self.note}" if self.note else ""
         return f"{self.verdict}: {claim.effect.formula} = {self.effect:.4g}{interval}, wanted {claim.threshold}{p}, n = {self.n}{note}"
 
     def passes(self, claim: Claim) -> bool:
         """Whether the verdict is one that the declaration can live with."""
-        also = {"not supported": ("refuted", "inconclusive"), "inconclusive": ("inconclusive", "supported")}
+        also = {
+            "not supported": ("refuted", "inconclusive"),
+            "inconclusive": ("inconclusive", "supported"),
+        }
         return self.verdict in also.get(claim.expect, (claim.expect,))
 
 
@@ -212,5 +247,7 @@ def unique(claims: Sequence[Claim], where: str) -> None:
     seen: set[str] = set()
     for claim in claims:
         if claim.id in seen:
-            raise DlgbenchError(f"{where}: two claims are called {claim.statement!r}; each needs a statement of its own")
+            raise DlgbenchError(
+                f"{where}: two claims are called {claim.statement!r}; each needs a statement of its own"
+            )
         seen.add(claim.id)

@@ -58,7 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"dlgbench: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("dlgbench: interrupted; what is finished is stored, and the next call goes on from there", file=sys.stderr)
+        print(
+            "dlgbench: interrupted; what is finished is stored, and the next call goes on from there",
+            file=sys.stderr,
+        )
         return 130
     except BrokenPipeError:  # `dlgbench list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -67,32 +70,98 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("dlgbench", description="A lecture made executable: every claim a hypothesis, every hypothesis a verdict.")
+    parser = argparse.ArgumentParser(
+        "dlgbench",
+        description="A lecture made executable: every claim a hypothesis, every hypothesis a verdict.",
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name: str, command: Any, text: str, *, folder: bool = False, as_json: bool = False, store: bool = False) -> argparse.ArgumentParser:
+    def add(
+        name: str,
+        command: Any,
+        text: str,
+        *,
+        folder: bool = False,
+        as_json: bool = False,
+        store: bool = False,
+    ) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         sub.set_defaults(command=command)
         if folder:
-            sub.add_argument("folder", nargs="?", type=Path, help="folder or file of ablations (default: ablations/ of the repository, else here)")
+            sub.add_argument(
+                "folder",
+                nargs="?",
+                type=Path,
+                help="folder or file of ablations (default: ablations/ of the repository, else here)",
+            )
         if store:
-            sub.add_argument("--tracking-uri", metavar="URI", help="MLflow store (default: MLFLOW_TRACKING_URI, else mlflow.db in the repository)")
+            sub.add_argument(
+                "--tracking-uri",
+                metavar="URI",
+                help="MLflow store (default: MLFLOW_TRACKING_URI, else mlflow.db in the repository)",
+            )
         if as_json:
             sub.add_argument("--json", action="store_true", help="print JSON, for scripts")
         return sub
 
-    add("list", list_, "every claim with its slide, its file and its last verdict", folder=True, as_json=True, store=True)
-    runs = add("run", run, "run ablations with as many workers as suit the machine, then build the report")
+    add(
+        "list",
+        list_,
+        "every claim with its slide, its file and its last verdict",
+        folder=True,
+        as_json=True,
+        store=True,
+    )
+    runs = add(
+        "run", run, "run ablations with as many workers as suit the machine, then build the report"
+    )
     runs.epilog = "Every other option goes to pytest: dlgbench run -k dropout --scale cpu. Options of pytest: pytest --help, under dlgbench."
-    reports = add("report", report, "rebuild the figures and the page from the store alone, training nothing", folder=True, store=True)
-    reports.add_argument("--scale", choices=["cpu", "gpu"], help="which runs to show (default: gpu where an ablation has them, else cpu)")
-    reports.add_argument("--out", type=Path, metavar="DIR", help="where to (default: reports/build in the repository)")
-    reports.add_argument("--reference", type=Path, metavar="DIR", help="also write the verdicts as small JSON files there (and README.md's table)")
+    reports = add(
+        "report",
+        report,
+        "rebuild the figures and the page from the store alone, training nothing",
+        folder=True,
+        store=True,
+    )
+    reports.add_argument(
+        "--scale",
+        choices=["cpu", "gpu"],
+        help="which runs to show (default: gpu where an ablation has them, else cpu)",
+    )
+    reports.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where to (default: reports/build in the repository)",
+    )
+    reports.add_argument(
+        "--reference",
+        type=Path,
+        metavar="DIR",
+        help="also write the verdicts as small JSON files there (and README.md's table)",
+    )
     shown = add("ui", ui, "open MLflow on 127.0.0.1 over the store", store=True)
     shown.add_argument("--port", type=int, default=5000, help="port (default: 5000)")
-    add("models", models, "every architecture with family, year, paper, parameters, FLOPs, receptive field, and the test that proves it", as_json=True)
-    add("verdicts", verdicts, "every verdict in the store, with its figures", folder=True, as_json=True, store=True)
-    benchmarks = add("bench", bench, "measure what the harness and the networks cost, side by side in one run", as_json=True)
+    add(
+        "models",
+        models,
+        "every architecture with family, year, paper, parameters, FLOPs, receptive field, and the test that proves it",
+        as_json=True,
+    )
+    add(
+        "verdicts",
+        verdicts,
+        "every verdict in the store, with its figures",
+        folder=True,
+        as_json=True,
+        store=True,
+    )
+    benchmarks = add(
+        "bench",
+        bench,
+        "measure what the harness and the networks cost, side by side in one run",
+        as_json=True,
+    )
     benchmarks.add_argument(
         "what",
         choices=["harness", "workers", "resnet50", "batchnorm"],
@@ -118,8 +187,18 @@ def _rows(args: argparse.Namespace) -> list[dict[str, Any]]:
     for ablation in _ablations(args.folder):
         for claim in ablation.claims:
             found = last.get((ablation.name, claim.id), {})
-            row: dict[str, Any] = {"ablation": ablation.name, "file": ablation.file, "claim": claim.statement, "slide": claim.slide or ablation.slide}
-            row |= {"expect": claim.expect, "wanted": str(claim.threshold), "verdict": found.get("verdict"), "scale": found.get("scale")}
+            row: dict[str, Any] = {
+                "ablation": ablation.name,
+                "file": ablation.file,
+                "claim": claim.statement,
+                "slide": claim.slide or ablation.slide,
+            }
+            row |= {
+                "expect": claim.expect,
+                "wanted": str(claim.threshold),
+                "verdict": found.get("verdict"),
+                "scale": found.get("scale"),
+            }
             rows.append(row | {"figures": found.get("figures")})
     return rows
 
@@ -159,10 +238,24 @@ def list_(args: argparse.Namespace) -> int:
     """Every claim; imports neither torch nor mlflow."""
     rows = _rows(args)
     if args.json:
-        _print_json([{key: value for key, value in row.items() if key != "figures"} for row in rows])
+        _print_json(
+            [{key: value for key, value in row.items() if key != "figures"} for row in rows]
+        )
         return 0
-    table = [(row["file"], row["claim"], row["slide"], _colored(row["verdict"]), row["scale"] or "") for row in rows]
-    _print_table({"file": {"style": "dim"}, "claim": {"ratio": 2}, "slide": {}, "last verdict": {"no_wrap": True}, "scale": {}}, table)
+    table = [
+        (row["file"], row["claim"], row["slide"], _colored(row["verdict"]), row["scale"] or "")
+        for row in rows
+    ]
+    _print_table(
+        {
+            "file": {"style": "dim"},
+            "claim": {"ratio": 2},
+            "slide": {},
+            "last verdict": {"no_wrap": True},
+            "scale": {},
+        },
+        table,
+    )
     return 0
 
 
@@ -191,7 +284,23 @@ def verdicts(args: argparse.Namespace) -> int:
         )
         for row in rows
     ]
-    _print_table({name: {} for name in ("ablation", "claim", "effect", "interval", "wanted", "p (Holm)", "n", "verdict", "scale")}, table)
+    _print_table(
+        {
+            name: {}
+            for name in (
+                "ablation",
+                "claim",
+                "effect",
+                "interval",
+                "wanted",
+                "p (Holm)",
+                "n",
+                "verdict",
+                "scale",
+            )
+        },
+        table,
+    )
     return 0
 
 
@@ -199,10 +308,16 @@ def run(rest: Sequence[str]) -> int:
     """Pytest over the ablations with workers, then the report."""
     root = find_root(Path.cwd())
     values = {k + 1 for k, arg in enumerate(rest) if arg in VALUED}
-    given = [arg for k, arg in enumerate(rest) if k not in values and not arg.startswith("-") and Path(arg.partition("::")[0]).exists()]
+    given = [
+        arg
+        for k, arg in enumerate(rest)
+        if k not in values and not arg.startswith("-") and Path(arg.partition("::")[0]).exists()
+    ]
     command = [sys.executable, "-m", "pytest", *([] if given else [str(root / "ablations")]), *rest]
     if not given and not (root / "ablations").is_dir():
-        raise DlgbenchError(f"no folder ablations/ in {root}: go to the repository, or name a folder or file")
+        raise DlgbenchError(
+            f"no folder ablations/ in {root}: go to the repository, or name a folder or file"
+        )
     scale = _option(rest, "--scale") or "auto"
     if not any(arg.startswith(("-n", "--numprocesses", "--collect-only", "--co")) for arg in rest):
         command += ["-n", str(workers(scale))]
@@ -210,8 +325,18 @@ def run(rest: Sequence[str]) -> int:
     if scale == "smoke" or code not in (0, 1) or "--collect-only" in rest or "--co" in rest:
         return code
     uri = _option(rest, "--tracking-uri")
-    folder = Path(given[0].partition("::")[0]) if given and not (root / "ablations").is_dir() else None
-    report(argparse.Namespace(folder=folder, tracking_uri=uri, scale=scale if scale in ("cpu", "gpu") else None, out=None, reference=None))
+    folder = (
+        Path(given[0].partition("::")[0]) if given and not (root / "ablations").is_dir() else None
+    )
+    report(
+        argparse.Namespace(
+            folder=folder,
+            tracking_uri=uri,
+            scale=scale if scale in ("cpu", "gpu") else None,
+            out=None,
+            reference=None,
+        )
+    )
     return code
 
 
@@ -236,7 +361,9 @@ def _call(command: Sequence[str]) -> int:
 
 def workers(scale: str) -> int:
     """One for each core this process may use, each with one torch thread; on a GPU at most `MOST_GPU_WORKERS`."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     has_gpu = scale == "gpu" or (scale == "auto" and Path("/dev/nvidiactl").exists())
     return min(cores, MOST_GPU_WORKERS) if has_gpu else cores
 
@@ -247,7 +374,9 @@ def report(args: argparse.Namespace) -> int:
     from dlgbench.reports.build import build
 
     ablations, store = _ablations(args.folder), _store(args)
-    page = build(ablations, store, args.scale, args.out or find_root(Path.cwd()) / "reports" / "build")
+    page = build(
+        ablations, store, args.scale, args.out or find_root(Path.cwd()) / "reports" / "build"
+    )
     print(f"report: {page.resolve().as_uri()}")
     if args.reference:
         for scale in [args.scale] if args.scale else [name for name in SCALES if name != "smoke"]:
@@ -267,8 +396,20 @@ def ui(args: argparse.Namespace) -> int:
         return 0
     store.open()
     print(f"MLflow: http://127.0.0.1:{args.port} over {store.uri} (Ctrl-C ends it)", flush=True)
-    command = ["-m", "mlflow", "ui", "--backend-store-uri", store.uri, "--host", "127.0.0.1", "--port", str(args.port)]
-    return os.execv(sys.executable, [sys.executable, *command])  # MLflow in this process's place: a signal to it is a signal to MLflow
+    command = [
+        "-m",
+        "mlflow",
+        "ui",
+        "--backend-store-uri",
+        store.uri,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(args.port),
+    ]
+    return os.execv(
+        sys.executable, [sys.executable, *command]
+    )  # MLflow in this process's place: a signal to it is a signal to MLflow
 
 
 def models(args: argparse.Namespace) -> int:
@@ -289,8 +430,18 @@ def models(args: argparse.Namespace) -> int:
             network = m.build().eval()
         shape = tuple(m.default("input_shape"))
         seen = field(network, shape) if len(shape) == 3 else None
-        row: dict[str, Any] = {"name": m.name, "family": m.family, "year": m.year, "paper": m.paper, "task": m.task, "input_shape": shape}
-        row |= {"parameters": sum(p.numel() for p in network.parameters()), "flops": flops(Subject(network, shape))[0]["flops"]}
+        row: dict[str, Any] = {
+            "name": m.name,
+            "family": m.family,
+            "year": m.year,
+            "paper": m.paper,
+            "task": m.task,
+            "input_shape": shape,
+        }
+        row |= {
+            "parameters": sum(p.numel() for p in network.parameters()),
+            "flops": flops(Subject(network, shape))[0]["flops"],
+        }
         rows.append(row | {"receptive_field": None if seen is None else seen[0], "proof": m.proof})
     if args.json:
         _print_json(rows)
@@ -310,8 +461,19 @@ def models(args: argparse.Namespace) -> int:
         for row in rows
     ]
     right = {"justify": "right", "no_wrap": True}
-    columns = {"name": {"no_wrap": True}, "family": {}, "year": {}, "paper": {"ratio": 1}, "input": {"no_wrap": True}, "parameters": right}
-    _print_table(columns | {"FLOPs": right, "field": right, "proved by (tests/models/)": {"overflow": "fold"}}, table)
+    columns = {
+        "name": {"no_wrap": True},
+        "family": {},
+        "year": {},
+        "paper": {"ratio": 1},
+        "input": {"no_wrap": True},
+        "parameters": right,
+    }
+    _print_table(
+        columns
+        | {"FLOPs": right, "field": right, "proved by (tests/models/)": {"overflow": "fold"}},
+        table,
+    )
     return 0
 
 

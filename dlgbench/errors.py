@@ -14,4 +14,6 @@ def unknown(what: str, came: object, wanted: Iterable[str], where: str = "") -> 
     near = difflib.get_close_matches(str(came), names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     start = f"{where}: " if where else ""
-    return DlgbenchError(f"{start}no {what} is called {came!r}{hint} Known: {', '.join(names) or 'none'}.")
+    return DlgbenchError(
+        f"{start}no {what} is called {came!r}{hint} Known: {', '.join(names) or 'none'}."
+    )

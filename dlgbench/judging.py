@@ -24,7 +24,10 @@ def readings(runs: Mapping[Cell, Run]) -> dict[str, dict[int, dict[str, float]]]
     found: dict[str, dict[int, dict[str, float]]] = {}
     for cell, run in runs.items():
         if cell.purpose == "evaluate":
-            found.setdefault(cell.arm, {})[cell.seed] = {**run.summary, **({"diverged": 1.0} if run.status == "diverged" else {})}
+            found.setdefault(cell.arm, {})[cell.seed] = {
+                **run.summary,
+                **({"diverged": 1.0} if run.status == "diverged" else {}),
+            }
     return found
 
 

@@ -7,7 +7,10 @@ from dlgbench.recipe import Recipe
 
 TASKS = {  # what each task measures on a split beside its loss
     "classification": {"error": "share of the {split} split that is misclassified"},
-    "regression": {"mse": "mean squared error over the {split} split", "r2": "coefficient of determination on the {split} split"},
+    "regression": {
+        "mse": "mean squared error over the {split} split",
+        "r2": "coefficient of determination on the {split} split",
+    },
     "image_to_image": {
         "mse": "mean squared error per pixel and channel over the {split} split",
         "psnr": "peak signal-to-noise ratio on the {split} split, in dB, for images in [0, 1]",
@@ -18,10 +21,16 @@ TASKS = {  # what each task measures on a split beside its loss
     },
     "minimization": {"distance": "distance from the minimizer"},
 }
-SPLITS = {"train": ("training", "after training"), "val": ("validation", "after the last step"), "test": ("test", "read once after the last step")}
+SPLITS = {
+    "train": ("training", "after training"),
+    "val": ("validation", "after the last step"),
+    "test": ("test", "read once after the last step"),
+}
 SECONDS = {"seconds": "wall time of the optimizer steps and the evaluations between them"}
 ALWAYS = {"parameters": "number of trainable parameters"}
-TARGET = {"steps_to_target": "first evaluation at which the target was met, in steps; censored at the budget"}
+TARGET = {
+    "steps_to_target": "first evaluation at which the target was met, in steps; censored at the budget"
+}
 PROBES = {
     "gradients": {
         "gradient/first": "l2 norm of the loss gradient of the first layer's weight, before training",
@@ -46,13 +55,19 @@ PROBES = {
         "dead_units": "share of the hidden units that are 0 for every row of the probe batch, after training",
         "dead_units/worst": "the same of the layer with the most",
     },
-    "weight_norms": {"weight_norms/total": "l2 norm of all layers' weights, without biases and normalization, after training"},
-    "response_sd": {"response_sd": "standard deviation of a layer's response before activation and addition, mean over the hidden layers, after training"},
+    "weight_norms": {
+        "weight_norms/total": "l2 norm of all layers' weights, without biases and normalization, after training"
+    },
+    "response_sd": {
+        "response_sd": "standard deviation of a layer's response before activation and addition, mean over the hidden layers, after training"
+    },
     "gradient_noise": {
         "gradient_noise/slope": "slope of log SD of a minibatch's gradient on log of its size, from 8 to 128 rows, before training",
         "gradient_noise/sd_8": "SD of the gradient of a minibatch of 8 rows, before training",
     },
-    "flops": {"flops": "floating-point operations of one example's forward pass, two for a multiply-add; convolutions and matrix products alone"},
+    "flops": {
+        "flops": "floating-point operations of one example's forward pass, two for a multiply-add; convolutions and matrix products alone"
+    },
     "memory": {
         "memory/parameters": "bytes of the parameters",
         "memory/saved": "bytes that a training step keeps for its backward pass, beside the parameters, for each row of the batch",
@@ -79,7 +94,10 @@ PROBES = {
         "updates/weights": "l2 norm of all weights, after training",
         "updates/detour": "length of the weights' path, from evaluation to evaluation, over the distance of its ends: 1 is a straight line",
     },
-    "boundary": {"boundary/low": "left and lower edge of the square that is drawn", "boundary/high": "its right and upper edge"},
+    "boundary": {
+        "boundary/low": "left and lower edge of the square that is drawn",
+        "boundary/high": "its right and upper edge",
+    },
     "warp": {
         "warp/low": "left and lower edge of the square that is drawn",
         "warp/high": "its right and upper edge",
@@ -147,12 +165,23 @@ def trained(task: str) -> dict[str, str]:
     if task not in TASKS:
         raise unknown("task", task, TASKS)
     figures = {"loss": "mean loss over the {split} split"} | TASKS[task]
-    return {f"{split}/{name}": f"{text.format(split=word)}, {moment}" for split, (word, moment) in SPLITS.items() for name, text in figures.items()}
+    return {
+        f"{split}/{name}": f"{text.format(split=word)}, {moment}"
+        for split, (word, moment) in SPLITS.items()
+        for name, text in figures.items()
+    }
 
 
 def curves(task: str) -> tuple[str, ...]:
     """The metrics that a target may be set for: smaller is better, and they have a learning curve."""
-    return ("train/loss", *(name for name in trained(task) if name.startswith("val/") and name.endswith(SMALLER_IS_BETTER)))
+    return (
+        "train/loss",
+        *(
+            name
+            for name in trained(task)
+            if name.startswith("val/") and name.endswith(SMALLER_IS_BETTER)
+        ),
+    )
 
 
 def recorded(recipe: Recipe) -> dict[str, str]:

@@ -44,7 +44,11 @@ class Progress:
 
     def _expect(self, ids: list[str]) -> None:
         named = {item for item in ids if "::test_cell[" in item}
-        files = {file for file in {item.partition("::")[0] for item in named} if declares(self.config.rootpath / file)}
+        files = {
+            file
+            for file in {item.partition("::")[0] for item in named}
+            if declares(self.config.rootpath / file)
+        }
         self.cells = {item for item in named if item.partition("::")[0] in files}
         self.started = time.time()
 
@@ -69,7 +73,10 @@ class Progress:
             self._line(row["told"], "yellow")
         if "figures" in row:
             self.verdicts.append({**row, "outcome": report.outcome})
-            self._line(f"{row['ablation']}: {row['claim']}: {row['line']}", COLORS[row["figures"]["verdict"]])
+            self._line(
+                f"{row['ablation']}: {row['claim']}: {row['line']}",
+                COLORS[row["figures"]["verdict"]],
+            )
         elif report.nodeid in self.cells:
             self.done += 1
             self._progress()
@@ -77,7 +84,9 @@ class Progress:
     def _progress(self) -> None:
         last = self.done == len(self.cells)
         elapsed = time.time() - self.started
-        done = min(max(self.done, self.trained), len(self.cells))  # a claim, or a cell that needs its arm tuned, trains cells before their own turn
+        done = min(
+            max(self.done, self.trained), len(self.cells)
+        )  # a claim, or a cell that needs its arm tuned, trains cells before their own turn
         text = f"cells {done} of {len(self.cells)}, {self.trained} trained, {_span(elapsed)} gone"
         if elapsed > EVERY or last:
             text += f", about {_span(elapsed / done * (len(self.cells) - done))} left"
@@ -103,21 +112,36 @@ class Progress:
         if not self.cells and not self.verdicts and not left_out:
             return
         self.terminal.ensure_newline()
-        judged = bool(self.verdicts) and scale_of(self.config) != "smoke"  # there they are plumbing, and no verdicts
-        shown = [row for row in self.verdicts if not row["as_expected"]] if judged and len(self.verdicts) > MOST else self.verdicts
+        judged = (
+            bool(self.verdicts) and scale_of(self.config) != "smoke"
+        )  # there they are plumbing, and no verdicts
+        shown = (
+            [row for row in self.verdicts if not row["as_expected"]]
+            if judged and len(self.verdicts) > MOST
+            else self.verdicts
+        )
         if shown:
             self.terminal.write(self._table(shown))
         if len(shown) < len(self.verdicts):
-            self.terminal.write_line(f"{len(self.verdicts) - len(shown)} as expected are in the report and `dlgbench verdicts`")
+            self.terminal.write_line(
+                f"{len(self.verdicts) - len(shown)} as expected are in the report and `dlgbench verdicts`"
+            )
         if left_out:
-            self.terminal.write_line(f"not asked on {self.config.stash[SETTINGS]['data']}, which does not suit them:")
+            self.terminal.write_line(
+                f"not asked on {self.config.stash[SETTINGS]['data']}, which does not suit them:"
+            )
         for name, reason in sorted(left_out.items()):
             self.terminal.write_line(f"  {name.partition('@')[0]}: {reason}")
         uri = self.config.stash[SETTINGS]["uri"]
         if exitstatus == pytest.ExitCode.INTERRUPTED:
-            self.terminal.write_line("interrupted: what is finished is stored, and the same command goes on from there")
+            self.terminal.write_line(
+                "interrupted: what is finished is stored, and the same command goes on from there"
+            )
         if exitstatus != pytest.ExitCode.USAGE_ERROR:
-            self.terminal.write_line(f"runs and verdicts: {uri}" + ("" if uri.startswith("http") else " (dlgbench ui shows them)"))
+            self.terminal.write_line(
+                f"runs and verdicts: {uri}"
+                + ("" if uri.startswith("http") else " (dlgbench ui shows them)")
+            )
         if judged:
             self.terminal.write_line(_tally(self.verdicts), bold=True)
 
@@ -128,22 +152,55 @@ class Progress:
         from rich.table import Table
 
         scale = scale_of(self.config)
-        title = f"verdicts at scale {scale}" if scale != "smoke" else "smoke: plumbing only, these are no verdicts"
-        table = Table("verdict", "claim", "effect", "interval", "wanted", "n", title=title, title_justify="left", box=box.SIMPLE_HEAD)
+        title = (
+            f"verdicts at scale {scale}"
+            if scale != "smoke"
+            else "smoke: plumbing only, these are no verdicts"
+        )
+        table = Table(
+            "verdict",
+            "claim",
+            "effect",
+            "interval",
+            "wanted",
+            "n",
+            title=title,
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+        )
         table.columns[1].ratio, table.columns[1].overflow = 1, "fold"
         for ablation in sorted({row["ablation"] for row in rows}):
             table.add_row("", f"[bold]{ablation}[/]")
             for row in (row for row in rows if row["ablation"] == ablation):
                 figures = row["figures"]
                 expected = row["expect"] if row["expect"] != "not supported" else "refuted"
-                told = "" if figures["verdict"] == "supported" == expected else ", as expected" if row["as_expected"] else f" (expected {row['expect']})"
+                told = (
+                    ""
+                    if figures["verdict"] == "supported" == expected
+                    else ", as expected"
+                    if row["as_expected"]
+                    else f" (expected {row['expect']})"
+                )
                 style = COLORS[figures["verdict"]] if scale != "smoke" else "dim"
-                interval = "" if figures["method"] == "exact" else escape("[{:.3g}, {:.3g}]".format(*figures["interval"]))
+                interval = (
+                    ""
+                    if figures["method"] == "exact"
+                    else escape("[{:.3g}, {:.3g}]".format(*figures["interval"]))
+                )
                 verdict = f"[{style}]{SYMBOLS[figures['verdict']]} {figures['verdict']}[/]{told if scale != 'smoke' else ''}"
-                table.add_row(verdict, escape(row["claim"]), f"{figures['effect']:.3g}", interval, row["threshold"], str(figures["n"]))
+                table.add_row(
+                    verdict,
+                    escape(row["claim"]),
+                    f"{figures['effect']:.3g}",
+                    interval,
+                    row["threshold"],
+                    str(figures["n"]),
+                )
         terminal = self.terminal.isatty
         width = self.config.get_terminal_writer().fullwidth if terminal else 140
-        console = Console(width=width, force_terminal=terminal, color_system="standard" if terminal else None)
+        console = Console(
+            width=width, force_terminal=terminal, color_system="standard" if terminal else None
+        )
         with console.capture() as captured:
             console.print(table)
         return captured.get()
@@ -155,14 +212,24 @@ def _tally(rows: list[dict[str, Any]]) -> str:
     unexpected = sum(not row["as_expected"] for row in rows)
     counted = ", ".join(f"{words[word]} {word}" for word in SYMBOLS)
     failed = sum(row["outcome"] == "failed" for row in rows)
-    found = f", and {failed} of them fail{'s' * (failed == 1)} the session: a finding, nothing broke" if failed else ""
+    found = (
+        f", and {failed} of them fail{'s' * (failed == 1)} the session: a finding, nothing broke"
+        if failed
+        else ""
+    )
     return f"{len(rows)} claim{'s' * (len(rows) != 1)}: {counted}; {unexpected or 'none'} not as expected{found}"
 
 
 def _span(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    return (
+        f"{hours} h {minutes} min"
+        if hours
+        else f"{minutes} min {seconds} s"
+        if minutes
+        else f"{seconds} s"
+    )
 
 
 def _row(report: pytest.TestReport) -> dict[str, Any]:

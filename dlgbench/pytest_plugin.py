@@ -32,10 +32,27 @@ LEFT_OUT = pytest.StashKey[dict[str, str]]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of `pytest ablations`."""
     group = parser.getgroup("dlgbench", "dlgbench: ablations")
-    group.addoption("--scale", choices=[*SCALES, "auto"], default="auto", help="how much to run: smoke (plumbing), cpu, gpu; default: gpu with CUDA, else cpu")
-    group.addoption("--data", choices=IMAGES, help="ask on these images instead of an ablation's own: does the claim replicate?")
-    group.addoption("--tracking-uri", metavar="URI", help="MLflow store (default: MLFLOW_TRACKING_URI, else mlflow.db in the root folder)")
-    group.addoption("--data-root", metavar="DIR", help="where data sets lie (default: DLGBENCH_DATA, else ~/.cache/dlgbench)")
+    group.addoption(
+        "--scale",
+        choices=[*SCALES, "auto"],
+        default="auto",
+        help="how much to run: smoke (plumbing), cpu, gpu; default: gpu with CUDA, else cpu",
+    )
+    group.addoption(
+        "--data",
+        choices=IMAGES,
+        help="ask on these images instead of an ablation's own: does the claim replicate?",
+    )
+    group.addoption(
+        "--tracking-uri",
+        metavar="URI",
+        help="MLflow store (default: MLFLOW_TRACKING_URI, else mlflow.db in the root folder)",
+    )
+    group.addoption(
+        "--data-root",
+        metavar="DIR",
+        help="where data sets lie (default: DLGBENCH_DATA, else ~/.cache/dlgbench)",
+    )
     group.addoption("--rerun", action="store_true", help="train every cell again, finished or not")
 
 
@@ -120,8 +137,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     scale = scale_of(config)
     asked_again = {param[0].name: param[0] for item in items if (param := _param(item))}
     images = {name for name, ablation in asked_again.items() if _changed(ablation, scale)}
-    why = {} if config.getoption("collectonly") else {name: reason for name in sorted(images) if (reason := _why_not(asked_again[name], scale))}
-    left = {item for item in items if (param := _param(item)) and (param[0].name not in images or param[0].name in why)}
+    why = (
+        {}
+        if config.getoption("collectonly")
+        else {
+            name: reason
+            for name in sorted(images)
+            if (reason := _why_not(asked_again[name], scale))
+        }
+    )
+    left = {
+        item
+        for item in items
+        if (param := _param(item)) and (param[0].name not in images or param[0].name in why)
+    }
     config.hook.pytest_deselected(items=list(left))
     items[:] = [item for item in items if item not in left]
     config.stash[LEFT_OUT] = why
@@ -154,36 +183,52 @@ def _why_not(ablation: Ablation, scale: str) -> str:
 def _changed(ablation: Ablation, scale: str) -> list[str]:
     """The arms that other images stand in for: those that are trained on images, and not on these."""
     own = dataclasses.replace(ablation, data="")
-    return [arm for arm in ablation.arms_at(scale) if ablation.arm(arm, scale) != own.arm(arm, scale)]
+    return [
+        arm for arm in ablation.arms_at(scale) if ablation.arm(arm, scale) != own.arm(arm, scale)
+    ]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """xdist: a worker tells what it left out."""
-    node.config.stash.setdefault(LEFT_OUT, {}).update(getattr(node, "workeroutput", {}).get("dlgbench", {}))
+    node.config.stash.setdefault(LEFT_OUT, {}).update(
+        getattr(node, "workeroutput", {}).get("dlgbench", {})
+    )
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """An ablation that makes no sense, or can't be read, is one message, not a traceback."""
     report = yield
     raised = getattr(getattr(report, "call", None), "excinfo", None)
     file = Path(str(getattr(collector, "path", "")))
     if raised is None or not file.is_file() or not declares(file):
         return report
-    error = raised.value.__cause__ if isinstance(raised.value, pytest.Collector.CollectError) else raised.value
+    error = (
+        raised.value.__cause__
+        if isinstance(raised.value, pytest.Collector.CollectError)
+        else raised.value
+    )
     if isinstance(error, DlgbenchError):
         report.longrepr = str(error)
     elif isinstance(error, (TypeError, SyntaxError, NameError, ImportError)):
         lines = [entry.lineno + 1 for entry in raised.traceback if Path(entry.path) == file]
-        report.longrepr = f"{file}{f', line {lines[-1]}' if lines else ''}: {type(error).__name__}: {error}"
+        report.longrepr = (
+            f"{file}{f', line {lines[-1]}' if lines else ''}: {type(error).__name__}: {error}"
+        )
     return report
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Without xdist, this session is the one that runs the tests."""
     found = {param[0].name: param[0] for item in session.items if (param := _param(item))}
-    if found and not hasattr(session.config, "workerinput") and not session.config.getoption("collectonly"):
+    if (
+        found
+        and not hasattr(session.config, "workerinput")
+        and not session.config.getoption("collectonly")
+    ):
         preflight(session.config, list(found.values()))
 
 
@@ -221,7 +266,9 @@ def preflight(config: pytest.Config, ablations: list[Ablation]) -> None:
     try:
         store.open()
         if pushed := store.push_spool():
-            config.get_terminal_writer().line(f"dlgbench: {pushed} spooled runs sent to {store.uri}")
+            config.get_terminal_writer().line(
+                f"dlgbench: {pushed} spooled runs sent to {store.uri}"
+            )
         for ablation in ablations:
             name = f"{ablation.name}: "
             for recipe in {ablation.arm(arm, scale) for arm in ablation.arms_at(scale)}:
@@ -276,7 +323,12 @@ def judge(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) ->
             "expect": claim.expect,
             "threshold": str(claim.threshold),
         }
-        row |= {"as_expected": verdict.passes(claim), "figures": dataclasses.asdict(verdict), "trained": _runner.trained - before, "told": _runner.told()}
+        row |= {
+            "as_expected": verdict.passes(claim),
+            "figures": dataclasses.asdict(verdict),
+            "trained": _runner.trained - before,
+            "told": _runner.told(),
+        }
         record_property("dlgbench", row)
         settle(claim, verdict, scale)
         return verdict

@@ -40,7 +40,9 @@ def frozen(value: Any) -> Any:
         return tuple(frozen(item) for item in value)
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    raise DlgbenchError(f"a recipe holds numbers, strings, lists and dicts; {value!r} is a {type(value).__name__}")
+    raise DlgbenchError(
+        f"a recipe holds numbers, strings, lists and dicts; {value!r} is a {type(value).__name__}"
+    )
 
 
 def plain(value: Any) -> Any:
@@ -101,9 +103,13 @@ class Recipe:
             object.__setattr__(self, field.name, frozen(getattr(self, field.name)))
         for name, wanted, fits in CHECKS:
             if not fits(getattr(self, name)):
-                raise DlgbenchError(f"recipe: {name} must be {wanted}; {plain(getattr(self, name))!r} came")
+                raise DlgbenchError(
+                    f"recipe: {name} must be {wanted}; {plain(getattr(self, name))!r} came"
+                )
         if self.steps and self.data is None and self.task != "minimization":
-            raise DlgbenchError(f"recipe: {self.steps} steps of training need data; name a data set or set steps=0")
+            raise DlgbenchError(
+                f"recipe: {self.steps} steps of training need data; name a data set or set steps=0"
+            )
 
     def but(self, changes: Mapping[str, Any] | None = None, **more: Any) -> Recipe:
         """A copy with `changes` made; a dotted name reaches inside: `recipe.but({"model_args.dropout": 0.5}, lr=0.1)`."""
@@ -117,7 +123,9 @@ class Recipe:
             elif isinstance(fields[name], dict):
                 fields[name] = {**fields[name], inner: value}
             else:
-                raise DlgbenchError(f"recipe: {path!r} reaches into {name}, which is {fields[name]!r} and holds no names")
+                raise DlgbenchError(
+                    f"recipe: {path!r} reaches into {name}, which is {fields[name]!r} and holds no names"
+                )
         return Recipe(**fields)
 
     def to_dict(self) -> dict[str, Any]:
@@ -141,7 +149,11 @@ class Recipe:
         """Dotted names to values, for MLflow's params and for tables: `{"model_args.dropout": 0.5, "lr": 0.1, ...}`."""
         flat = {}
         for name, value in self.to_dict().items():
-            inner = {f"{name}.{key}": item for key, item in value.items()} if isinstance(value, dict) else {name: value}
+            inner = (
+                {f"{name}.{key}": item for key, item in value.items()}
+                if isinstance(value, dict)
+                else {name: value}
+            )
             flat.update(inner)
         return flat
 
@@ -155,17 +167,27 @@ def _number(wanted: str, fits: Callable[[float], bool]) -> tuple[str, Callable[[
 
 
 _name = ("a name", lambda v: isinstance(v, str) and bool(v))
-_names = ("a tuple of names", lambda v: isinstance(v, tuple) and all(isinstance(item, str) for item in v))
+_names = (
+    "a tuple of names",
+    lambda v: isinstance(v, tuple) and all(isinstance(item, str) for item in v),
+)
 _mapping = ("a dict", lambda v: isinstance(v, Mapping))
 
 CHECKS: list[tuple[str, str, Callable[[Any], bool]]] = [
     *((name, *_name) for name in ("model", "task", "optimizer", "schedule")),
-    *((name, "a name or None", lambda v: v is None or isinstance(v, str)) for name in ("data", "loss", "init")),
+    *(
+        (name, "a name or None", lambda v: v is None or isinstance(v, str))
+        for name in ("data", "loss", "init")
+    ),
     *((name, *_mapping) for name in ("model_args", "data_args", "optimizer_args", "target")),
     *((name, *_names) for name in ("probes", "identity")),
     ("lr", *_number("a number above 0", lambda v: 0 < v < float("inf"))),
     ("weight_decay", *_number("a number of at least 0", lambda v: 0 <= v < float("inf"))),
-    ("max_norm", "a number above 0 or None", lambda v: v is None or (isinstance(v, (int, float)) and v > 0)),
+    (
+        "max_norm",
+        "a number above 0 or None",
+        lambda v: v is None or (isinstance(v, (int, float)) and v > 0),
+    ),
     ("batch_size", *_whole(1)),
     ("steps", *_whole(0)),
     ("evaluations", *_whole(1)),

@@ -74,7 +74,9 @@ class Runner:
         try:
             yield
         except DlgbenchError as error:
-            self._told.append(f"{error}. Runs are kept in {self.store.spool}; the next call sends them.")
+            self._told.append(
+                f"{error}. Runs are kept in {self.store.spool}; the next call sends them."
+            )
 
     def told(self) -> str:
         """What the user must know since the last call; "" for nothing."""
@@ -92,7 +94,11 @@ class Runner:
     def run(self, ablation: Ablation, cell: Cell) -> Run:
         """The run of one cell of the ablation, tuned first where its arm is tuned."""
         if cell.purpose == "evaluate":
-            cell = next(ready for ready in self.resolve(ablation, cell.arm, cell.scale) if ready.seed == cell.seed)
+            cell = next(
+                ready
+                for ready in self.resolve(ablation, cell.arm, cell.scale)
+                if ready.seed == cell.seed
+            )
         return self.pull([cell])[0]
 
     def judge(self, ablation: Ablation, scale: str) -> dict[Claim, Verdict]:
@@ -103,7 +109,12 @@ class Runner:
 
     def _judge(self, ablation: Ablation, scale: str) -> dict[Claim, Verdict]:
         arms = {arm for claim in ablation.claims_at(scale) for _, arm in claim.effect.needs}
-        cells = [cell for arm in ablation.arms_at(scale) if arm in arms for cell in self.resolve(ablation, arm, scale)]
+        cells = [
+            cell
+            for arm in ablation.arms_at(scale)
+            if arm in arms
+            for cell in self.resolve(ablation, arm, scale)
+        ]
         verdicts = judge_runs(ablation, scale, dict(zip(cells, self.pull(cells), strict=True)))
         if scale != "smoke":  # smoke's are plumbing
             with self._telling():

@@ -42,23 +42,39 @@ class Scale:
         object.__setattr__(self, "cut", frozen(self.cut))
         for name in ("seeds", "tuning_seeds"):
             if type(getattr(self, name)) is not int or not 1 <= getattr(self, name) < TUNING_SEED:
-                raise DlgbenchError(f"scale {self.name}: {name} must be a whole number from 1 to {TUNING_SEED - 1}; {getattr(self, name)!r} came")
+                raise DlgbenchError(
+                    f"scale {self.name}: {name} must be a whole number from 1 to {TUNING_SEED - 1}; {getattr(self, name)!r} came"
+                )
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS, f"scale {self.name}")
 
     def but(self, settings: Mapping[str, Any]) -> Scale:
         """A copy as an ablation declares it: `{"seeds": 5, "steps": 300}` sets the scale's own fields and the recipe's."""
         own = {name for name in ("seeds", "tuning_seeds", "precision", "arms") if name in settings}
-        changes = {**self.changes, **{name: value for name, value in settings.items() if name not in own}}
+        changes = {
+            **self.changes,
+            **{name: value for name, value in settings.items() if name not in own},
+        }
         return dataclasses.replace(self, changes=changes, **{name: settings[name] for name in own})
 
     def smoke(self) -> Scale:
         """Cut down to a few seconds: it shows that everything runs, and nothing else."""
-        return dataclasses.replace(SCALES["smoke"], seeds=min(SCALES["smoke"].seeds, self.seeds), changes=self.changes, arms=self.arms)
+        return dataclasses.replace(
+            SCALES["smoke"],
+            seeds=min(SCALES["smoke"].seeds, self.seeds),
+            changes=self.changes,
+            arms=self.arms,
+        )
 
 
 SCALES = {
-    "smoke": Scale("smoke", seeds=2, tuning_seeds=1, grid_points=1, cut={"steps": 4, "evaluations": 1, "data_args.train": 200, "data_args.val": 100}),
+    "smoke": Scale(
+        "smoke",
+        seeds=2,
+        tuning_seeds=1,
+        grid_points=1,
+        cut={"steps": 4, "evaluations": 1, "data_args.train": 200, "data_args.val": 100},
+    ),
     "cpu": Scale("cpu"),
     "gpu": Scale("gpu", precision="tf32"),
 }

@@ -24,14 +24,25 @@ def tagged(file: Path, key: str, value: str, since: int = 0) -> list[tuple[str, 
 def has_tag(file: Path, key: str, value: str) -> bool:
     """Whether any run has the tag with this value."""
     with _reading(file) as connection:
-        return connection.execute("SELECT 1 FROM tags WHERE key = ? AND value = ? LIMIT 1", (key, value)).fetchone() is not None
+        return (
+            connection.execute(
+                "SELECT 1 FROM tags WHERE key = ? AND value = ? LIMIT 1", (key, value)
+            ).fetchone()
+            is not None
+        )
 
 
 def histories(file: Path, runs: Sequence[str]) -> dict[str, list[tuple[str, int, float]]]:
     """(metric, step, value) of each run, by its id, in the order in which they were logged, from the table `metrics`."""
     query = "SELECT key, step, value, is_nan FROM metrics WHERE run_uuid = ? ORDER BY key, timestamp, step"
     with _reading(file) as connection:
-        return {run: [(name, step, math.nan if is_nan else value) for name, step, value, is_nan in connection.execute(query, (run,))] for run in runs}
+        return {
+            run: [
+                (name, step, math.nan if is_nan else value)
+                for name, step, value, is_nan in connection.execute(query, (run,))
+            ]
+            for run in runs
+        }
 
 
 def _reading(file: Path) -> contextlib.closing[sqlite3.Connection]:

@@ -12,7 +12,9 @@ from dlgbench.claim import Bounds, Claim, Reader, Threshold, Verdict
 from dlgbench.metrics import LARGER_IS_BETTER, SMALLER_IS_BETTER
 
 ALPHA = 0.05  # the error rate that the claims of one ablation share
-Readings = Mapping[str, Mapping[int, Mapping[str, float]]]  # arm -> seed -> summary; a diverged run has the key "diverged"
+Readings = Mapping[
+    str, Mapping[int, Mapping[str, float]]
+]  # arm -> seed -> summary; a diverged run has the key "diverged"
 
 
 def known(summary: Mapping[str, float], metric: str) -> Bounds:
@@ -21,7 +23,11 @@ def known(summary: Mapping[str, float], metric: str) -> Bounds:
     A diverged run has the worst rank, (inf, inf) where smaller is better, (-inf, -inf) where larger is, and is unknown, (-inf, inf), otherwise.
     """
     if metric in summary:
-        return (-math.inf, math.inf) if math.isnan(summary[metric]) else (summary[metric], summary[metric])
+        return (
+            (-math.inf, math.inf)
+            if math.isnan(summary[metric])
+            else (summary[metric], summary[metric])
+        )
     if f"{metric}/censored_at" in summary:
         return summary[f"{metric}/censored_at"], math.inf
     if "diverged" in summary and metric.endswith(SMALLER_IS_BETTER):
@@ -78,7 +84,11 @@ def median_p(effects: Sequence[Bounds], bound: float) -> float:
     """Two-sided p of the sign test of H0: the median is `bound`, in the worst case of what the bounds leave open."""
     n = len(effects)
     above, below = sum(low > bound for low, _ in effects), sum(high < bound for _, high in effects)
-    return min(1.0, float(stats.binomtest(max(above, below), n, 0.5).pvalue)) if max(above, below) > n / 2 else 1.0
+    return (
+        min(1.0, float(stats.binomtest(max(above, below), n, 0.5).pvalue))
+        if max(above, below) > n / 2
+        else 1.0
+    )
 
 
 def holm(p_values: Sequence[float], alpha: float = ALPHA) -> tuple[list[float], list[float]]:
@@ -111,7 +121,10 @@ def judge(claims: Sequence[Claim], readings: Readings, seeds: int) -> list[Verdi
     tested = [i for i, claim in enumerate(claims) if not _is_exact(claim, found[i], seeds)]
     adjusted, levels = holm([_p(found[i], claims[i].threshold) for i in tested])
     by_index = {i: (p, level) for i, p, level in zip(tested, adjusted, levels, strict=True)}
-    return [_verdict(claim, found[i], seeds, *by_index.get(i, (None, 0.0))) for i, claim in enumerate(claims)]
+    return [
+        _verdict(claim, found[i], seeds, *by_index.get(i, (None, 0.0)))
+        for i, claim in enumerate(claims)
+    ]
 
 
 def _is_exact(claim: Claim, found: Sequence[Bounds], seeds: int) -> bool:
@@ -128,20 +141,38 @@ def _p(found: Sequence[Bounds], threshold: Threshold) -> float:
         return 1.0
     ends = [end for end in (threshold.low, threshold.high) if math.isfinite(end)]
     measured = _measured(found)
-    p = max(t_p([low for low, _ in found], end) if measured else median_p(found, end) for end in ends)
+    p = max(
+        t_p([low for low, _ in found], end) if measured else median_p(found, end) for end in ends
+    )
     return p / 2 if threshold.kind == "within" else p
 
 
-def _verdict(claim: Claim, found: Sequence[Bounds], seeds: int, p: float | None, alpha: float) -> Verdict:
+def _verdict(
+    claim: Claim, found: Sequence[Bounds], seeds: int, p: float | None, alpha: float
+) -> Verdict:
     threshold, n = claim.threshold, len(found)
     middles = tuple(map(_middle, found))
     if n < seeds:
         note = f"{n} of {seeds} seeds have run"
-        return Verdict("inconclusive", float(np.mean(middles)) if n else math.nan, (-math.inf, math.inf), 1 - ALPHA, None, n, middles, "none", note)
+        return Verdict(
+            "inconclusive",
+            float(np.mean(middles)) if n else math.nan,
+            (-math.inf, math.inf),
+            1 - ALPHA,
+            None,
+            n,
+            middles,
+            "none",
+            note,
+        )
     level = 1 - (2 * alpha if threshold.kind == "within" else alpha)
     if p is None:
         interval, method = (min(middles), max(middles)), "exact"
-        effect = max(middles, key=lambda number: abs(number - threshold.low)) if threshold.kind == "exactly" else middles[0]  # the worst seed
+        effect = (
+            max(middles, key=lambda number: abs(number - threshold.low))
+            if threshold.kind == "exactly"
+            else middles[0]
+        )  # the worst seed
     elif _measured(found):
         interval, method, effect = t_interval(middles, level), "paired t", float(np.mean(middles))
     else:
@@ -154,8 +185,22 @@ def _verdict(claim: Claim, found: Sequence[Bounds], seeds: int, p: float | None,
     if p is not None and p > ALPHA:  # an end that lies on the threshold excludes nothing
         inside = outside = False
     open_ = sum(low != high or not math.isfinite(low) for low, high in found)
-    note = f"{open_} of {n} seeds with a diverged or censored run: the interval is the median's, from ranks" if open_ else ""
-    return Verdict("supported" if inside else "refuted" if outside else "inconclusive", effect, interval, level, p, n, middles, method, note)
+    note = (
+        f"{open_} of {n} seeds with a diverged or censored run: the interval is the median's, from ranks"
+        if open_
+        else ""
+    )
+    return Verdict(
+        "supported" if inside else "refuted" if outside else "inconclusive",
+        effect,
+        interval,
+        level,
+        p,
+        n,
+        middles,
+        method,
+        note,
+    )
 
 
 def _middle(bounds: Bounds) -> float:

@@ -15,7 +15,12 @@ def isolated(device: torch.device) -> AbstractContextManager[None]:
 
 def stream_seed(seed: int, name: str, replicate: int = 0) -> int:
     """63 bits from SHA-256 of seed, name and replicate."""
-    return int.from_bytes(hashlib.sha256(f"dlgbench/{seed}/{name}/{replicate}".encode()).digest()[:8], "big") >> 1
+    return (
+        int.from_bytes(
+            hashlib.sha256(f"dlgbench/{seed}/{name}/{replicate}".encode()).digest()[:8], "big"
+        )
+        >> 1
+    )
 
 
 def stream(seed: int, name: str, replicate: int = 0) -> torch.Generator:

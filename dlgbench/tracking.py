@@ -31,7 +31,18 @@ from dlgbench.recipe import plain
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = ["ablation", "scale", "arm", "seed", "purpose", "setting", "status", "metric", "step", "value"]
+COLUMNS = [
+    "ablation",
+    "scale",
+    "arm",
+    "seed",
+    "purpose",
+    "setting",
+    "status",
+    "metric",
+    "step",
+    "value",
+]
 ABOUT = ("device", "git", "started", "wall", "engine")
 TAG = "dlgbench."
 BATCH = 900  # metrics in a call: MLflow takes 1,000 things, of which up to 100 are params
@@ -47,18 +58,27 @@ class Store:
 
     def __init__(self, uri: str, root: Path) -> None:
         self.uri, self.root = uri, root
-        self._state = root / ".dlgbench" / hashlib.sha256(uri.encode()).hexdigest()[:12]  # what waits for one store never goes to another
+        self._state = (
+            root / ".dlgbench" / hashlib.sha256(uri.encode()).hexdigest()[:12]
+        )  # what waits for one store never goes to another
         self._experiments: dict[str, str] = {}
         self._client_: Any = None
 
     @property
     def _file(self) -> Path | None:
         """The file of a SQLite store, which can be asked directly."""
-        return Path(self.uri.removeprefix("sqlite:///")) if self.uri.startswith("sqlite:///") else None
+        return (
+            Path(self.uri.removeprefix("sqlite:///")) if self.uri.startswith("sqlite:///") else None
+        )
 
     def _lacks(self, fingerprint: str) -> bool:
         """Whether no run can have the fingerprint: quickly said of a SQLite store that was opened, and of no other."""
-        return self._client_ is not None and self._file is not None and self._file.exists() and not sqlite.has_tag(self._file, f"{TAG}fingerprint", fingerprint)
+        return (
+            self._client_ is not None
+            and self._file is not None
+            and self._file.exists()
+            and not sqlite.has_tag(self._file, f"{TAG}fingerprint", fingerprint)
+        )
 
     @functools.cached_property
     def spool(self) -> Path:
@@ -108,19 +128,31 @@ class Store:
         except (DlgbenchError, TypeError, AttributeError, NameError, KeyError, AssertionError):
             raise  # a user's mistake, or one of ours: the store is in reach
         except Exception as error:  # noqa: BLE001  (MLflow, SQLAlchemy, requests and the OS each raise their own)
-            reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
-            raise DlgbenchError(f"the tracking store {self.uri} is out of reach: {reason}") from None
+            reason = (
+                str(error).strip().splitlines()[0][:120]
+                if str(error).strip()
+                else type(error).__name__
+            )
+            raise DlgbenchError(
+                f"the tracking store {self.uri} is out of reach: {reason}"
+            ) from None
 
     def _experiment(self, ablation: str) -> str:
         if ablation not in self._experiments:
             with FileLock(self.locks / "experiment.lock"):
                 found = self._client.get_experiment_by_name(ablation)
-                self._experiments[ablation] = found.experiment_id if found else self._create(ablation)
+                self._experiments[ablation] = (
+                    found.experiment_id if found else self._create(ablation)
+                )
         return self._experiments[ablation]
 
     def _create(self, ablation: str) -> str:
-        beside = (self.root / "mlruns" / ablation).as_uri() if self.uri.startswith("sqlite:") else None  # not in the caller's folder
-        tags = {"mlflow.experimentKind": "custom_model_development"}  # else the UI opens as one for language models
+        beside = (
+            (self.root / "mlruns" / ablation).as_uri() if self.uri.startswith("sqlite:") else None
+        )  # not in the caller's folder
+        tags = {
+            "mlflow.experimentKind": "custom_model_development"
+        }  # else the UI opens as one for language models
         return str(self._client.create_experiment(ablation, artifact_location=beside, tags=tags))
 
     # runs ---------------------------------------------------------------------------------------------------------------
@@ -131,7 +163,12 @@ class Store:
         Raises:
             DlgbenchError: where the store is out of reach; the run is then kept in the spool.
         """
-        record = {"cell": _cell_dict(cell), "fingerprint": fingerprint, "run": dataclasses.asdict(run), "ended": time.time()}
+        record = {
+            "cell": _cell_dict(cell),
+            "fingerprint": fingerprint,
+            "run": dataclasses.asdict(run),
+            "ended": time.time(),
+        }
         file = self.spool / f"{cell.ablation.replace('/', '.')}-{fingerprint}.json"
         draft = file.with_suffix(f".{os.getpid()}.draft")
         try:
@@ -142,7 +179,9 @@ class Store:
             try:
                 self._push(record)
             except DlgbenchError as error:
-                raise DlgbenchError(f"{error}; and {self.spool} can't be written ({full}): the run of {cell.ablation} {cell.id} is lost") from None
+                raise DlgbenchError(
+                    f"{error}; and {self.spool} can't be written ({full}): the run of {cell.ablation} {cell.id} is lost"
+                ) from None
         else:
             self._send(file)
 
@@ -174,19 +213,35 @@ class Store:
         with self._reaching(), FileLock(self.locks / "push.lock"):
             experiment = self._experiment(cell["ablation"])
             which = f"tags.`{TAG}fingerprint` = '{record['fingerprint']}'"
-            for old in [] if self._lacks(record["fingerprint"]) else self._client.search_runs([experiment], which):
+            for old in (
+                []
+                if self._lacks(record["fingerprint"])
+                else self._client.search_runs([experiment], which)
+            ):
                 if old.info.status != "FINISHED":
                     self._client.delete_run(old.info.run_id)  # what a kill left half written
                 elif old.info.end_time == end:
                     return
             tags, points = _tags_and_points(record)
-            start = end - int(1000 * float(run["provenance"].get("wall", 0)))  # of a run that another ablation made too: its duration, not its hour
+            start = end - int(
+                1000 * float(run["provenance"].get("wall", 0))
+            )  # of a run that another ablation made too: its duration, not its hour
             self._write(experiment, tags, cell["params"], points, start, end)
 
-    def _write(self, experiment: str, tags: Mapping[str, str], params: Mapping[str, Any], points: list[Any], start: int, end: int) -> str:
+    def _write(
+        self,
+        experiment: str,
+        tags: Mapping[str, str],
+        params: Mapping[str, Any],
+        points: list[Any],
+        start: int,
+        end: int,
+    ) -> str:
         from mlflow.entities import Metric, Param
 
-        run = self._client.create_run(experiment, start_time=start, tags=dict(tags), run_name=tags["mlflow.runName"])
+        run = self._client.create_run(
+            experiment, start_time=start, tags=dict(tags), run_name=tags["mlflow.runName"]
+        )
         told = [Param(name, str(value)[:6000]) for name, value in params.items()]
         metrics = [Metric(name, float(value), end, int(step)) for name, step, value in points]
         self._client.log_batch(run.info.run_id, metrics[:BATCH], told)
@@ -213,7 +268,9 @@ class Store:
 
     def _kept(self, files: Iterable[Path], ablation: str, since: float) -> tuple[Run, bool] | None:
         for file in files:
-            with contextlib.suppress(OSError, ValueError):  # sent meanwhile, or cut off by a full disk: then it counts for nothing
+            with contextlib.suppress(
+                OSError, ValueError
+            ):  # sent meanwhile, or cut off by a full disk: then it counts for nothing
                 record = json.loads(file.read_text())
                 if record["ended"] >= since:
                     return _run(record["run"]), record["cell"]["ablation"] == ablation
@@ -226,55 +283,100 @@ class Store:
             own = [tags for _, tags in runs if tags[f"{TAG}ablation"] == ablation]
             if own:
                 return _read(own[0]), True
-            return (_read(runs[0][1], self._histories([runs[0][0]])[runs[0][0]]), False) if runs else None
+            return (
+                (_read(runs[0][1], self._histories([runs[0][0]])[runs[0][0]]), False)
+                if runs
+                else None
+            )
 
-    def _tagged(self, name: str, value: str, since: float = 0.0) -> list[tuple[str, Mapping[str, str]]]:
+    def _tagged(
+        self, name: str, value: str, since: float = 0.0
+    ) -> list[tuple[str, Mapping[str, str]]]:
         """(id, tags) of the finished runs with a tag of ours that ended at or after `since`, the oldest first; a SQLite store is asked directly."""
         start = int(1000 * since)
         if self._file and self._file.exists():
             return list(sqlite.tagged(self._file, f"{TAG}{name}", value, start))
         everywhere = [found.experiment_id for found in self._client.search_experiments()]
         which = f"tags.`{TAG}{name}` = '{value}' and attributes.status = 'FINISHED' and attributes.end_time >= {start}"
-        return [(run.info.run_id, run.data.tags) for run in self._search(everywhere, which, "attributes.end_time ASC")]
+        return [
+            (run.info.run_id, run.data.tags)
+            for run in self._search(everywhere, which, "attributes.end_time ASC")
+        ]
 
     def runs(self, ablation: Ablation, scale: str, history: bool = False) -> dict[Cell, Run]:
         """The newest finished run of each cell that the ablation declares now; with `history`, the evaluations' learning curves and pictures too.
 
         A run of an older recipe, precision or engine is not among them: what is paired was computed alike.
         """
-        declared = {(cell.arm, str(cell.seed), cell.purpose, _setting(cell)): cell for cell in ablation.cells(scale)}
+        declared = {
+            (cell.arm, str(cell.seed), cell.purpose, _setting(cell)): cell
+            for cell in ablation.cells(scale)
+        }
         with self._reaching():
             found = self._client.get_experiment_by_name(ablation.name)
             which = f"tags.`{TAG}kind` = 'cell' and tags.`{TAG}scale` = '{scale}' and attributes.status = 'FINISHED'"
             newest: dict[Cell, tuple[str, Mapping[str, str]]] = {}  # id and tags
-            for run in self._search([found.experiment_id], which, "attributes.end_time ASC") if found else ():
+            for run in (
+                self._search([found.experiment_id], which, "attributes.end_time ASC")
+                if found
+                else ()
+            ):
                 tags = run.data.tags
-                arm, seed, purpose, setting = (tags[f"{TAG}{name}"] for name in ("arm", "seed", "purpose", "setting"))
+                arm, seed, purpose, setting = (
+                    tags[f"{TAG}{name}"] for name in ("arm", "seed", "purpose", "setting")
+                )
                 cell = declared.get((arm, seed, purpose, setting if purpose == "tune" else "null"))
                 if cell is None:
                     continue
                 if purpose == "evaluate" and setting != "null":
                     cell = cell.chosen(json.loads(setting))
-                if (cell.recipe.to_json(), cell.precision) == (tags[f"{TAG}recipe"], tags[f"{TAG}precision"]):
-                    newest = {old: kept for old, kept in newest.items() if (old.arm, old.seed, old.purpose) != (arm, int(seed), "evaluate")}
+                if (cell.recipe.to_json(), cell.precision) == (
+                    tags[f"{TAG}recipe"],
+                    tags[f"{TAG}precision"],
+                ):
+                    newest = {
+                        old: kept
+                        for old, kept in newest.items()
+                        if (old.arm, old.seed, old.purpose) != (arm, int(seed), "evaluate")
+                    }
                     newest.pop(cell, None)  # so that the last is the newest of all
                     newest[cell] = run.info.run_id, tags
             engine = next((tags.get(f"{TAG}engine") for _, tags in reversed(newest.values())), None)
-            kept = {cell: (run, tags) for cell, (run, tags) in newest.items() if tags.get(f"{TAG}engine") == engine}
-            drawn = self._histories([run for cell, (run, _) in kept.items() if cell.purpose == "evaluate"] if history else [])
+            kept = {
+                cell: (run, tags)
+                for cell, (run, tags) in newest.items()
+                if tags.get(f"{TAG}engine") == engine
+            }
+            drawn = self._histories(
+                [run for cell, (run, _) in kept.items() if cell.purpose == "evaluate"]
+                if history
+                else []
+            )
             return {cell: _read(tags, drawn.get(run, ())) for cell, (run, tags) in kept.items()}
 
     def _histories(self, runs: list[str]) -> dict[str, list[tuple[str, int, float]]]:
         """(metric, step, value) of each run, by its id. MLflow has a call per metric and run; a SQLite store is asked once for all."""
         if runs and self._file:
             return sqlite.histories(self._file, runs)
-        history, names = self._client.get_metric_history, {run: self._client.get_run(run).data.metrics for run in runs}
-        return {run: [(name, point.step, point.value) for name in names[run] for point in history(run, name)] for run in runs}
+        history, names = (
+            self._client.get_metric_history,
+            {run: self._client.get_run(run).data.metrics for run in runs},
+        )
+        return {
+            run: [
+                (name, point.step, point.value)
+                for name in names[run]
+                for point in history(run, name)
+            ]
+            for run in runs
+        }
 
     def _search(self, experiments: list[str], which: str, order: str) -> Iterator[Any]:
         token = None
         while True:
-            page = self._client.search_runs(experiments, which, order_by=[order], page_token=token, max_results=1000)
+            page = self._client.search_runs(
+                experiments, which, order_by=[order], page_token=token, max_results=1000
+            )
             yield from page
             token = page.token
             if not token:
@@ -289,15 +391,21 @@ class Store:
             DlgbenchError: where the store is out of reach.
         """
         content = json.dumps(dataclasses.asdict(verdict))
-        digest = hashlib.sha256(f"{scale}\n{claim.id}\n{claim.threshold}\n{content}".encode()).hexdigest()[:32]
+        digest = hashlib.sha256(
+            f"{scale}\n{claim.id}\n{claim.threshold}\n{content}".encode()
+        ).hexdigest()[:32]
         with self._reaching(), FileLock(self.locks / "push.lock"):
             experiment = self._experiment(ablation.name)
             which = f"tags.`{TAG}kind` = 'verdict' and tags.`{TAG}scale` = '{scale}' and tags.`{TAG}claim` = '{claim.id}'"
-            last = self._client.search_runs([experiment], which, order_by=["attributes.end_time DESC"], max_results=1)
+            last = self._client.search_runs(
+                [experiment], which, order_by=["attributes.end_time DESC"], max_results=1
+            )
             if last and last[0].data.tags.get(f"{TAG}digest") == digest:
                 return
             now = int(1000 * time.time())
-            self._client.set_experiment_tag(experiment, "mlflow.note.content", f"{ablation.question}\n\nSlide: {ablation.slide}")
+            self._client.set_experiment_tag(
+                experiment, "mlflow.note.content", f"{ablation.question}\n\nSlide: {ablation.slide}"
+            )
             tags = {
                 "mlflow.note.content": f"{verdict.line(claim)}\n\n{claim.objection}".strip(),
                 "mlflow.runName": f"{verdict.verdict}: {claim.statement} ({scale})"[:250],
@@ -311,8 +419,18 @@ class Store:
                 f"{TAG}digest": digest,
                 f"{TAG}figures": content,
             }
-            params = {"statement": claim.statement, "effect": claim.effect.formula, "threshold": claim.threshold, "expect": claim.expect}
-            figures = {"effect": verdict.effect, "lower": verdict.interval[0], "upper": verdict.interval[1], "n": verdict.n}
+            params = {
+                "statement": claim.statement,
+                "effect": claim.effect.formula,
+                "threshold": claim.threshold,
+                "expect": claim.expect,
+            }
+            figures = {
+                "effect": verdict.effect,
+                "lower": verdict.interval[0],
+                "upper": verdict.interval[1],
+                "n": verdict.n,
+            }
             figures |= {} if verdict.p is None else {"p": verdict.p}
             points = [(name, 0, value) for name, value in figures.items() if math.isfinite(value)]
             self._write(experiment, tags, params, points, now, now)
@@ -331,7 +449,9 @@ class Store:
         with self._reaching():
             last = {}
             for _, tags in self._tagged("kind", "verdict"):
-                last[tags[f"{TAG}ablation"], tags[f"{TAG}claim"]] = {name: tags[f"{TAG}{name}"] for name in wanted}
+                last[tags[f"{TAG}ablation"], tags[f"{TAG}claim"]] = {
+                    name: tags[f"{TAG}{name}"] for name in wanted
+                }
         return last
 
     def attach(self, ablation: str, files: Iterable[Path]) -> None:
@@ -345,24 +465,45 @@ class Store:
             for old in self._client.search_runs([experiment], f"tags.`{TAG}kind` = 'figures'"):
                 self._client.delete_run(old.info.run_id)
             now = int(1000 * time.time())
-            run = self._write(experiment, {"mlflow.runName": "figures", f"{TAG}kind": "figures", f"{TAG}ablation": ablation}, {}, [], now, now)
+            run = self._write(
+                experiment,
+                {"mlflow.runName": "figures", f"{TAG}kind": "figures", f"{TAG}ablation": ablation},
+                {},
+                [],
+                now,
+                now,
+            )
             for file in files:
                 self._client.log_artifact(run, str(file))
 
 
 def _read(tags: Mapping[str, str], points: Iterable[tuple[str, int, float]] = ()) -> Run:
     """A run from its tags and its points; step 0 is the summary, which a tag holds."""
-    about = {name.removeprefix(TAG): text for name, text in tags.items() if name.startswith((f"{TAG}version.", *(f"{TAG}{key}" for key in ABOUT)))}
-    return Run(cast("Any", tags[f"{TAG}status"]), json.loads(tags[f"{TAG}summary"]), tuple(point for point in points if point[1]), about)
+    about = {
+        name.removeprefix(TAG): text
+        for name, text in tags.items()
+        if name.startswith((f"{TAG}version.", *(f"{TAG}{key}" for key in ABOUT)))
+    }
+    return Run(
+        cast("Any", tags[f"{TAG}status"]),
+        json.loads(tags[f"{TAG}summary"]),
+        tuple(point for point in points if point[1]),
+        about,
+    )
 
 
-def _tags_and_points(record: Mapping[str, Any]) -> tuple[dict[str, str], list[tuple[str, int, float]]]:
+def _tags_and_points(
+    record: Mapping[str, Any],
+) -> tuple[dict[str, str], list[tuple[str, int, float]]]:
     """What MLflow is told of a run: its tags, and its metrics as (name, step, value)."""
     cell, run = record["cell"], record["run"]
     tags = {
         "mlflow.runName": cell["id"],
         "mlflow.source.name": cell["ablation"],
-        **{f"{TAG}{name}": str(cell[name]) for name in ("ablation", "slide", "arm", "seed", "scale", "purpose", "precision")},
+        **{
+            f"{TAG}{name}": str(cell[name])
+            for name in ("ablation", "slide", "arm", "seed", "scale", "purpose", "precision")
+        },
         f"{TAG}kind": "cell",
         f"{TAG}fingerprint": record["fingerprint"],
         f"{TAG}setting": json.dumps(cell["setting"]),
@@ -372,7 +513,10 @@ def _tags_and_points(record: Mapping[str, Any]) -> tuple[dict[str, str], list[tu
         **{f"{TAG}{name}": str(text) for name, text in run["provenance"].items()},
     }
     curves = {name for name, _, _ in run["history"]}
-    return tags, [*map(tuple, run["history"]), *((name, 0, value) for name, value in run["summary"].items() if name not in curves)]
+    return tags, [
+        *map(tuple, run["history"]),
+        *((name, 0, value) for name, value in run["summary"].items() if name not in curves),
+    ]
 
 
 def _run(record: Mapping[str, Any]) -> Run:
@@ -381,8 +525,16 @@ def _run(record: Mapping[str, Any]) -> Run:
 
 
 def _cell_dict(cell: Cell) -> dict[str, Any]:
-    fields = {name: getattr(cell, name) for name in ("ablation", "slide", "arm", "seed", "scale", "purpose", "precision", "id")}
-    return {**fields, "setting": plain(cell.setting), "recipe": cell.recipe.to_json(), "params": cell.recipe.flat()}
+    fields = {
+        name: getattr(cell, name)
+        for name in ("ablation", "slide", "arm", "seed", "scale", "purpose", "precision", "id")
+    }
+    return {
+        **fields,
+        "setting": plain(cell.setting),
+        "recipe": cell.recipe.to_json(),
+        "params": cell.recipe.flat(),
+    }
 
 
 def _setting(cell: Cell) -> str:
@@ -395,7 +547,15 @@ def to_frame(runs: Mapping[Cell, Run]) -> pd.DataFrame:
 
     rows = []
     for cell, run in runs.items():
-        about = [cell.ablation, cell.scale, cell.arm, cell.seed, cell.purpose, json.dumps(plain(cell.setting)), run.status]
+        about = [
+            cell.ablation,
+            cell.scale,
+            cell.arm,
+            cell.seed,
+            cell.purpose,
+            json.dumps(plain(cell.setting)),
+            run.status,
+        ]
         rows += [(*about, name, 0, value) for name, value in run.summary.items()]
         rows += [(*about, *point) for point in run.history]
         rows += [] if run.summary or run.history else [(*about, "", 0, float("nan"))]

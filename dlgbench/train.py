@@ -36,7 +36,15 @@ from dlgbench.recipe import Recipe
 from dlgbench.tasks import TASKS, Task
 
 PACKAGE = Path(__file__).parent
-ENGINE = ("train.py", "streams.py", "recipe.py", "layers", "tasks", "probes", "reference")  # what computes every cell
+ENGINE = (
+    "train.py",
+    "streams.py",
+    "recipe.py",
+    "layers",
+    "tasks",
+    "probes",
+    "reference",
+)  # what computes every cell
 DATA = tuple(PACKAGE / "data" / name for name in ("module.py", "arrays.py", "augmentation.py"))
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 
@@ -68,8 +76,17 @@ def train(cell: Cell) -> Run:
             pictures = cell.purpose == "evaluate" and cell.seed == 0
             found, curves = _probe(recipe, when, module, splits, pictures=pictures, another=another)
             figures |= found
-            history += [(name, layer, value) for name, values in curves.items() for layer, value in enumerate(values, 1)]
-    about = {"started": f"{started:.3f}", "wall": f"{time.time() - started:.3f}", "engine": engine(), **provenance(str(device))}
+            history += [
+                (name, layer, value)
+                for name, values in curves.items()
+                for layer, value in enumerate(values, 1)
+            ]
+    about = {
+        "started": f"{started:.3f}",
+        "wall": f"{time.time() - started:.3f}",
+        "engine": engine(),
+        **provenance(str(device)),
+    }
     return Run("diverged" if module.diverged else "finished", figures, tuple(history), about)
 
 
@@ -92,9 +109,13 @@ def place(cell: Cell) -> torch.device:
     if cell.scale == "gpu" and not torch.cuda.is_available():
         raise DlgbenchError("scale gpu wants a CUDA device; torch finds none here. Use --scale cpu")
     if not torch.cuda.is_available():
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # else a CUDA build of torch looks for the driver in each optimizer step: 0.1 ms
+        os.environ["CUDA_VISIBLE_DEVICES"] = (
+            ""  # else a CUDA build of torch looks for the driver in each optimizer step: 0.1 ms
+        )
     torch.set_num_threads(1)
-    torch.set_flush_denormal(True)  # an over-fitted net's gradients fall below 1e-38, where a CPU is 1.2x slower a step
+    torch.set_flush_denormal(
+        True
+    )  # an over-fitted net's gradients fall below 1e-38, where a CPU is 1.2x slower a step
     torch.set_float32_matmul_precision("high" if cell.precision == "tf32" else "highest")
     torch.backends.cudnn.allow_tf32 = cell.precision == "tf32"
     return torch.device("cuda" if cell.scale == "gpu" else "cpu")
@@ -132,8 +153,15 @@ def _try(module: Task, x: Tensor, y: Tensor) -> None:
     z = network.eval()(x[:8])
     if said := module.misfit(z, y if y.dim() == 1 else y[:8]):
         raise DlgbenchError(said)
-    if z.dim() == 4 and z.shape[2:] != y.shape[-2:] and (seen := field(network, x.shape[1:])) is not None and seen[1] != 1:
-        raise DlgbenchError(f"an answer for every pixel is wanted; the network answers for one in {seen[1]} a side")
+    if (
+        z.dim() == 4
+        and z.shape[2:] != y.shape[-2:]
+        and (seen := field(network, x.shape[1:])) is not None
+        and seen[1] != 1
+    ):
+        raise DlgbenchError(
+            f"an answer for every pixel is wanted; the network answers for one in {seen[1]} a side"
+        )
     module.objective(network.train()(x[:8]), y[:8]).backward()
 
 
@@ -152,9 +180,21 @@ def _probe(
         return {}, {}
     if splits is None:
         shape = recipe.model_args.get("input_shape") or MODELS[recipe.model].default("input_shape")
-        return probe(recipe, when, Subject(module.network, tuple(shape), None, module.objective, pictures, another))
-    x, y = splits.test() if when == "test" and not rehearsal else (part[:ROWS] for part in splits.train)
-    return probe(recipe, when, Subject(module.network, splits.input_shape, (x, y), module.objective, pictures, another))
+        return probe(
+            recipe,
+            when,
+            Subject(module.network, tuple(shape), None, module.objective, pictures, another),
+        )
+    x, y = (
+        splits.test()
+        if when == "test" and not rehearsal
+        else (part[:ROWS] for part in splits.train)
+    )
+    return probe(
+        recipe,
+        when,
+        Subject(module.network, splits.input_shape, (x, y), module.objective, pictures, another),
+    )
 
 
 def prepare(cell: Cell, device: torch.device) -> tuple[Task, DataModule | None]:
@@ -168,18 +208,24 @@ def prepare(cell: Cell, device: torch.device) -> tuple[Task, DataModule | None]:
     if recipe.data is not None:
         splits = DataModule(recipe, cell.seed, device, may_test=cell.purpose == "evaluate")
         args = {"input_shape": splits.input_shape, "num_classes": splits.num_classes} | args
-    network = initialization.build(lambda: create_model(recipe.model, **args), init, cell.seed, recipe.replicate)
+    network = initialization.build(
+        lambda: create_model(recipe.model, **args), init, cell.seed, recipe.replicate
+    )
     for name in recipe.identity:
         sabotage.replace_by_identity(network, name)
     module = TASKS[recipe.task](network, recipe).to(device)
     if init == "lsuv":
         if splits is None:
-            raise DlgbenchError("init lsuv scales each layer on a batch of data; a recipe without data came")
+            raise DlgbenchError(
+                "init lsuv scales each layer on a batch of data; a recipe without data came"
+            )
         initialization.lsuv(module.network, splits.train[0][:ROWS])
     return module, splits
 
 
-def _fit(module: Task, splits: DataModule | Nothing, cell: Cell, device: torch.device) -> dict[str, float]:
+def _fit(
+    module: Task, splits: DataModule | Nothing, cell: Cell, device: torch.device
+) -> dict[str, float]:
     """Trains and evaluates; returns the summary. A figure that a diverged run never reached is not in it."""
     watching = observers(cell.recipe)
     trainer = trainer_for(cell, device, watching)
@@ -194,19 +240,32 @@ def _fit(module: Task, splits: DataModule | Nothing, cell: Cell, device: torch.d
     module.to(device)  # Lightning leaves it on the CPU
     last = {metric: value for metric, _, value in module.history}
     figures |= {metric: value for metric, value in last.items() if metric.startswith("val/")}
-    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=cell.precision == "bf16"):
+    with (
+        torch.no_grad(),
+        torch.autocast(device.type, torch.bfloat16, enabled=cell.precision == "bf16"),
+    ):
         figures |= module.evaluate("train", *splits.train)
     if cell.purpose == "evaluate":
         _interruptible(trainer.test, module, splits, verbose=False)
-        figures |= {metric: value for metric, _, value in module.history if metric.startswith("test/")}
+        figures |= {
+            metric: value for metric, _, value in module.history if metric.startswith("test/")
+        }
         module.to(device)
     for metric, wanted in cell.recipe.target.items():
-        reached = [step for name, step, value in module.history if name == metric and value <= wanted]
-        figures |= {"steps_to_target": reached[0]} if reached else {"steps_to_target/censored_at": module.done}
+        reached = [
+            step for name, step, value in module.history if name == metric and value <= wanted
+        ]
+        figures |= (
+            {"steps_to_target": reached[0]}
+            if reached
+            else {"steps_to_target/censored_at": module.done}
+        )
     return {"seconds": figures["seconds"]} if module.diverged else figures
 
 
-def trainer_for(cell: Cell, device: torch.device, callbacks: Sequence[pl.Callback] = ()) -> pl.Trainer:
+def trainer_for(
+    cell: Cell, device: torch.device, callbacks: Sequence[pl.Callback] = ()
+) -> pl.Trainer:
     """Lightning's Trainer with nothing on that costs time and shows nothing."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -250,7 +309,10 @@ def fingerprint(cell: Cell) -> str:
     if recipe.model not in MODELS:
         raise unknown("model", recipe.model, MODELS)
     parts = [recipe.to_json(), cell.scale, cell.precision, cell.purpose, str(cell.seed)]
-    files = [*(PACKAGE / name for name in ENGINE), *_with_siblings(Path(inspect.getfile(MODELS[recipe.model].build)))]
+    files = [
+        *(PACKAGE / name for name in ENGINE),
+        *_with_siblings(Path(inspect.getfile(MODELS[recipe.model].build))),
+    ]
     if recipe.data is not None:
         parts.append(data.load(recipe.data).digest)
         files += [*DATA, *_with_siblings(Path(inspect.getfile(data.LOADERS[recipe.data])))]
@@ -259,7 +321,9 @@ def fingerprint(cell: Cell) -> str:
 
 def engine() -> str:
     """12 hex digits of SHA-256 over the source that computes every cell: runs of two engines are never paired."""
-    return hashlib.sha256("\n".join(_digests([*(PACKAGE / name for name in ENGINE), *DATA])).encode()).hexdigest()[:12]
+    return hashlib.sha256(
+        "\n".join(_digests([*(PACKAGE / name for name in ENGINE), *DATA])).encode()
+    ).hexdigest()[:12]
 
 
 @functools.cache
@@ -270,15 +334,30 @@ def _with_siblings(file: Path) -> frozenset[Path]:
         if (file := todo.pop()) in found:
             continue
         found.add(file)
-        imports = [node for node in ast.walk(ast.parse(_source(file))) if isinstance(node, (ast.Import, ast.ImportFrom))]
-        names = {part for node in imports for name in (getattr(node, "module", None) or "", *(alias.name for alias in node.names)) for part in name.split(".")}
-        todo += [sibling for name in names if name and (sibling := file.with_name(f"{name}.py")).is_file()]
+        imports = [
+            node
+            for node in ast.walk(ast.parse(_source(file)))
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+        ]
+        names = {
+            part
+            for node in imports
+            for name in (getattr(node, "module", None) or "", *(alias.name for alias in node.names))
+            for part in name.split(".")
+        }
+        todo += [
+            sibling
+            for name in names
+            if name and (sibling := file.with_name(f"{name}.py")).is_file()
+        ]
     return frozenset(found)
 
 
 def _digests(files: Sequence[Path]) -> list[str]:
     """The SHA-256 of each file, and of each Python file of a folder, wherever they lie."""
-    sources = {source for file in files for source in (file.rglob("*.py") if file.is_dir() else [file])}
+    sources = {
+        source for file in files for source in (file.rglob("*.py") if file.is_dir() else [file])
+    }
     return sorted(hashlib.sha256(_source(source)).hexdigest() for source in sources)
 
 

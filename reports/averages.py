@@ -54,8 +54,21 @@ def mark(axis: Axis, scale: dict[str, Any], low: float, high: float) -> None:
     """Marks that keep apart on a symlog axis from `low` to `high`: 0 and some powers of ten; other axes keep theirs."""
     if scale["value"] != "symlog":
         return
-    first, last = math.ceil(math.log10(scale["linthresh"])) + 1, math.floor(math.log10(max(-low, high)))
-    below = math.floor(math.log10(-low)) if low < 0 else first - 1  # the largest power among the negative
+    first, last = (
+        math.ceil(math.log10(scale["linthresh"])) + 1,
+        math.floor(math.log10(max(-low, high))),
+    )
+    below = (
+        math.floor(math.log10(-low)) if low < 0 else first - 1
+    )  # the largest power among the negative
     step = max(1, math.ceil((last - first + 1 + max(0, below - first + 1)) / 8))
     powers = [power for power in range(first, last + 1) if power % step == 0]
-    axis.set_major_locator(FixedLocator([*(-(10.0**power) for power in powers[::-1] if power <= below), 0.0, *(10.0**power for power in powers)]))
+    axis.set_major_locator(
+        FixedLocator(
+            [
+                *(-(10.0**power) for power in powers[::-1] if power <= below),
+                0.0,
+                *(10.0**power for power in powers),
+            ]
+        )
+    )

@@ -14,9 +14,19 @@ from dlgbench.reports.captions import sources
 from dlgbench.reports.study import Study
 
 METRIC, MOST = "boundary/score", 5  # panels in a row
-LEVELS = (-np.inf, -4.0, -1.5, 0.0, 1.5, 4.0, np.inf)  # z_1 - z_0, the log odds: .02, .18, .5, .82, .98
+LEVELS = (
+    -np.inf,
+    -4.0,
+    -1.5,
+    0.0,
+    1.5,
+    4.0,
+    np.inf,
+)  # z_1 - z_0, the log odds: .02, .18, .5, .82, .98
 CLASSES = (style.ARMS[1], style.ARMS[0])  # orange, blue
-SHADES = tuple((CLASSES[place > 2], alpha) for place, alpha in enumerate((0.5, 0.32, 0.15, 0.15, 0.32, 0.5)))
+SHADES = tuple(
+    (CLASSES[place > 2], alpha) for place, alpha in enumerate((0.5, 0.32, 0.15, 0.15, 0.32, 0.5))
+)
 
 
 def draw(study: Study) -> list[style.Drawing]:
@@ -27,8 +37,14 @@ def draw(study: Study) -> list[style.Drawing]:
     rows: dict[str, list[str]] = {}
     for arm in scores:
         rows.setdefault(str(study.ablation.arm(arm, study.scale).data), []).append(arm)
-    lines = [(data, arms[at : at + MOST]) for data, arms in rows.items() for at in range(0, len(arms), MOST)]
-    across = 1 < len(rows) <= MOST and len({len(arms) for arms in rows.values()}) == 1  # then a column for each data set
+    lines = [
+        (data, arms[at : at + MOST])
+        for data, arms in rows.items()
+        for at in range(0, len(arms), MOST)
+    ]
+    across = (
+        1 < len(rows) <= MOST and len({len(arms) for arms in rows.values()}) == 1
+    )  # then a column for each data set
     if across:
         lines = [("", list(arms)) for arms in zip(*rows.values(), strict=True)]
     columns = max(len(arms) for _, arms in lines)
@@ -51,13 +67,23 @@ def draw(study: Study) -> list[style.Drawing]:
                 ax.set_xlabel(str(study.ablation.arm(arm, study.scale).data), color=style.INK)
             elif place % columns == 0:
                 ax.set_ylabel(data, color=style.INK)
-    of = sources(study).replace(f"Data: {study.data}.", f"Data: {', '.join(rows)}.")  # the sets that are drawn alone
+    of = sources(study).replace(
+        f"Data: {study.data}.", f"Data: {', '.join(rows)}."
+    )  # the sets that are drawn alone
     dots = "dots are training points; " if study.picture("boundary/point_class") else ""
     caption = (
         "What each trained network makes of the plane: orange is class 0, blue class 1, deeper where it is surer (z₁ − z₀ beyond ±1.5 and ±4); "
         f"{dots}black is the boundary, z₁ = z₀. Drawn: n = 1, the first seed; the test error is the mean over all seeds. {of}"
     )
-    return [style.Drawing("boundaries", "Decision boundaries", caption, figure, pd.concat(tables, ignore_index=True))]
+    return [
+        style.Drawing(
+            "boundaries",
+            "Decision boundaries",
+            caption,
+            figure,
+            pd.concat(tables, ignore_index=True),
+        )
+    ]
 
 
 def _plane(ax: Axes, study: Study, arm: str, scores: np.ndarray) -> pd.DataFrame:
@@ -66,13 +92,17 @@ def _plane(ax: Axes, study: Study, arm: str, scores: np.ndarray) -> pd.DataFrame
     ticks, z = np.linspace(low, high, side), scores.reshape(side, side)
     limit = max(float(np.abs(z).max()), 10.0) + 1
     for (start, end), (colour, alpha) in zip(itertools.pairwise(LEVELS), SHADES, strict=True):
-        ax.contourf(ticks, ticks, z, [max(start, -limit), min(end, limit)], colors=[colour], alpha=alpha).set_rasterized(True)
+        ax.contourf(
+            ticks, ticks, z, [max(start, -limit), min(end, limit)], colors=[colour], alpha=alpha
+        ).set_rasterized(True)
     if z.min() < 0 < z.max():
         ax.contour(ticks, ticks, z, [0.0], colors=[style.INK], linewidths=1.6)
     ax.set(aspect="equal", xticks=[], yticks=[], xlim=(low, high), ylim=(low, high))
     ax.grid(visible=False)
     x, y = np.meshgrid(ticks, ticks)
-    plane = pd.DataFrame({"arm": arm, "kind": "grid", "x": x.ravel(), "y": y.ravel(), "score": scores})
+    plane = pd.DataFrame(
+        {"arm": arm, "kind": "grid", "x": x.ravel(), "y": y.ravel(), "score": scores}
+    )
     return pd.concat([plane, *_points(ax, study, arm)], ignore_index=True)
 
 
@@ -82,7 +112,15 @@ def _points(ax: Axes, study: Study, arm: str) -> list[pd.DataFrame]:
     if x is None or y is None or given is None:
         return []
     for number, colour in enumerate(CLASSES):
-        ax.scatter(x[given == number], y[given == number], s=9, color=colour, edgecolor=style.PAPER, linewidth=0.4, rasterized=True)
+        ax.scatter(
+            x[given == number],
+            y[given == number],
+            s=9,
+            color=colour,
+            edgecolor=style.PAPER,
+            linewidth=0.4,
+            rasterized=True,
+        )
     return [pd.DataFrame({"arm": arm, "kind": "point", "x": x, "y": y, "class": given})]
 
 

@@ -44,7 +44,17 @@ from dlgbench.reports.tables import Arms, ClaimRow, Grid
 from dlgbench.tracking import Store
 
 HERE = Path(__file__).parent
-PARTS = ("basics", "optimization", "regularization", "depth", "normalization", "convolution", "architectures", "image_to_image", "frameworks")
+PARTS = (
+    "basics",
+    "optimization",
+    "regularization",
+    "depth",
+    "normalization",
+    "convolution",
+    "architectures",
+    "image_to_image",
+    "frameworks",
+)
 MODULES = (
     forest,
     boundaries,
@@ -67,7 +77,9 @@ MODULES = (
     rates,
     sensitivity,
 )
-FIGURES = tuple(module.draw for module in MODULES)  # each gives the drawings that the study's runs allow
+FIGURES = tuple(
+    module.draw for module in MODULES
+)  # each gives the drawings that the study's runs allow
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,19 +129,31 @@ def _section(study: Study, folder: Path, store: Store) -> Section:
     grids = tables.grids(study) if study.runs else []
     return Section(
         study=study,
-        claims=[tables.warned(tables.claim_row(study, claim), grids) for claim in study.ablation.claims],
+        claims=[
+            tables.warned(tables.claim_row(study, claim), grids) for claim in study.ablation.claims
+        ],
         arms=tables.arms(study),
         grids=grids,
         figures=figures,
         origin=origin(list(study.runs.values())),
         declared=len(study.ablation.cells(study.scale)),
-        diverged=[(arm, n, purpose) for purpose in ("evaluate", "tune") for arm, n in Counter(study.diverged(purpose)).items()],
+        diverged=[
+            (arm, n, purpose)
+            for purpose in ("evaluate", "tune")
+            for arm, n in Counter(study.diverged(purpose)).items()
+        ],
         replication=replicate(study, store),
     )
 
 
 def _render(sections: list[Section]) -> str:
-    environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters |= {
         "number": words.number,
         "aligned": words.aligned,
@@ -161,7 +185,9 @@ def _parts(sections: list[Section]) -> dict[str, list[Section]]:
     """The sections by the part of the lecture that their folder names, in the lecture's order; parts of one's own come before the controls."""
     parts: dict[str, list[Section]] = {}
     for section in sorted(sections, key=lambda section: _place(section.study.ablation.name)):
-        parts.setdefault(section.study.ablation.name.rpartition("/")[0].replace("_", " ") or "ablations", []).append(section)
+        parts.setdefault(
+            section.study.ablation.name.rpartition("/")[0].replace("_", " ") or "ablations", []
+        ).append(section)
     return parts
 
 

@@ -21,4 +21,8 @@ def left_out(study: Study, purpose: str = "evaluate") -> str:
     """A sentence, after a space, on the diverged runs that no line can show; empty where none diverged."""
     dropped = study.diverged(purpose)
     noun = "run" if len(dropped) == 1 else "runs"
-    return f" Left out: {len(dropped)} diverged {noun} ({words.listing(sorted(set(dropped)))})." if dropped else ""
+    return (
+        f" Left out: {len(dropped)} diverged {noun} ({words.listing(sorted(set(dropped)))})."
+        if dropped
+        else ""
+    )

@@ -35,4 +35,9 @@ def twins(judged: Judged) -> dict[str, float] | None:
         return None
     positive = sum(row.verdict == "supported" for row in rows)
     span = stats.binomtest(positive, len(rows)).proportion_ci()
-    return {"supported": positive, "of": len(rows), "low": float(span.low), "high": float(span.high)}
+    return {
+        "supported": positive,
+        "of": len(rows),
+        "low": float(span.low),
+        "high": float(span.high),
+    }

@@ -16,23 +16,51 @@ COLUMNS = 3
 
 def draw(study: Study) -> list[style.Drawing]:
     """A panel for each arm whose fit was recorded; all panels share the axes."""
-    grid, curve, at, points = (study.picture(f"fit/{name}") for name in ("u", "curve", "points_u", "points_y"))
+    grid, curve, at, points = (
+        study.picture(f"fit/{name}") for name in ("u", "curve", "points_u", "points_y")
+    )
     arms = [arm for arm in curve if arm in grid and arm in points]
     if not arms:
         return []
     shown = np.concatenate([points[arm] for arm in arms])
     pad = 0.6 * float(np.ptp(shown) or 1)
-    truth = {study.ablation.arm(arm, study.scale).data for arm in arms} == {"polynomial"}  # its formula is known: sin(pi u)
+    truth = {study.ablation.arm(arm, study.scale).data for arm in arms} == {
+        "polynomial"
+    }  # its formula is known: sin(pi u)
     tables = []
     with style.styled():
-        figure, axes = style.grid(len(arms), COLUMNS, 3.0, 9.2 if len(arms) > 2 else 4.2 * len(arms), sharex=True, sharey=True)
+        figure, axes = style.grid(
+            len(arms),
+            COLUMNS,
+            3.0,
+            9.2 if len(arms) > 2 else 4.2 * len(arms),
+            sharex=True,
+            sharey=True,
+        )
         for ax, arm in zip(axes, arms, strict=True):
             if truth:
-                ax.plot(grid[arm], np.sin(np.pi * grid[arm]), color=style.SOFT, linestyle="--", linewidth=1.2, label="the truth")
+                ax.plot(
+                    grid[arm],
+                    np.sin(np.pi * grid[arm]),
+                    color=style.SOFT,
+                    linestyle="--",
+                    linewidth=1.2,
+                    label="the truth",
+                )
             ax.plot(grid[arm], curve[arm], color=style.ARMS[0], linewidth=2, label="fit")
-            ax.scatter(at[arm], points[arm], s=22, color=style.ARMS[1], linewidth=0, zorder=3, label="training points")
+            ax.scatter(
+                at[arm],
+                points[arm],
+                s=22,
+                color=style.ARMS[1],
+                linewidth=0,
+                zorder=3,
+                label="training points",
+            )
             error = study.mean("test/mse", arm)
-            ax.set_title(arm + ("" if math.isnan(error) else f"\nmean test MSE {words.number(error, 2)}"))
+            ax.set_title(
+                arm + ("" if math.isnan(error) else f"\nmean test MSE {words.number(error, 2)}")
+            )
             ax.set(xlabel="u", ylim=(shown.min() - pad, shown.max() + pad))
             for kind, x, y in (("curve", grid[arm], curve[arm]), ("point", at[arm], points[arm])):
                 tables.append(pd.DataFrame({"arm": arm, "kind": kind, "u": x, "y": y}))

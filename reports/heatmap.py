@@ -19,7 +19,11 @@ DARK, PALE = "#111111", "#fefefe"  # on cells whose colours do not change with t
 def limit(study: Study) -> float | None:
     """The test error up to which a net counts as trained, as the first claim says that wants an arm's to be at most so much; None where none does."""
     for claim in study.ablation.claims_at(study.scale):
-        if claim.threshold.kind == "at_most" and len(claim.effect.needs) == 1 and claim.effect.needs[0][0] == METRIC:
+        if (
+            claim.threshold.kind == "at_most"
+            and len(claim.effect.needs) == 1
+            and claim.effect.needs[0][0] == METRIC
+        ):
             return claim.threshold.high
     return None
 
@@ -43,13 +47,21 @@ def draw(study: Study) -> list[style.Drawing]:
     diverged = study.diverged()
     rows = []
     for trick, arms in tricks.items():
-        errors = {depth: float("inf") if arm in diverged else study.mean(METRIC, arm) for depth, arm in arms.items()}
+        errors = {
+            depth: float("inf") if arm in diverged else study.mean(METRIC, arm)
+            for depth, arm in arms.items()
+        }
         edge = frontier(errors, most)
-        rows += [(trick, depth, errors[depth], diverged.count(arms[depth]), edge == depth) for depth in errors]
+        rows += [
+            (trick, depth, errors[depth], diverged.count(arms[depth]), edge == depth)
+            for depth in errors
+        ]
     data = pd.DataFrame(rows, columns=["trick", "depth", METRIC, "diverged", "frontier"])
     with style.styled():
         figure, (ax,) = style.grid(1, 1, 0.9 + 0.45 * len(tricks))
-        table = data.pivot_table(index="trick", columns="depth", values=METRIC, sort=False, aggfunc="first").reindex(index=list(tricks), columns=depths)
+        table = data.pivot_table(
+            index="trick", columns="depth", values=METRIC, sort=False, aggfunc="first"
+        ).reindex(index=list(tricks), columns=depths)
         _cells(ax, table, data)
         _frontier(ax, data, list(tricks), depths)
         ax.set_xticks(range(len(depths)), list(map(str, depths)))
@@ -83,13 +95,26 @@ def _cells(ax: Axes, table: pd.DataFrame, data: pd.DataFrame) -> None:
             value = values[row, column]
             if (trick, depth) in lost.index:
                 text = "∞" if np.isinf(value) else f"{value:.2f}"
-                ax.text(column, row, text, ha="center", va="center", color=PALE if min(value, 1) > 0.55 else DARK)
+                ax.text(
+                    column,
+                    row,
+                    text,
+                    ha="center",
+                    va="center",
+                    color=PALE if min(value, 1) > 0.55 else DARK,
+                )
 
 
 def _frontier(ax: Axes, data: pd.DataFrame, tricks: list[str], depths: list[int]) -> None:
     """A staircase right of each trick's last depth that trains."""
     edges = data[data["frontier"]].set_index("trick")["depth"]
-    x = [depths.index(edges[trick]) + 0.5 if trick in edges.index else -0.5 for trick in tricks for _ in (0, 1)]
+    x = [
+        depths.index(edges[trick]) + 0.5 if trick in edges.index else -0.5
+        for trick in tricks
+        for _ in (0, 1)
+    ]
     y = [place + side for place in range(len(tricks)) for side in (-0.5, 0.5)]
     for width, colour in ((5.0, PALE), (2.4, DARK)):
-        ax.plot(x, y, color=colour, linewidth=width, solid_joinstyle="miter", clip_on=False, zorder=3)
+        ax.plot(
+            x, y, color=colour, linewidth=width, solid_joinstyle="miter", clip_on=False, zorder=3
+        )

@@ -9,7 +9,13 @@ from dlgbench.recipe import Recipe
 from dlgbench.reports import words
 from dlgbench.reports.study import Study
 
-BUDGET = ("steps", "evaluations", "probes", "lr", "target")  # may go with the depth, and make no other trick
+BUDGET = (
+    "steps",
+    "evaluations",
+    "probes",
+    "lr",
+    "target",
+)  # may go with the depth, and make no other trick
 
 
 def depth(recipe: Recipe) -> int | None:
@@ -24,9 +30,15 @@ def depth(recipe: Recipe) -> int | None:
 
 def _rest(recipe: Recipe) -> dict[str, Any]:
     """The recipe without its depth."""
-    rest = {name: value for name, value in recipe.flat().items() if name not in (*BUDGET, "model_args.depth")}
+    rest = {
+        name: value
+        for name, value in recipe.flat().items()
+        if name not in (*BUDGET, "model_args.depth")
+    }
     if "hidden" in recipe.model_args:
-        rest["model_args.hidden"] = sorted(set(recipe.model_args["hidden"])) or rest.get("model_args.hidden")
+        rest["model_args.hidden"] = sorted(set(recipe.model_args["hidden"])) or rest.get(
+            "model_args.hidden"
+        )
     return rest | {"model": re.sub(r"\d+$", "", recipe.model)}
 
 
@@ -49,10 +61,23 @@ def ladders(study: Study) -> dict[str, dict[int, str]]:
 
 def _stem(rungs: dict[int, str]) -> str:
     """What the arms' names have in common when the depth is taken out; empty where they have nothing."""
-    stems = {re.sub(r"[_-]*x(?=\d)", "_", re.sub(rf"[_-]?(?<!\d){deep}(?!\d)", "", arm)).strip("_-") for deep, arm in rungs.items()}
+    stems = {
+        re.sub(r"[_-]*x(?=\d)", "_", re.sub(rf"[_-]?(?<!\d){deep}(?!\d)", "", arm)).strip("_-")
+        for deep, arm in rungs.items()
+    }
     return stems.pop() if len(stems) == 1 else ""
 
 
 def _told_apart(rests: list[dict[str, Any]]) -> list[str]:
-    fields = [field for field in dict.fromkeys(name for rest in rests for name in rest) if len({repr(rest.get(field)) for rest in rests}) > 1]
-    return [", ".join(f"{field.rpartition('.')[2]} {words.setting(rest.get(field))}" for field in fields) or "all" for rest in rests]
+    fields = [
+        field
+        for field in dict.fromkeys(name for rest in rests for name in rest)
+        if len({repr(rest.get(field)) for rest in rests}) > 1
+    ]
+    return [
+        ", ".join(
+            f"{field.rpartition('.')[2]} {words.setting(rest.get(field))}" for field in fields
+        )
+        or "all"
+        for rest in rests
+    ]

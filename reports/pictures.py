@@ -30,16 +30,28 @@ def _filters(study: Study) -> list[style.Drawing]:
     with style.styled():
         figure, axes = style.grid(len(weights), columns, width / columns + 0.4, width)
         for ax, (arm, values) in zip(axes, weights.items(), strict=True):
-            count, channels, side = (round(study.mean(f"filters/{name}", arm)) for name in ("count", "channels", "side"))
-            ax.imshow(_sheet(values.reshape(count, channels, side, side)[:MOST]), cmap="gray", interpolation="nearest")
-            ax.set_title(f"{arm}\nroughness {words.number(study.mean('filters/roughness', arm), 2)}")
+            count, channels, side = (
+                round(study.mean(f"filters/{name}", arm)) for name in ("count", "channels", "side")
+            )
+            ax.imshow(
+                _sheet(values.reshape(count, channels, side, side)[:MOST]),
+                cmap="gray",
+                interpolation="nearest",
+            )
+            ax.set_title(
+                f"{arm}\nroughness {words.number(study.mean('filters/roughness', arm), 2)}"
+            )
             style.bare(ax)
             tables.append(pd.DataFrame({"arm": arm, "place": range(len(values)), "weight": values}))
     caption = (
         "The weights of the first layer's units as images, after training where there was any, each stretched to its own contrast. "
         f"Roughness: 2 for white noise, near 0 for what is smooth; its mean over all seeds. Drawn: n = 1, the first seed. {sources(study)}"
     )
-    return [style.Drawing("filters", "First-layer filters", caption, figure, pd.concat(tables, ignore_index=True))]
+    return [
+        style.Drawing(
+            "filters", "First-layer filters", caption, figure, pd.concat(tables, ignore_index=True)
+        )
+    ]
 
 
 def _sheet(filters: np.ndarray) -> np.ndarray:
@@ -49,7 +61,10 @@ def _sheet(filters: np.ndarray) -> np.ndarray:
     images = (images - low) / np.where(high > low, high - low, 1)
     columns = int(np.ceil(len(images) ** 0.5))
     rows, side = -(-len(images) // columns), images.shape[1] + 1
-    sheet = np.full((rows * side - 1, columns * side - 1, images.shape[-1]), np.nan if images.shape[-1] == 1 else 1.0)
+    sheet = np.full(
+        (rows * side - 1, columns * side - 1, images.shape[-1]),
+        np.nan if images.shape[-1] == 1 else 1.0,
+    )
     for place, image in enumerate(images):
         y, x = (side * k for k in divmod(place, columns))
         sheet[y : y + side - 1, x : x + side - 1] = image
@@ -67,17 +82,39 @@ def _fields(study: Study) -> list[style.Drawing]:
         figure, axes = style.grid(len(maps), columns, width / columns + 0.4, width)
         for ax, (arm, values) in zip(axes, maps.items(), strict=True):
             rows, half = round(study.mean("effective_field/picture", arm)), _theory(study, arm) / 2
-            ax.imshow(values.reshape(rows, -1), cmap="viridis", vmin=0, vmax=1, extent=(-half, half, -half, half), interpolation="nearest")
-            ax.set(xlim=(-widest / 2 - 0.5, widest / 2 + 0.5), ylim=(-widest / 2 - 0.5, widest / 2 + 0.5))
-            ax.set_title(f"{arm}: field {2 * half:.0f} × {2 * half:.0f}\neffective {words.number(study.mean('effective_field', arm), 2)}")
+            ax.imshow(
+                values.reshape(rows, -1),
+                cmap="viridis",
+                vmin=0,
+                vmax=1,
+                extent=(-half, half, -half, half),
+                interpolation="nearest",
+            )
+            ax.set(
+                xlim=(-widest / 2 - 0.5, widest / 2 + 0.5),
+                ylim=(-widest / 2 - 0.5, widest / 2 + 0.5),
+            )
+            ax.set_title(
+                f"{arm}: field {2 * half:.0f} × {2 * half:.0f}\neffective {words.number(study.mean('effective_field', arm), 2)}"
+            )
             style.bare(ax)
-            tables.append(pd.DataFrame({"arm": arm, "place": range(len(values)), "gradient": values}))
+            tables.append(
+                pd.DataFrame({"arm": arm, "place": range(len(values)), "gradient": values})
+            )
     caption = (
         "How strongly one output unit depends on each pixel of its receptive field, by gradient, from 0 (dark) to its largest (bright), to one scale; "
         f"effective: side of a square of as many pixels as have more than 4.55 % of the largest, the mean over all seeds. "
         f"Drawn: n = 1, the first seed. {sources(study)}"
     )
-    return [style.Drawing("fields", "Receptive fields by gradient", caption, figure, pd.concat(tables, ignore_index=True))]
+    return [
+        style.Drawing(
+            "fields",
+            "Receptive fields by gradient",
+            caption,
+            figure,
+            pd.concat(tables, ignore_index=True),
+        )
+    ]
 
 
 def _theory(study: Study, arm: str) -> float:

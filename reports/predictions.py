@@ -20,8 +20,12 @@ def draw(study: Study) -> list[style.Drawing]:
     arms = [arm for arm in maps["class"] if arm in maps["input"] and arm in maps["label"]]
     if not arms:
         return []
-    count, height, width = (round(study.mean(f"predictions/{name}", arms[0])) for name in ("count", "height", "width"))
-    found = {part: {arm: maps[part][arm].reshape(count, height, width) for arm in arms} for part in PARTS}
+    count, height, width = (
+        round(study.mean(f"predictions/{name}", arms[0])) for name in ("count", "height", "width")
+    )
+    found = {
+        part: {arm: maps[part][arm].reshape(count, height, width) for arm in arms} for part in PARTS
+    }
     labels = found["label"][arms[0]]
     classes = int(max(labels.max(), *(found["class"][arm].max() for arm in arms))) + 1
     colours = mpl.colors.ListedColormap(sns.color_palette("colorblind", classes).as_hex())
@@ -35,16 +39,36 @@ def draw(study: Study) -> list[style.Drawing]:
                 title = "image"
             else:
                 given = labels if column == 1 else found["class"][arms[column - 2]]
-                ax.imshow(np.ma.masked_where(labels[row] < 0, given[row]), cmap=colours, vmin=-0.5, vmax=classes - 0.5, interpolation="nearest")
+                ax.imshow(
+                    np.ma.masked_where(labels[row] < 0, given[row]),
+                    cmap=colours,
+                    vmin=-0.5,
+                    vmax=classes - 0.5,
+                    interpolation="nearest",
+                )
                 wanted = labels[row] >= 0
                 wrong = float((given[row] != labels[row])[wanted].mean()) if wanted.any() else 0.0
-                title = "labels" if column == 1 else f"{arms[column - 2]}: {100 * wrong:.0f} % wrong"
+                title = (
+                    "labels" if column == 1 else f"{arms[column - 2]}: {100 * wrong:.0f} % wrong"
+                )
             ax.set_title(title)
             style.bare(ax)
     pixels = range(count * height * width)
-    tables = [pd.DataFrame({"arm": arm, "map": part, "pixel": pixels, "value": maps[part][arm]}) for part in PARTS for arm in arms]
+    tables = [
+        pd.DataFrame({"arm": arm, "map": part, "pixel": pixels, "value": maps[part][arm]})
+        for part in PARTS
+        for arm in arms
+    ]
     caption = (
         "The first images of the test split, the classes that are wanted (unlabelled pixels left out), and the class that each network gives, "
         f"one colour a class. Drawn: n = 1, the first seed. {sources(study)}"
     )
-    return [style.Drawing("predictions", "Predictions, pixel by pixel", caption, figure, pd.concat(tables, ignore_index=True))]
+    return [
+        style.Drawing(
+            "predictions",
+            "Predictions, pixel by pixel",
+            caption,
+            figure,
+            pd.concat(tables, ignore_index=True),
+        )
+    ]

@@ -16,7 +16,9 @@ def draw(study: Study) -> list[style.Drawing]:
     """Nested squares, one for each size that was measured, with the arms that have it."""
     frame = study.frame
     figures = frame[frame["metric"].str.startswith(METRIC) & (frame["step"] == 0)]
-    data = figures.pivot_table(index="arm", columns="metric", values="value", aggfunc="first", sort=False).reset_index()
+    data = figures.pivot_table(
+        index="arm", columns="metric", values="value", aggfunc="first", sort=False
+    ).reset_index()
     if METRIC not in data:
         return []
     arms: dict[int, list[str]] = {}
@@ -30,11 +32,29 @@ def draw(study: Study) -> list[style.Drawing]:
         half, gap = sides[0] / 2, sides[0] / max(len(sides) - 1, 1)
         for place, side in enumerate(sides):
             colour = style.ARMS[place % len(style.ARMS)]
-            ax.add_patch(Rectangle((-side / 2, -side / 2), side, side, facecolor=colour, alpha=0.14, linewidth=0))
-            ax.add_patch(Rectangle((-side / 2, -side / 2), side, side, facecolor="none", edgecolor=colour, linewidth=1.4))
+            ax.add_patch(
+                Rectangle(
+                    (-side / 2, -side / 2), side, side, facecolor=colour, alpha=0.14, linewidth=0
+                )
+            )
+            ax.add_patch(
+                Rectangle(
+                    (-side / 2, -side / 2),
+                    side,
+                    side,
+                    facecolor="none",
+                    edgecolor=colour,
+                    linewidth=1.4,
+                )
+            )
             level = half - place * gap
             edge = min(max(level, -side / 2), side / 2)
-            ax.plot([side / 2, half * 1.12, half * 1.3], [edge, level, level], color=colour, linewidth=0.9)
+            ax.plot(
+                [side / 2, half * 1.12, half * 1.3],
+                [edge, level, level],
+                color=colour,
+                linewidth=0.9,
+            )
             ax.text(half * 1.35, level, f"{side} × {side}", va="center", fontweight="bold")
             ax.text(half * 1.95, level, ", ".join(arms[side]), va="center", color=style.SOFT)
         ax.set(xlim=(-half * 1.03, half * 2.9), ylim=(-half * 1.06, half * 1.06), aspect="equal")

@@ -32,12 +32,21 @@ def write(ablations: Sequence[Ablation], store: Store, scale: str, out: Path) ->
         "git": list(about.commits),
         "date": about.dates[-1] if about.dates else "",
         "runs": {"finished": about.finished, "diverged": about.diverged},
-        "claims": [_claim(study, claim, verdict) for study in studies for claim, verdict in study.verdicts.items()],
-        "replications": [entry for study in studies for entry in _replications(replicate(study, store))],
+        "claims": [
+            _claim(study, claim, verdict)
+            for study in studies
+            for claim, verdict in study.verdicts.items()
+        ],
+        "replications": [
+            entry for study in studies for entry in _replications(replicate(study, store))
+        ],
     }
     out.mkdir(parents=True, exist_ok=True)
     file = out / f"{scale}.json"
-    file.write_text(json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    file.write_text(
+        json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n",
+        encoding="utf-8",
+    )
     return file
 
 
@@ -91,27 +100,52 @@ def markdown_table(file: Path) -> str:
     record = json.loads(file.read_text(encoding="utf-8"))
     head = f"Scale `{record['scale']}`, {record['machine']}, {record['date']}, {', '.join(record['versions'])}."
     tally = Counter(claim["verdict"] for claim in record["claims"])
-    counts = ", ".join(f"{style.SYMBOLS[verdict]} {tally[verdict]} {verdict}" for verdict in ("supported", "refuted", "inconclusive"))
+    counts = ", ".join(
+        f"{style.SYMBOLS[verdict]} {tally[verdict]} {verdict}"
+        for verdict in ("supported", "refuted", "inconclusive")
+    )
     unexpected = [claim for claim in record["claims"] if not claim["as_expected"]]
     lines = [head, "", f"{len(record['claims'])} claims: {counts}.", ""]
     if unexpected:
-        lines += [f"{len(unexpected)} came out otherwise than expected:", "", *_table(unexpected), ""]
+        lines += [
+            f"{len(unexpected)} came out otherwise than expected:",
+            "",
+            *_table(unexpected),
+            "",
+        ]
     parts: dict[str, list[dict[str, Any]]] = {}
     for claim in record["claims"]:
         parts.setdefault(claim["ablation"].rpartition("/")[0], []).append(claim)
     for part, claims in parts.items():
-        lines += [f"<details><summary>{part.replace('_', ' ') or 'ablations'}: {len(claims)} claims</summary>", "", *_table(claims), "", "</details>", ""]
+        lines += [
+            f"<details><summary>{part.replace('_', ' ') or 'ablations'}: {len(claims)} claims</summary>",
+            "",
+            *_table(claims),
+            "",
+            "</details>",
+            "",
+        ]
     return "\n".join((*lines, *_replicated(record)))
 
 
 def _table(claims: Sequence[dict[str, Any]]) -> list[str]:
-    rows = ["| claim | verdict | effect | wanted | n | published |", "| --- | --- | --- | --- | --- | --- |"]
+    rows = [
+        "| claim | verdict | effect | wanted | n | published |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     for claim in claims:
         effect = words.effect(claim["formula"], float(claim["effect"]))
         if claim["method"] != "exact" or claim["interval"][0] != claim["interval"][1]:
             effect += f" {words.interval(claim['formula'], *map(float, claim['interval']))}"
         told = _told(claim["verdict"], claim["expect"], as_expected=claim["as_expected"])
-        cells = (f"[{claim['claim']}]({claim['file']})", told, effect, claim["wanted"], str(claim["n"]), claim["published"])
+        cells = (
+            f"[{claim['claim']}]({claim['file']})",
+            told,
+            effect,
+            claim["wanted"],
+            str(claim["n"]),
+            claim["published"],
+        )
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return rows
 
@@ -122,7 +156,9 @@ def _replicated(record: dict[str, Any]) -> list[str]:
     found: dict[tuple[str, str], dict[str, str]] = {}
     for entry in record.get("replications", []):
         if (entry["ablation"], entry["claim"]) in own:
-            found.setdefault((entry["ablation"], entry["claim"]), {})[entry["data"]] = entry["verdict"]
+            found.setdefault((entry["ablation"], entry["claim"]), {})[entry["data"]] = entry[
+                "verdict"
+            ]
     if not found:
         return []
     tally: dict[str, Counter[str]] = {}
@@ -132,20 +168,41 @@ def _replicated(record: dict[str, Any]) -> list[str]:
         came = {name: outcome(own[key], verdict) for name, verdict in verdicts.items()}
         for name, word in came.items():
             tally.setdefault(name, Counter())[word] += 1
-        told = [f"{style.SYMBOLS[verdict]} {verdict}" for verdict in (own[key], *(verdicts.get(name, "not run") for name in names))]
-        rows[set(came.values()) == {"same"}].append("| " + " | ".join((key[1].replace("|", "\\|"), *told)) + " |")
-    head = [f"| claim | own data | {' | '.join(names)} |", f"| {' | '.join(['---'] * (2 + len(names)))} |"]
-    lines = [f"Does it replicate? The claims about images, asked again on other images, and the verdicts there: {tell(tally)}", ""]
+        told = [
+            f"{style.SYMBOLS[verdict]} {verdict}"
+            for verdict in (own[key], *(verdicts.get(name, "not run") for name in names))
+        ]
+        rows[set(came.values()) == {"same"}].append(
+            "| " + " | ".join((key[1].replace("|", "\\|"), *told)) + " |"
+        )
+    head = [
+        f"| claim | own data | {' | '.join(names)} |",
+        f"| {' | '.join(['---'] * (2 + len(names)))} |",
+    ]
+    lines = [
+        f"Does it replicate? The claims about images, asked again on other images, and the verdicts there: {tell(tally)}",
+        "",
+    ]
     for same, title in ((False, "Opposite, or undecided"), (True, "The same")):
         if rows[same]:
-            lines += [f"<details><summary>{title}: {len(rows[same])}</summary>", "", *head, *rows[same], "", "</details>", ""]
+            lines += [
+                f"<details><summary>{title}: {len(rows[same])}</summary>",
+                "",
+                *head,
+                *rows[same],
+                "",
+                "</details>",
+                "",
+            ]
     return lines
 
 
 def _told(verdict: str, expect: str, *, as_expected: bool) -> str:
     """The verdict with its symbol, and what was expected where the reader could not guess it."""
     if as_expected:
-        return f"{style.SYMBOLS[verdict]} {verdict}" + ("" if verdict == "supported" else ", as expected")
+        return f"{style.SYMBOLS[verdict]} {verdict}" + (
+            "" if verdict == "supported" else ", as expected"
+        )
     return f"{style.SYMBOLS[verdict]} {verdict} ({expect} was expected)"
 
 

@@ -35,13 +35,24 @@ class Replication:
     def claims(self) -> tuple[Claim, ...]:
         """The claims about images that another data set has a verdict on."""
         ablation, scale = self.own.ablation, self.own.scale
-        asked = [claim for claim in ablation.claims_at(scale) if any(ablation.arm(arm, scale).data in IMAGES for _, arm in claim.effect.needs)]
-        return tuple(claim for claim in asked if any(claim in study.verdicts for study in self.others.values()))
+        asked = [
+            claim
+            for claim in ablation.claims_at(scale)
+            if any(ablation.arm(arm, scale).data in IMAGES for _, arm in claim.effect.needs)
+        ]
+        return tuple(
+            claim
+            for claim in asked
+            if any(claim in study.verdicts for study in self.others.values())
+        )
 
     @property
     def rows(self) -> list[tuple[Claim, list[ClaimRow]]]:
         """For each claim its row of each data set."""
-        return [(claim, [tables.claim_row(study, claim) for study in self.studies.values()]) for claim in self.claims]
+        return [
+            (claim, [tables.claim_row(study, claim) for study in self.studies.values()])
+            for claim in self.claims
+        ]
 
     @property
     def command(self) -> str:
@@ -81,7 +92,11 @@ def summary(replications: Iterable[Replication]) -> Summary:
     for found in replications:
         for claim, rows in found.rows:
             own, *others = rows
-            said = {data: row for data, row in zip(found.others, others, strict=True) if "not run" not in (own.verdict, row.verdict)}
+            said = {
+                data: row
+                for data, row in zip(found.others, others, strict=True)
+                if "not run" not in (own.verdict, row.verdict)
+            }
             came = {data: outcome(own.verdict, row.verdict) for data, row in said.items()}
             for data, word in came.items():
                 tally.setdefault(data, Counter())[word] += 1
@@ -112,6 +127,10 @@ def replicate(study: Study, store: Store) -> Replication | None:
         ablation = study.ablation.on(data)
         runs = store.runs(ablation, study.scale)
         evaluated = {(cell.arm, cell.seed) for cell in runs if cell.purpose == "evaluate"}
-        if evaluated == {(cell.arm, cell.seed) for arm in study.arms for cell in ablation.evaluation(arm, study.scale)}:  # half of a replication is none
+        if evaluated == {
+            (cell.arm, cell.seed)
+            for arm in study.arms
+            for cell in ablation.evaluation(arm, study.scale)
+        }:  # half of a replication is none
             others[data] = Study(ablation, study.scale, runs)
     return Replication(study, others)

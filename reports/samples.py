@@ -19,16 +19,42 @@ def draw(study: Study) -> list[style.Drawing]:
     arms = [arm for arm in study.arms if arm in set(points["arm"])]
     if not arms:
         return []
-    points = pd.concat([points.assign(step=points["step"].map(lambda place: SAMPLES[place - 1])), study.figures(ONCE).assign(step=0)], ignore_index=True)
+    points = pd.concat(
+        [
+            points.assign(step=points["step"].map(lambda place: SAMPLES[place - 1])),
+            study.figures(ONCE).assign(step=0),
+        ],
+        ignore_index=True,
+    )
     data = over_seeds(points, log=False).rename(columns={"step": "k"})
     looks = panels.colours({arm: study.ablation.arm(arm, study.scale) for arm in arms}, {"": arms})
     with style.styled():
-        figure, axes = style.grid(len(arms), 3, 2.8, 9.2 if len(arms) > 2 else 4.6 * len(arms), sharey=len(arms) <= 3)
+        figure, axes = style.grid(
+            len(arms), 3, 2.8, 9.2 if len(arms) > 2 else 4.6 * len(arms), sharey=len(arms) <= 3
+        )
         for ax, arm in zip(axes, arms, strict=True):
-            line, once = data[(data["arm"] == arm) & (data["k"] > 0)], data[(data["arm"] == arm) & (data["k"] == 0)].iloc[0]
-            ax.plot(line["k"], line["mean"], color=looks[arm][0], marker="o", markersize=4, label="mean of k thinned nets")
-            ax.fill_between(line["k"], line["low"], line["high"], color=looks[arm][0], alpha=0.16, linewidth=0)
-            ax.axhline(once["mean"], color=style.INK, linewidth=1.3, linestyle="--", label="one deterministic pass")
+            line, once = (
+                data[(data["arm"] == arm) & (data["k"] > 0)],
+                data[(data["arm"] == arm) & (data["k"] == 0)].iloc[0],
+            )
+            ax.plot(
+                line["k"],
+                line["mean"],
+                color=looks[arm][0],
+                marker="o",
+                markersize=4,
+                label="mean of k thinned nets",
+            )
+            ax.fill_between(
+                line["k"], line["low"], line["high"], color=looks[arm][0], alpha=0.16, linewidth=0
+            )
+            ax.axhline(
+                once["mean"],
+                color=style.INK,
+                linewidth=1.3,
+                linestyle="--",
+                label="one deterministic pass",
+            )
             ax.set(xscale="log", title=arm, xlabel="thinned networks averaged, k")
             ax.set_xticks(SAMPLES, list(map(str, SAMPLES)))
             ax.set_xticks([], minor=True)

@@ -31,12 +31,22 @@ class Study:
     @functools.cached_property
     def frame(self) -> pd.DataFrame:
         """The evaluation runs that finished, as a long DataFrame. A diverged run has no figure to draw."""
-        return to_frame({cell: run for cell, run in self.runs.items() if cell.purpose == "evaluate" and run.status == "finished"})
+        return to_frame(
+            {
+                cell: run
+                for cell, run in self.runs.items()
+                if cell.purpose == "evaluate" and run.status == "finished"
+            }
+        )
 
     @functools.cached_property
     def verdicts(self) -> dict[Claim, Verdict]:
         """The verdict on each claim that has paired runs; the others were not run."""
-        return {claim: verdict for claim, verdict in judge_runs(self.ablation, self.scale, self.runs).items() if verdict.n}
+        return {
+            claim: verdict
+            for claim, verdict in judge_runs(self.ablation, self.scale, self.runs).items()
+            if verdict.n
+        }
 
     def seed_effects(self, claim: Claim) -> dict[int, Bounds]:
         """What each seed tells of the claim's effect: (x, x) where it was measured, a wider interval where a run was censored or diverged."""
@@ -56,14 +66,19 @@ class Study:
     @property
     def data(self) -> str:
         """The data sets that the arms are trained on."""
-        names = dict.fromkeys(self.ablation.arm(arm, self.scale).data or "none" for arm in self.arms)
+        names = dict.fromkeys(
+            self.ablation.arm(arm, self.scale).data or "none" for arm in self.arms
+        )
         return ", ".join(names)
 
     def picture(self, metric: str) -> dict[str, np.ndarray]:
         """The curve of a metric that only the first seed records, for it serves to be drawn: arm -> its values in order."""
         points = self.frame[(self.frame["metric"] == metric) & (self.frame["step"] > 0)]
         points = points[points["seed"] == points["seed"].min()]
-        found = {arm: points[points["arm"] == arm].sort_values("step")["value"].to_numpy() for arm in self.arms}
+        found = {
+            arm: points[points["arm"] == arm].sort_values("step")["value"].to_numpy()
+            for arm in self.arms
+        }
         return {arm: values for arm, values in found.items() if len(values)}
 
     def figures(self, metric: str) -> pd.DataFrame:
@@ -78,7 +93,11 @@ class Study:
 
     def diverged(self, purpose: str = "evaluate") -> list[str]:
         """The arms of the runs of a purpose that diverged, one entry a run."""
-        return [cell.arm for cell, run in self.runs.items() if run.status == "diverged" and cell.purpose == purpose]
+        return [
+            cell.arm
+            for cell, run in self.runs.items()
+            if run.status == "diverged" and cell.purpose == purpose
+        ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,8 +116,17 @@ class Origin:
 def origin(runs: Sequence[Run]) -> Origin:
     """The provenance of runs, summed up."""
     found = [run.provenance for run in runs]
-    versions = dict.fromkeys((key.removeprefix("version."), text) for about in found for key, text in about.items() if key.startswith("version."))
-    days = sorted(dt.datetime.fromtimestamp(float(about["started"]), dt.UTC).date().isoformat() for about in found if "started" in about)
+    versions = dict.fromkeys(
+        (key.removeprefix("version."), text)
+        for about in found
+        for key, text in about.items()
+        if key.startswith("version.")
+    )
+    days = sorted(
+        dt.datetime.fromtimestamp(float(about["started"]), dt.UTC).date().isoformat()
+        for about in found
+        if "started" in about
+    )
     return Origin(
         devices=tuple(dict.fromkeys(about["device"] for about in found if "device" in about)),
         versions=tuple(f"{name} {text}" for name, text in versions),
@@ -120,7 +148,9 @@ def gather(ablations: Sequence[Ablation], store: Store, scale: str | None) -> li
     if not any(study.runs for study in studies):
         wanted = f"scale {scale}" if scale else f"scale {' or '.join(FULLEST)}"
         command = f"nox -s ablations -- --scale {scale or 'cpu'}"
-        raise DlgbenchError(f"nothing to report: {store.uri} has no runs at {wanted} of the {len(studies)} ablations asked for; run them first: {command}")
+        raise DlgbenchError(
+            f"nothing to report: {store.uri} has no runs at {wanted} of the {len(studies)} ablations asked for; run them first: {command}"
+        )
     return studies
 
 

@@ -19,10 +19,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 INK, SOFT, GRID, ZONE, PAPER = "#22272e", "#66707c", "#e3e6ea", "#e4edf5", "#ffffff"
-VERDICTS = {"supported": "#0071b2", "refuted": "#d45e00", "inconclusive": "#7f8790"}  # blue, orange, grey: told apart by the colour-blind
+VERDICTS = {
+    "supported": "#0071b2",
+    "refuted": "#d45e00",
+    "inconclusive": "#7f8790",
+}  # blue, orange, grey: told apart by the colour-blind
 SYMBOLS = {"supported": "✓", "refuted": "✗", "inconclusive": "?", "not run": "–"}
 MARKERS = {"supported": "o", "refuted": "s", "inconclusive": "D"}
-ARMS: list[str] = [sns.color_palette("colorblind").as_hex()[place] for place in (0, 1, 2, 3, 4, 9, 5, 7)]  # without its pale pink and yellow
+ARMS: list[str] = [
+    sns.color_palette("colorblind").as_hex()[place] for place in (0, 1, 2, 3, 4, 9, 5, 7)
+]  # without its pale pink and yellow
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 # What these colours become on a dark page.
 DARK = {
@@ -99,7 +105,9 @@ def styled() -> Iterator[None]:
         yield
 
 
-def grid(count: int, columns: int, height: float, width: float = 9.2, **more: Any) -> tuple[Figure, list[Axes]]:
+def grid(
+    count: int, columns: int, height: float, width: float = 9.2, **more: Any
+) -> tuple[Figure, list[Axes]]:
     """A figure with `count` axes in rows of `columns`, each row `height` inches high; within `styled()`."""
     columns = min(columns, count)
     rows = -(-count // columns)
@@ -132,7 +140,14 @@ def readable(axis: Axis, start: float, end: float) -> None:
 
 def legend_beside(ax: Axes, title: str = "") -> None:
     """A legend to the right of the axes, where it covers no data."""
-    ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0, handlelength=2.6, title=title or None, alignment="left")
+    ax.legend(
+        loc="upper left",
+        bbox_to_anchor=(1.02, 1.0),
+        borderaxespad=0,
+        handlelength=2.6,
+        title=title or None,
+        alignment="left",
+    )
 
 
 def write(drawing: Drawing, folder: Path) -> Path:
@@ -141,8 +156,12 @@ def write(drawing: Drawing, folder: Path) -> Path:
     png, buffer = folder / f"{drawing.name}.png", io.StringIO()
     with styled():
         drawing.figure.savefig(png, dpi=160, facecolor="white")
-        drawing.figure.set_layout_engine("none")  # it keeps the layout that was found for the first file: half of the time
-        drawing.figure.savefig(buffer, format="svg", dpi=120, transparent=True, metadata={"Date": None})  # dpi: of what is rasterized
+        drawing.figure.set_layout_engine(
+            "none"
+        )  # it keeps the layout that was found for the first file: half of the time
+        drawing.figure.savefig(
+            buffer, format="svg", dpi=120, transparent=True, metadata={"Date": None}
+        )  # dpi: of what is rasterized
     png.with_suffix(".svg").write_text(_adapted(buffer.getvalue()), encoding="utf-8")
     drawing.data.to_csv(png.with_suffix(".csv"), index=False)
     return png
@@ -150,6 +169,12 @@ def write(drawing: Drawing, folder: Path) -> Path:
 
 def _adapted(svg: str) -> str:
     """An SVG's text with the colours that a dark page wants, and no more than two decimals in its coordinates (a hundredth of a point)."""
-    rules = (f'[style*="{part}: {light}"] {{{part}: {dark} !important}}' for light, dark in DARK.items() for part in ("fill", "stroke"))
-    svg = svg.replace("</style>", f"@media (prefers-color-scheme: dark) {{{' '.join(rules)}}}</style>", 1)
+    rules = (
+        f'[style*="{part}: {light}"] {{{part}: {dark} !important}}'
+        for light, dark in DARK.items()
+        for part in ("fill", "stroke")
+    )
+    svg = svg.replace(
+        "</style>", f"@media (prefers-color-scheme: dark) {{{' '.join(rules)}}}</style>", 1
+    )
     return re.sub(r' (?:d|x|y)="[^"]*"', lambda found: re.sub(r"(\.\d\d)\d+", r"\1", found[0]), svg)

@@ -36,21 +36,49 @@ class ClaimRow:
 
 def claim_row(study: Study, claim: Claim) -> ClaimRow:
     """The row of a claim; one without paired runs is `not run`."""
-    verdict, slide, formula = study.verdicts.get(claim), claim.slide or study.ablation.slide, claim.effect.formula
+    verdict, slide, formula = (
+        study.verdicts.get(claim),
+        claim.slide or study.ablation.slide,
+        claim.effect.formula,
+    )
     said = words.expectation(claim, verdict)
     if verdict is None:
-        scales = [scale for scale in study.ablation.scales if claim in study.ablation.claims_at(scale)]
+        scales = [
+            scale for scale in study.ablation.scales if claim in study.ablation.claims_at(scale)
+        ]
         note = "" if study.scale in scales else f"its arms run at scale {' and '.join(scales)}"
-        return ClaimRow(claim, slide, "not run", style.SYMBOLS["not run"], said, expected=True, note=note)
-    row = ClaimRow(claim, slide, verdict.verdict, style.SYMBOLS[verdict.verdict], said, verdict.passes(claim), words.effect(formula, verdict.effect))
-    level = "range over the seeds" if verdict.method == "exact" else f"{100 * verdict.level:.3g}\u00a0%"
-    span, level = ("", "") if words.is_point(verdict) else (words.interval(formula, *verdict.interval), level)
-    return dataclasses.replace(row, interval=span, level=level, p=words.p_value(verdict.p), n=verdict.n, note=verdict.note)
+        return ClaimRow(
+            claim, slide, "not run", style.SYMBOLS["not run"], said, expected=True, note=note
+        )
+    row = ClaimRow(
+        claim,
+        slide,
+        verdict.verdict,
+        style.SYMBOLS[verdict.verdict],
+        said,
+        verdict.passes(claim),
+        words.effect(formula, verdict.effect),
+    )
+    level = (
+        "range over the seeds" if verdict.method == "exact" else f"{100 * verdict.level:.3g}\u00a0%"
+    )
+    span, level = (
+        ("", "") if words.is_point(verdict) else (words.interval(formula, *verdict.interval), level)
+    )
+    return dataclasses.replace(
+        row, interval=span, level=level, p=words.p_value(verdict.p), n=verdict.n, note=verdict.note
+    )
 
 
 def claims_frame(studies: list[Study]) -> pd.DataFrame:
     """All claims with their verdicts, in full precision, for CSV."""
-    return pd.DataFrame([_record(study, claim, study.verdicts.get(claim)) for study in studies for claim in study.ablation.claims])
+    return pd.DataFrame(
+        [
+            _record(study, claim, study.verdicts.get(claim))
+            for study in studies
+            for claim in study.ablation.claims
+        ]
+    )
 
 
 def _record(study: Study, claim: Claim, verdict: Verdict | None) -> dict[str, Any]:
@@ -69,7 +97,16 @@ def _record(study: Study, claim: Claim, verdict: Verdict | None) -> dict[str, An
     if verdict is None:
         return about
     low, high = verdict.interval
-    return {**about, "effect": verdict.effect, "low": low, "high": high, "level": verdict.level, "p": verdict.p, "n": verdict.n, "method": verdict.method}
+    return {
+        **about,
+        "effect": verdict.effect,
+        "low": low,
+        "high": high,
+        "level": verdict.level,
+        "p": verdict.p,
+        "n": verdict.n,
+        "method": verdict.method,
+    }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,10 +124,23 @@ def arms(study: Study) -> Arms:
     """What the base recipe is, what the scale changes, and what each arm changes."""
     ablation = study.ablation
     fields = tuple(dict.fromkeys(field for arm in study.arms for field in ablation.arms[arm]))
-    rows = {arm: [words.setting(plain(ablation.arms[arm][field])) if field in ablation.arms[arm] else "" for field in fields] for arm in study.arms}
+    rows = {
+        arm: [
+            words.setting(plain(ablation.arms[arm][field])) if field in ablation.arms[arm] else ""
+            for field in fields
+        ]
+        for arm in study.arms
+    }
     return Arms(
-        base={field: words.setting(value) for field, value in ablation.recipe.flat().items() if value not in (None, {}, [], 0)},
-        scale={field: words.setting(plain(value)) for field, value in ablation.at(study.scale).changes.items()},
+        base={
+            field: words.setting(value)
+            for field, value in ablation.recipe.flat().items()
+            if value not in (None, {}, [], 0)
+        },
+        scale={
+            field: words.setting(plain(value))
+            for field, value in ablation.at(study.scale).changes.items()
+        },
         fields=fields,
         rows=rows,
         elsewhere=tuple(arm for arm in ablation.arms if arm not in study.arms),
@@ -122,7 +172,10 @@ class Grid:
     @property
     def heads(self) -> list[str]:
         """The settings as column heads."""
-        return [", ".join(f"{short(name)} {words.setting(value)}" for name, value in setting.items()) for setting in self.settings]
+        return [
+            ", ".join(f"{short(name)} {words.setting(value)}" for name, value in setting.items())
+            for setting in self.settings
+        ]
 
 
 def grids(study: Study) -> list[Grid]:
@@ -131,15 +184,33 @@ def grids(study: Study) -> list[Grid]:
     for arm in study.arms:
         settings = study.ablation.grid(arm, study.scale)
         if settings:
-            by_grid.setdefault(json.dumps([plain_setting(setting) for setting in settings]), (settings, []))[1].append(_tuned(study, arm, settings))
+            by_grid.setdefault(
+                json.dumps([plain_setting(setting) for setting in settings]), (settings, [])
+            )[1].append(_tuned(study, arm, settings))
     return [Grid(tuple(settings), tuple(rows)) for settings, rows in by_grid.values()]
 
 
 def warned(row: ClaimRow, grids: list[Grid]) -> ClaimRow:
     """The row with a note on those of its arms whose tuning ended at the edge of its grid: a larger grid may move the verdict."""
     needed = {arm for _, arm in row.claim.effect.needs}
-    arms = [tuned.arm for grid in grids for tuned in grid.rows if tuned.arm in needed and tuned.warning.startswith("edge")]
-    return dataclasses.replace(row, note="; ".join(filter(None, (row.note, f"⚠ tuned at the edge of the grid: {words.listing(arms)}" if arms else ""))))
+    arms = [
+        tuned.arm
+        for grid in grids
+        for tuned in grid.rows
+        if tuned.arm in needed and tuned.warning.startswith("edge")
+    ]
+    return dataclasses.replace(
+        row,
+        note="; ".join(
+            filter(
+                None,
+                (
+                    row.note,
+                    f"⚠ tuned at the edge of the grid: {words.listing(arms)}" if arms else "",
+                ),
+            )
+        ),
+    )
 
 
 def plain_setting(setting: dict[str, Any]) -> dict[str, Any]:
@@ -151,9 +222,16 @@ def _tuned(study: Study, arm: str, settings: list[dict[str, Any]]) -> Tuned:
     declared = set(study.ablation.tuning(arm, study.scale))
     tuning = {cell: run for cell, run in study.runs.items() if cell in declared}
     found = score(study.ablation, tuning)
-    scores = tuple(next((value for tried, value in found if tried == setting), None) for setting in settings)
+    scores = tuple(
+        next((value for tried, value in found if tried == setting), None) for setting in settings
+    )
     if len(tuning) < len(declared):
-        return Tuned(arm, scores, None, f"{len(tuning)} of {len(declared)} tuning runs so far: nothing is chosen yet")
+        return Tuned(
+            arm,
+            scores,
+            None,
+            f"{len(tuning)} of {len(declared)} tuning runs so far: nothing is chosen yet",
+        )
     chosen = settings.index(choose(study.ablation, tuning))
     return Tuned(arm, scores, chosen, _warning(settings, chosen, scores))
 
@@ -178,10 +256,17 @@ def tuning_frame(study: Study) -> pd.DataFrame:
         for row in grid.rows
         for place, (setting, value) in enumerate(zip(grid.settings, row.scores, strict=True))
     ]
-    return pd.DataFrame(rows, columns=["arm", "setting", study.ablation.select, "chosen", "warning"])
+    return pd.DataFrame(
+        rows, columns=["arm", "setting", study.ablation.select, "chosen", "warning"]
+    )
 
 
 def arms_frame(study: Study) -> pd.DataFrame:
     """Every field in which the arms of the scale differ, for CSV."""
     fields = panels.varying({arm: study.ablation.arm(arm, study.scale) for arm in study.arms})
-    return pd.DataFrame({"arm": study.arms, **{field: [values[arm] for arm in study.arms] for field, values in fields.items()}})
+    return pd.DataFrame(
+        {
+            "arm": study.arms,
+            **{field: [values[arm] for arm in study.arms] for field, values in fields.items()},
+        }
+    )

@@ -33,7 +33,11 @@ def aligned(x: float) -> str:
 
 def _reader(formula: str) -> Callable[[float], str]:
     """How figures of an effect are written: a log ratio as a factor, `× 2`, all others as they are."""
-    return (lambda x: f"×\u00a0{number(math.exp(x) if x < 700 else math.inf)}") if formula.startswith("ln ") else number
+    return (
+        (lambda x: f"×\u00a0{number(math.exp(x) if x < 700 else math.inf)}")
+        if formula.startswith("ln ")
+        else number
+    )
 
 
 def effect(formula: str, x: float) -> str:
@@ -96,7 +100,9 @@ def expectation(claim: Claim, verdict: Verdict | None) -> str:
     if verdict is None:
         return f"expected: {claim.expect}"
     if verdict.passes(claim):
-        return "as expected" + {"not supported": ": a control", "refuted": ": a slip"}.get(claim.expect, "")
+        return "as expected" + {"not supported": ": a control", "refuted": ": a slip"}.get(
+            claim.expect, ""
+        )
     start = "undecided" if verdict.verdict == "inconclusive" else "not as expected"
     return f"{start} ({claim.expect} was expected)"
 

@@ -23,7 +23,10 @@ SOUND = {
 
 def test_cells_are_arms_times_seeds_and_tuning_seeds_never_evaluate():
     cells = Ablation(**SOUND).cells("cpu")
-    tuning, evaluation = [c for c in cells if c.purpose == "tune"], [c for c in cells if c.purpose == "evaluate"]
+    tuning, evaluation = (
+        [c for c in cells if c.purpose == "tune"],
+        [c for c in cells if c.purpose == "evaluate"],
+    )
     assert (len(tuning), len(evaluation)) == (2 * 3 * 2, 3 * 6)  # what trains nothing is not tuned
     assert not {c.seed for c in tuning} & {c.seed for c in evaluation}
     assert {c.recipe.steps for c in cells} == {0, 50}
@@ -32,7 +35,10 @@ def test_cells_are_arms_times_seeds_and_tuning_seeds_never_evaluate():
 
 
 def test_scales_change_the_recipe_before_the_arms_do():
-    ablation = Ablation(**SOUND | {"scales": {"cpu": {"model_args.dropout": 0.1, "model_args.hidden": (3,)}, "gpu": {}}})
+    ablation = Ablation(
+        **SOUND
+        | {"scales": {"cpu": {"model_args.dropout": 0.1, "model_args.hidden": (3,)}, "gpu": {}}}
+    )
     assert ablation.arm("dropout", "cpu").model_args == {"dropout": 0.5, "hidden": (3,)}
     assert Ablation(**SOUND).at("gpu").precision == "bf16"
     smoke = Ablation(**SOUND).arm("none", "smoke")
@@ -42,7 +48,10 @@ def test_scales_change_the_recipe_before_the_arms_do():
 
 def test_grids_per_arm():
     grids = {"none": {"lr": (0.1, 0.2)}, "dropout": {"weight_decay": (0.1, 0.2)}}
-    assert Ablation(**SOUND | {"tune": grids}).grid("dropout", "cpu") == [{"weight_decay": 0.1}, {"weight_decay": 0.2}]
+    assert Ablation(**SOUND | {"tune": grids}).grid("dropout", "cpu") == [
+        {"weight_decay": 0.1},
+        {"weight_decay": 0.2},
+    ]
 
 
 def test_a_scale_may_take_some_arms_and_with_them_some_claims():
@@ -54,13 +63,22 @@ def test_a_scale_may_take_some_arms_and_with_them_some_claims():
 
 def test_another_set_of_images_stands_in_and_changes_what_it_must():
     arms = SOUND["arms"] | {"toy": {"data": "xor"}}
-    recipe = SOUND["recipe"].but({"data_args.val": 1000, "data_args.shrink": 2}, target={"val/error": 0.1})
+    recipe = SOUND["recipe"].but(
+        {"data_args.val": 1000, "data_args.shrink": 2}, target={"val/error": 0.1}
+    )
     elsewhere = {"fashion_mnist": {"target": {"val/error": 0.3}}}
-    own = named(Ablation(**SOUND | {"recipe": recipe, "arms": arms, "elsewhere": elsewhere}), ROOT / "ablations/mine/test_q.py")
+    own = named(
+        Ablation(**SOUND | {"recipe": recipe, "arms": arms, "elsewhere": elsewhere}),
+        ROOT / "ablations/mine/test_q.py",
+    )
     there, digits = own.on("fashion_mnist"), own.on("digits")
     assert (there.name, own.name, there.data) == ("mine/q@fashion_mnist", "mine/q", "fashion_mnist")
-    assert there.arm("none", "cpu") == own.arm("none", "cpu").but(data="fashion_mnist", target={"val/error": 0.3})
-    assert digits.arm("none", "cpu") == own.arm("none", "cpu").but({"data": "digits", "data_args.val": 200, "data_args.shrink": 1})
+    assert there.arm("none", "cpu") == own.arm("none", "cpu").but(
+        data="fashion_mnist", target={"val/error": 0.3}
+    )
+    assert digits.arm("none", "cpu") == own.arm("none", "cpu").but(
+        {"data": "digits", "data_args.val": 200, "data_args.shrink": 1}
+    )
     assert there.arm("toy", "cpu") == digits.arm("toy", "cpu") == own.arm("toy", "cpu")
     with pytest.raises(DlgbenchError, match="no set of labelled images is called 'xor'"):
         own.on("xor")
@@ -108,7 +126,16 @@ def test_nonsense_is_refused_when_declared(change, message):
 
 
 def test_the_quickest_setting_may_be_chosen_where_the_target_is_on_the_validation_split():
-    assert Ablation(**SOUND | {"select": "steps_to_target", "recipe": SOUND["recipe"].but(target={"val/error": 0.1})}).select == "steps_to_target"
+    assert (
+        Ablation(
+            **SOUND
+            | {
+                "select": "steps_to_target",
+                "recipe": SOUND["recipe"].but(target={"val/error": 0.1}),
+            }
+        ).select
+        == "steps_to_target"
+    )
 
 
 def test_the_name_is_the_files_place(tmp_path):
@@ -142,4 +169,6 @@ def test_each_ablation_file_is_short_and_imports_only_the_public_names(file):
 
 def test_every_claim_of_a_control_expects_not_to_be_supported_or_is_exact():
     for ablation in discover(ROOT / "ablations/controls"):
-        assert all(c.expect == "not supported" or c.threshold.kind == "exactly" for c in ablation.claims), ablation.name
+        assert all(
+            c.expect == "not supported" or c.threshold.kind == "exactly" for c in ablation.claims
+        ), ablation.name

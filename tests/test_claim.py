@@ -2,7 +2,21 @@ import math
 
 import pytest
 
-from dlgbench import Claim, DlgbenchError, Verdict, at_least, at_most, contrast, difference, exactly, interaction, log_ratio, slope, value, within
+from dlgbench import (
+    Claim,
+    DlgbenchError,
+    Verdict,
+    at_least,
+    at_most,
+    contrast,
+    difference,
+    exactly,
+    interaction,
+    log_ratio,
+    slope,
+    value,
+    within,
+)
 
 RUNS = {
     ("e", "a"): (3.0, 3.0),
@@ -41,13 +55,18 @@ def test_effects_by_hand(effect, wanted):
 
 
 def test_nonsense_is_refused_when_declared():
-    with pytest.raises(DlgbenchError, match=r"claim 'x': a threshold is wanted \(at_least, at_most, within, exactly\); 0.5 came"):
+    with pytest.raises(
+        DlgbenchError,
+        match=r"claim 'x': a threshold is wanted \(at_least, at_most, within, exactly\); 0.5 came",
+    ):
         Claim("x", value("e", "a"), 0.5)  # type: ignore[arg-type]
     with pytest.raises(DlgbenchError, match=r"claim 'x': a threshold is wanted .* None came"):
         Claim("x", value("e", "a"))
     with pytest.raises(DlgbenchError, match="an effect is wanted"):
         Claim("x", "e", at_least(1))  # type: ignore[arg-type]
-    with pytest.raises(DlgbenchError, match="no verdict is called 'suported'; did you mean 'supported'"):
+    with pytest.raises(
+        DlgbenchError, match="no verdict is called 'suported'; did you mean 'supported'"
+    ):
         Claim("x", value("e", "a"), at_least(1), expect="suported")  # type: ignore[arg-type]
     with pytest.raises(DlgbenchError, match="margin above 0"):
         within(0)
@@ -57,11 +76,19 @@ def test_nonsense_is_refused_when_declared():
 
 @pytest.mark.parametrize(
     ("expect", "passing"),
-    [("supported", {"supported"}), ("refuted", {"refuted"}), ("not supported", {"refuted", "inconclusive"}), ("inconclusive", {"supported", "inconclusive"})],
+    [
+        ("supported", {"supported"}),
+        ("refuted", {"refuted"}),
+        ("not supported", {"refuted", "inconclusive"}),
+        ("inconclusive", {"supported", "inconclusive"}),
+    ],
 )
 def test_which_verdicts_a_declaration_can_live_with(expect, passing):
     claim = Claim("x", value("e", "a"), at_least(1), expect=expect)
-    verdicts = [Verdict(word, 1.0, (0.0, 2.0), 0.95, 0.5, 5, (1.0,) * 5, "paired t") for word in ("supported", "refuted", "inconclusive")]
+    verdicts = [
+        Verdict(word, 1.0, (0.0, 2.0), 0.95, 0.5, 5, (1.0,) * 5, "paired t")
+        for word in ("supported", "refuted", "inconclusive")
+    ]
     assert {verdict.verdict for verdict in verdicts if verdict.passes(claim)} == passing
 
 

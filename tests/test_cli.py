@@ -22,7 +22,11 @@ def test_list_shows_every_claim(capsys):
     assert cli.main(["list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert {"ablation", "file", "claim", "slide", "expect", "verdict"} <= rows[0].keys()
-    assert {row["ablation"] for row in rows} >= {"regularization/dropout", "depth/gradient_depth", "image_to_image/dilation"}
+    assert {row["ablation"] for row in rows} >= {
+        "regularization/dropout",
+        "depth/gradient_depth",
+        "image_to_image/dilation",
+    }
     assert all((ROOT / row["file"]).is_file() and row["verdict"] is None for row in rows)
     assert cli.main(["list", "ablations/image_to_image"]) == 0
     assert "F3 sees 15x15" in capsys.readouterr().out
@@ -46,7 +50,11 @@ def test_models_lists_the_registry(capsys, monkeypatch):
         "receptive_field": 427,
         "proof": "",
     }
-    assert all(row["flops"] > 0 and row["proof"].startswith("tests/") for row in rows.values() if row["task"] != "minimization")
+    assert all(
+        row["flops"] > 0 and row["proof"].startswith("tests/")
+        for row in rows.values()
+        if row["task"] != "minimization"
+    )
     monkeypatch.setattr(models, "MODELS", {"mlp": models.MODELS["mlp"]})
     assert cli.main(["models"]) == 0
     assert "118,282" in capsys.readouterr().out
@@ -54,7 +62,10 @@ def test_models_lists_the_registry(capsys, monkeypatch):
 
 def test_run_judges_and_reports_and_the_rest_reads_it_back(capfd, tmp_path, monkeypatch):
     (tmp_path / "ablations" / "image_to_image").mkdir(parents=True)
-    shutil.copy(ROOT / "ablations" / "image_to_image" / "test_dilation.py", tmp_path / "ablations" / "image_to_image")
+    shutil.copy(
+        ROOT / "ablations" / "image_to_image" / "test_dilation.py",
+        tmp_path / "ablations" / "image_to_image",
+    )
     monkeypatch.chdir(tmp_path)
     assert cli.main(["run", "-k", "dilation", "--scale", "cpu", "-n", "0", "-q"]) == 0
     out = capfd.readouterr().out
@@ -62,11 +73,20 @@ def test_run_judges_and_reports_and_the_rest_reads_it_back(capfd, tmp_path, monk
     assert f"report: {(tmp_path / 'reports/build/index.html').as_uri()}" in out
     assert cli.main(["verdicts", "--json"]) == 0
     rows = {row["claim"]: row for row in json.loads(capfd.readouterr().out)}
-    assert (rows["F3 sees 15x15"]["verdict"], rows["F3 sees 15x15"]["effect"], rows["F3 sees 15x15"]["p"]) == ("supported", 15, None)
+    assert (
+        rows["F3 sees 15x15"]["verdict"],
+        rows["F3 sees 15x15"]["effect"],
+        rows["F3 sees 15x15"]["p"],
+    ) == ("supported", 15, None)
     assert rows["Control: three plain layers see 15x15 too"]["verdict"] == "refuted"
     assert cli.main(["verdicts"]) == 0
     assert "F3 sees 15x15" in capfd.readouterr().out
-    assert cli.main(["report", "--out", str(tmp_path / "page"), "--reference", str(tmp_path / "reference")]) == 0
+    assert (
+        cli.main(
+            ["report", "--out", str(tmp_path / "page"), "--reference", str(tmp_path / "reference")]
+        )
+        == 0
+    )
     assert "F3 sees 15x15" in (tmp_path / "page" / "index.html").read_text()
     assert json.loads((tmp_path / "reference" / "cpu.json").read_text())["claims"]
 
@@ -76,7 +96,10 @@ def test_run_judges_and_reports_and_the_rest_reads_it_back(capfd, tmp_path, monk
     [
         (["list", "nowhere"], "no ablations below nowhere"),
         (["report"], "no runs"),
-        (["verdicts", "--tracking-uri", "http://127.0.0.1:9"], "the tracking store http://127.0.0.1:9 is out of reach"),
+        (
+            ["verdicts", "--tracking-uri", "http://127.0.0.1:9"],
+            "the tracking store http://127.0.0.1:9 is out of reach",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(args, message, capsys):
@@ -88,7 +111,12 @@ def test_a_mistake_is_one_line_and_exit_code_2(args, message, capsys):
 
 def test_every_command_explains_itself():
     for command in ("list", "run", "report", "ui", "models", "verdicts", "bench"):
-        done = subprocess.run([sys.executable, "-m", "dlgbench", command, "--help"], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "dlgbench", command, "--help"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0
         assert done.stdout.startswith(f"usage: dlgbench {command}")
 
@@ -107,7 +135,10 @@ def test_run_hands_over_to_pytest_what_it_is_given(args, paths, monkeypatch):
     monkeypatch.setattr(cli, "_call", lambda command: called.append(command) or 5)
     assert cli.main(["run", *args]) == 5
     (command,) = called
-    assert command[3:] == [str(ROOT / "ablations") for _ in paths] + args + ["-n", str(cli.workers("cpu"))]
+    assert command[3:] == [str(ROOT / "ablations") for _ in paths] + args + [
+        "-n",
+        str(cli.workers("cpu")),
+    ]
 
 
 def test_the_benchmark_of_the_workers_is_an_ablation_that_loads(tmp_path):

@@ -26,12 +26,35 @@ MAY = {
     "data": {"errors", "recipe", "streams"},
     "tasks": {"errors", "recipe", "layers", "models", "data"},
     "probes": {"errors", "metrics", "recipe", "reference", "streams", "layers"},
-    "train": {"ablation", "errors", "metrics", "recipe", "streams", "provenance", "data", "layers", "models", "probes", "tasks"},
+    "train": {
+        "ablation",
+        "errors",
+        "metrics",
+        "recipe",
+        "streams",
+        "provenance",
+        "data",
+        "layers",
+        "models",
+        "probes",
+        "tasks",
+    },
     "sqlite": set(),
     "tracking": {"ablation", "claim", "errors", "recipe", "sqlite"},
     "runner": {"ablation", "claim", "errors", "judging", "tracking", "train"},
     "progress": {"ablation", "pytest_plugin"},
-    "reports": {"ablation", "claim", "errors", "judging", "metrics", "recipe", "scale", "statistics", "tracking", "provenance"},
+    "reports": {
+        "ablation",
+        "claim",
+        "errors",
+        "judging",
+        "metrics",
+        "recipe",
+        "scale",
+        "statistics",
+        "tracking",
+        "provenance",
+    },
 }
 
 
@@ -44,7 +67,11 @@ def modules():
 def imported(file):
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "dlgbench" else [node.module]
+            names = (
+                [f"{node.module}.{alias.name}" for alias in node.names]
+                if node.module == "dlgbench"
+                else [node.module]
+            )
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         else:
@@ -52,11 +79,20 @@ def imported(file):
         yield from (name.split(".") for name in names)
 
 
-@pytest.mark.parametrize(("file", "part"), [pytest.param(*entry, id=str(entry[0].relative_to(ROOT))) for entry in modules()])
+@pytest.mark.parametrize(
+    ("file", "part"),
+    [pytest.param(*entry, id=str(entry[0].relative_to(ROOT))) for entry in modules()],
+)
 def test_layers(file, part):
-    inside = {name[1] for name in imported(file) if name[0] == "dlgbench" and len(name) > 1} - {part}
+    inside = {name[1] for name in imported(file) if name[0] == "dlgbench" and len(name) > 1} - {
+        part
+    }
     if part in MAY:
-        public = {"DlgbenchError", "Run", "Cell", "Ablation", "Claim", "Verdict"} if part == "reports" else set()
+        public = (
+            {"DlgbenchError", "Run", "Cell", "Ablation", "Claim", "Verdict"}
+            if part == "reports"
+            else set()
+        )
         assert inside <= MAY[part] | public, f"{part} may not import {inside - MAY[part]}"
     outside = {name[0] for name in imported(file)}
     if part in NOUNS | {"ablation", "judging"}:
@@ -76,5 +112,7 @@ def test_list_imports_neither_torch_nor_lightning_nor_mlflow():
         "import sys; from dlgbench.cli import main; code = main(['list', '--json']); "
         "heavy = {'torch', 'pytorch_lightning', 'mlflow', 'scipy'} & set(sys.modules); sys.exit(code or bool(heavy) and str(heavy))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr

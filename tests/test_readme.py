@@ -17,7 +17,18 @@ def test_the_ablation_in_the_readme_runs_anywhere(tmp_path):
     code, _ = CODE
     assert len(code.splitlines()) <= 40
     (tmp_path / "test_sigmoid.py").write_text(code)
-    command = [sys.executable, "-m", "pytest", "test_sigmoid.py", "--scale", "smoke", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "test_sigmoid.py",
+        "--scale",
+        "smoke",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(tmp_path),
+    ]
     command += ["--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -33,7 +44,9 @@ def test_the_parts_can_be_had_by_themselves():
 
 def test_the_table_of_verdicts_is_the_reference_files():
     table = README.split("<!-- verdicts: cpu -->\n")[1].split("<!-- end of verdicts -->")[0]
-    assert table == reference.markdown_table(ROOT / "reports" / "reference" / "cpu.json"), "dlgbench report --scale cpu --reference reports/reference"
+    assert table == reference.markdown_table(ROOT / "reports" / "reference" / "cpu.json"), (
+        "dlgbench report --scale cpu --reference reports/reference"
+    )
 
 
 def test_every_session_that_the_readme_names_is_in_the_noxfile():

@@ -29,7 +29,10 @@ def test_nothing_in_a_recipe_can_be_changed():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_arg.hidden": 1}, "no field of Recipe is called 'model_arg'; did you mean 'model_args'?"),
+        (
+            {"model_arg.hidden": 1},
+            "no field of Recipe is called 'model_arg'; did you mean 'model_args'?",
+        ),
         ({"lr.x": 1}, "reaches into lr, which is 0.1"),
         ({"lr": -1}, "lr must be a number above 0; -1 came"),
         ({"lr": float("nan")}, "lr must be a number above 0; nan came"),

@@ -30,8 +30,13 @@ def runs_of(ablation, by_lr):
 def test_the_smallest_mean_wins_and_a_diverged_run_is_the_worst():
     assert choose(ABLATION, runs_of(ABLATION, {0.1: 0.3, 0.2: 0.2})) == {"lr": 0.2}
     assert choose(ABLATION, runs_of(ABLATION, {0.1: 0.3, 0.2: None})) == {"lr": 0.1}
-    assert choose(ABLATION, runs_of(ABLATION, {0.1: 0.3, 0.2: 0.3})) == {"lr": 0.1}  # of equals the first
-    assert score(ABLATION, runs_of(ABLATION, {0.1: 0.3, 0.2: None})) == [({"lr": 0.1}, 0.3), ({"lr": 0.2}, float("inf"))]
+    assert choose(ABLATION, runs_of(ABLATION, {0.1: 0.3, 0.2: 0.3})) == {
+        "lr": 0.1
+    }  # of equals the first
+    assert score(ABLATION, runs_of(ABLATION, {0.1: 0.3, 0.2: None})) == [
+        ({"lr": 0.1}, 0.3),
+        ({"lr": 0.2}, float("inf")),
+    ]
 
 
 def test_a_claim_pulls_the_cells_it_needs_and_they_are_not_run_again(store):
@@ -41,7 +46,9 @@ def test_a_claim_pulls_the_cells_it_needs_and_they_are_not_run_again(store):
     again = Runner(store)
     assert again.judge(ABLATION, "cpu")[ABLATION.claims[0]] == verdict
     assert again.trained == 0
-    assert judge_runs(ABLATION, "cpu", store.runs(ABLATION, "cpu"))[ABLATION.claims[0]] == verdict  # the report's way
+    assert (
+        judge_runs(ABLATION, "cpu", store.runs(ABLATION, "cpu"))[ABLATION.claims[0]] == verdict
+    )  # the report's way
 
 
 def test_a_store_that_goes_away_does_not_make_finished_cells_anew(tmp_path):
@@ -68,7 +75,9 @@ def test_another_ablations_equal_cells_are_copied_not_trained(store):
     import dataclasses
 
     Runner(store).pull(ABLATION.tuning("a", "cpu"))
-    twin = dataclasses.replace(ABLATION, name="twin", arms={"same": {}, "b": {"model_args.hidden": (5,)}}, claims=())
+    twin = dataclasses.replace(
+        ABLATION, name="twin", arms={"same": {}, "b": {"model_args.hidden": (5,)}}, claims=()
+    )
     runner = Runner(store)
     runner.pull(twin.tuning("same", "cpu"))
     assert runner.trained == 0

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dlgbench import Claim, at_least, at_most, difference, exactly, log_ratio, statistics, value, within
+from dlgbench import (
+    Claim,
+    at_least,
+    at_most,
+    difference,
+    exactly,
+    log_ratio,
+    statistics,
+    value,
+    within,
+)
 from dlgbench.statistics import holm, known, median_interval, t_interval, t_p
 
 
@@ -20,12 +30,16 @@ def readings(values, other=None):
 
 
 def one(threshold, values, effect=None):
-    return judge([Claim("x", effect or value("m", "a"), threshold)], readings(values), max(len(values), 1))[0]
+    return judge(
+        [Claim("x", effect or value("m", "a"), threshold)], readings(values), max(len(values), 1)
+    )[0]
 
 
 def test_t_interval_by_hand():
     # 1, 2, 3, 4, 5: mean 3, s = sqrt(2.5), s / sqrt 5 = 0.70711, t(4, .975) = 2.77645 from any table
-    assert t_interval([1, 2, 3, 4, 5], 0.95) == pytest.approx((3 - 2.77645 * 0.70711, 3 + 2.77645 * 0.70711), abs=1e-4)
+    assert t_interval([1, 2, 3, 4, 5], 0.95) == pytest.approx(
+        (3 - 2.77645 * 0.70711, 3 + 2.77645 * 0.70711), abs=1e-4
+    )
     # t = 3 / 0.70711 = 4.24264; two-sided p with 4 degrees of freedom = 0.01324
     assert t_p([1, 2, 3, 4, 5], 0) == pytest.approx(0.01324, abs=1e-5)
 
@@ -36,7 +50,10 @@ def test_values_without_spread_are_a_point():
 
 
 def test_pairing_is_by_seed():
-    arms = {"a": {0: {"m": 5.0}, 1: {"m": 9.0}, 2: {"m": 1.0}}, "b": {2: {"m": 0.0}, 1: {"m": 8.0}, 0: {"m": 4.0}, 7: {"m": 99.0}}}
+    arms = {
+        "a": {0: {"m": 5.0}, 1: {"m": 9.0}, 2: {"m": 1.0}},
+        "b": {2: {"m": 0.0}, 1: {"m": 8.0}, 0: {"m": 4.0}, 7: {"m": 99.0}},
+    }
     verdict = judge([Claim("x", difference("m", "a", "b"), at_least(0.5))], arms)[0]
     assert (verdict.values, verdict.n, verdict.verdict) == ((1.0, 1.0, 1.0), 3, "supported")
 
@@ -78,14 +95,24 @@ def test_holm_by_hand():
     # Holm (1979) on .01, .04, .03, .005: sorted .005 x 4, .01 x 3, .03 x 2, .04 x 1, made monotone
     adjusted, levels = holm([0.01, 0.04, 0.03, 0.005])
     assert adjusted == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert levels == pytest.approx([0.05 / 3, 0.05 / 2, 0.05 / 2, 0.05 / 4])  # stays where the first was not rejected
+    assert levels == pytest.approx(
+        [0.05 / 3, 0.05 / 2, 0.05 / 2, 0.05 / 4]
+    )  # stays where the first was not rejected
 
 
 def test_interval_and_p_always_say_the_same():
     rng = np.random.default_rng(1)
     for _ in range(100):
-        arms = {name: {s: {"m": v} for s, v in enumerate(rng.normal(rng.uniform(0, 2), 1, 6))} for name in "abcd"}
-        claims = [Claim(name, value("m", name), threshold) for name, threshold in zip("abcd", [at_least(0), at_most(0), within(0.5), at_least(1)], strict=True)]
+        arms = {
+            name: {s: {"m": v} for s, v in enumerate(rng.normal(rng.uniform(0, 2), 1, 6))}
+            for name in "abcd"
+        }
+        claims = [
+            Claim(name, value("m", name), threshold)
+            for name, threshold in zip(
+                "abcd", [at_least(0), at_most(0), within(0.5), at_least(1)], strict=True
+            )
+        ]
         for verdict in judge(claims, arms, 6):
             assert (verdict.verdict != "inconclusive") == (verdict.p <= 0.05)
 
@@ -93,7 +120,9 @@ def test_interval_and_p_always_say_the_same():
 def test_exact_claims_spend_no_error_rate():
     arms = readings([1.0, 2, 3, 4, 5])
     alone = judge([Claim("x", value("m", "a"), at_least(0))], arms, 5)[0]
-    beside = judge([Claim("x", value("m", "a"), at_least(0)), Claim("y", value("m", "a"), exactly(1))], arms, 5)[0]
+    beside = judge(
+        [Claim("x", value("m", "a"), at_least(0)), Claim("y", value("m", "a"), exactly(1))], arms, 5
+    )[0]
     assert alone == beside
 
 
@@ -124,19 +153,35 @@ def test_what_is_not_known_has_no_number():
     verdict = judge([Claim("x", difference("test/error", "a", "b"), at_least(0))], arms, 10)[0]
     assert math.isnan(verdict.effect)
     assert verdict.verdict == "inconclusive"
-    assert known({"gradient/log10_ratio": math.nan}, "gradient/log10_ratio") == (-math.inf, math.inf)
+    assert known({"gradient/log10_ratio": math.nan}, "gradient/log10_ratio") == (
+        -math.inf,
+        math.inf,
+    )
 
 
 def test_a_log_ratio_of_nothing_spoils_no_other_claim():
     arms = readings([0.0] * 6, [1.0] * 6)
-    verdicts = judge([Claim("x", log_ratio("m", "a", "b"), at_least(0)), Claim("y", value("m", "b"), at_least(0))], arms, 6)
-    assert [verdict.verdict for verdict in verdicts] == ["refuted", "supported"]  # ln 0 lies below everything
+    verdicts = judge(
+        [
+            Claim("x", log_ratio("m", "a", "b"), at_least(0)),
+            Claim("y", value("m", "b"), at_least(0)),
+        ],
+        arms,
+        6,
+    )
+    assert [verdict.verdict for verdict in verdicts] == [
+        "refuted",
+        "supported",
+    ]  # ln 0 lies below everything
 
 
 def test_median_interval_is_the_sign_tests():
     # n = 10 at 95 %: the 2nd and the 9th of ten, P(Bin(10, 1/2) <= 1) = .0107
     assert median_interval([(x, x) for x in range(1, 11)], 0.95) == (2, 9)
-    assert median_interval([(x, x) for x in range(1, 6)], 0.95) == (-math.inf, math.inf)  # five can't do it
+    assert median_interval([(x, x) for x in range(1, 6)], 0.95) == (
+        -math.inf,
+        math.inf,
+    )  # five can't do it
     # bounds move the ends as far as they leave open
     assert median_interval([(x, math.inf) for x in range(1, 11)], 0.95) == (2, math.inf)
 
@@ -147,7 +192,12 @@ def test_a_diverged_run_has_the_worst_rank_and_no_number():
     arms = readings([5.0] * 10, [1.0] * 10)
     arms["a"][3] = {"diverged": 1.0}
     claim = Claim("x", difference("test/error", "a", "b"), at_least(1))
-    arms = {arm: {s: {k.replace("m", "test/error"): v for k, v in run.items()} for s, run in runs.items()} for arm, runs in arms.items()}
+    arms = {
+        arm: {
+            s: {k.replace("m", "test/error"): v for k, v in run.items()} for s, run in runs.items()
+        }
+        for arm, runs in arms.items()
+    }
     verdict = judge([claim], arms)[0]
     assert verdict.verdict == "supported"  # b is better in nine, and in the tenth a diverged
     assert (verdict.method, verdict.interval) == ("sign test", (4.0, 4.0))
@@ -162,7 +212,9 @@ def test_censored_steps_are_a_bound():
         "slow": {s: {"steps_to_target/censored_at": 1000.0} for s in range(10)},
         "fast": {s: {"steps_to_target": 100.0 + s} for s in range(10)},
     }
-    at = lambda least: judge([Claim("x", difference("steps_to_target", "slow", "fast"), at_least(least))], arms)[0]  # noqa: E731
+    at = lambda least: judge(
+        [Claim("x", difference("steps_to_target", "slow", "fast"), at_least(least))], arms
+    )[0]  # noqa: E731
     assert at(800).verdict == "supported"
     assert at(800).interval[1] == math.inf
     assert at(5000).verdict == "inconclusive"  # it may be 5,000: nobody waited
@@ -172,14 +224,18 @@ def test_censored_steps_are_a_bound():
 def test_coverage_is_95_percent(n):
     rng = np.random.default_rng(n)
     ends = np.array([t_interval(values, 0.95) for values in rng.normal(1.0, 2.0, (4000, n))])
-    assert ((ends[:, 0] <= 1.0) & (ends[:, 1] >= 1.0)).mean() == pytest.approx(0.95, abs=0.011)  # 3 binomial SD at 4,000
+    assert ((ends[:, 0] <= 1.0) & (ends[:, 1] >= 1.0)).mean() == pytest.approx(
+        0.95, abs=0.011
+    )  # 3 binomial SD at 4,000
 
 
 def test_false_positives_are_held_for_the_whole_ablation():
     rng = np.random.default_rng(5)
     claims = [Claim(name, value("m", name), at_least(0)) for name in "abcd"]
     wrong = 0
-    for _ in range(1000):  # the truth lies on the threshold: any support, and any refutation, is false
+    for _ in range(
+        1000
+    ):  # the truth lies on the threshold: any support, and any refutation, is false
         arms = {name: {s: {"m": v} for s, v in enumerate(rng.normal(0, 1, 8))} for name in "abcd"}
         wrong += any(verdict.verdict != "inconclusive" for verdict in judge(claims, arms))
     assert wrong / 1000 <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 1000)

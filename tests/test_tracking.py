@@ -14,7 +14,10 @@ ABLATION = Ablation(
     claims=[Claim("B is better", difference("test/error", "a", "b"), at_least(0.1))], tune={"weight_decay": (0.0, 0.1)}, name="x/y",
 )  # fmt: skip
 RUN = Run(
-    "finished", {"test/error": 0.1 + 0.2, "seconds": 1.5}, (("val/error", 5, 0.5), ("val/error", 10, 0.25)), {"device": "d", "git": "g", "version.torch": "2"}
+    "finished",
+    {"test/error": 0.1 + 0.2, "seconds": 1.5},
+    (("val/error", 5, 0.5), ("val/error", 10, 0.25)),
+    {"device": "d", "git": "g", "version.torch": "2"},
 )
 CELLS = ABLATION.cells("cpu")
 TUNING, READY = CELLS[0], CELLS[4].chosen({"weight_decay": 0.1})
@@ -47,7 +50,13 @@ def test_what_a_store_lacks_is_not_found(tmp_path):
     (run,) = store._client.search_runs([store._client.get_experiment_by_name("x/y").experiment_id])
     store._client.delete_run(run.info.run_id)
     assert store.find("x/y", "f1") is None  # the tag is still there
-    store.save(READY, "f1", dataclasses.replace(RUN, history=tuple(("train/loss", step, 1.0) for step in range(1, 2001))))
+    store.save(
+        READY,
+        "f1",
+        dataclasses.replace(
+            RUN, history=tuple(("train/loss", step, 1.0) for step in range(1, 2001))
+        ),
+    )
     assert len(store.runs(ABLATION, "cpu", history=True)[READY].history) == 2000
 
 
@@ -56,14 +65,29 @@ def test_mlflow_shows_params_tags_and_curves(store):
     experiment = store._client.get_experiment_by_name("x/y")
     (run,) = store._client.search_runs([experiment.experiment_id])
     assert run.info.run_name == "a-s0"
-    assert {"lr": "0.1", "model_args.hidden": "[3]", "weight_decay": "0.1"}.items() <= run.data.params.items()
-    assert {"dlgbench.fingerprint": "f1", "dlgbench.arm": "a", "dlgbench.seed": "0", "dlgbench.scale": "cpu"}.items() <= run.data.tags.items()
+    assert {
+        "lr": "0.1",
+        "model_args.hidden": "[3]",
+        "weight_decay": "0.1",
+    }.items() <= run.data.params.items()
+    assert {
+        "dlgbench.fingerprint": "f1",
+        "dlgbench.arm": "a",
+        "dlgbench.seed": "0",
+        "dlgbench.scale": "cpu",
+    }.items() <= run.data.tags.items()
     assert run.data.metrics == {"test/error": 0.1 + 0.2, "seconds": 1.5, "val/error": 0.25}
 
 
 def test_a_run_of_an_older_recipe_is_not_among_the_runs(store):
     store.save(READY, "f1", RUN)
-    changed = Ablation(**{f: getattr(ABLATION, f) for f in ("question", "slide", "arms", "scales", "claims", "tune", "name")}, recipe=RECIPE.but(batch_size=7))
+    changed = Ablation(
+        **{
+            f: getattr(ABLATION, f)
+            for f in ("question", "slide", "arms", "scales", "claims", "tune", "name")
+        },
+        recipe=RECIPE.but(batch_size=7),
+    )
     assert store.runs(changed, "cpu") == {}
 
 
@@ -106,7 +130,9 @@ def test_a_store_out_of_reach_costs_nothing(tmp_path):
     assert away.find("x/y", "f1")[0].summary == RUN.summary  # found in the spool
     with pytest.raises(DlgbenchError, match="out of reach"):
         away.push_spool()
-    assert Store(f"sqlite:///{tmp_path}/other.db", tmp_path).push_spool() == 0  # it waits for its own store
+    assert (
+        Store(f"sqlite:///{tmp_path}/other.db", tmp_path).push_spool() == 0
+    )  # it waits for its own store
     (tmp_path / "later").unlink()
     (tmp_path / "later").mkdir()
     back = Store(uri, tmp_path)
@@ -124,14 +150,19 @@ def test_a_full_disk_beside_a_store_with_room(store, monkeypatch):
     assert store.find("x/y", "f1")[1]
     assert not list(store.spool.iterdir())
     monkeypatch.setattr(Store, "_experiment", lambda *_: (_ for _ in ()).throw(OSError("gone")))
-    with pytest.raises(DlgbenchError, match=r"out of reach: gone; and .* can't be written .* is lost"):
+    with pytest.raises(
+        DlgbenchError, match=r"out of reach: gone; and .* can't be written .* is lost"
+    ):
         store.save(TUNING, "f2", RUN)
 
 
 def test_what_a_kill_left_half_written_is_replaced(store):
     store.save(READY, "f1", RUN)
     experiment = store._client.get_experiment_by_name("x/y").experiment_id
-    half = store._client.create_run(experiment, tags={"dlgbench.fingerprint": "f2", "dlgbench.kind": "cell", "dlgbench.scale": "cpu"})
+    half = store._client.create_run(
+        experiment,
+        tags={"dlgbench.fingerprint": "f2", "dlgbench.kind": "cell", "dlgbench.scale": "cpu"},
+    )
     assert store.find("x/y", "f2") is None
     assert len(store.runs(ABLATION, "cpu")) == 1
     store.save(TUNING, "f2", RUN)
@@ -146,7 +177,10 @@ def test_a_kill_between_store_and_spool_doubles_nothing(store):
     (sent,) = (store._state / "sent").iterdir()
     sent.rename(store.spool / "x.y-f1.json")  # as it was before the kill
     store.push_spool()
-    assert len(store._client.search_runs([store._client.get_experiment_by_name("x/y").experiment_id])) == 1
+    assert (
+        len(store._client.search_runs([store._client.get_experiment_by_name("x/y").experiment_id]))
+        == 1
+    )
 
 
 def test_a_corrupt_spool_file_is_set_aside(store):
@@ -157,7 +191,9 @@ def test_a_corrupt_spool_file_is_set_aside(store):
 
 
 def test_runs_of_two_precisions_or_two_engines_are_never_paired(store):
-    half = dataclasses.replace(ABLATION, scales={"cpu": {"seeds": 5, "tuning_seeds": 1, "precision": "bf16"}, "gpu": {}})
+    half = dataclasses.replace(
+        ABLATION, scales={"cpu": {"seeds": 5, "tuning_seeds": 1, "precision": "bf16"}, "gpu": {}}
+    )
     old, new = (dataclasses.replace(RUN, provenance={"engine": engine}) for engine in ("e1", "e2"))
     store.save(READY, "f1", old)
     assert store.runs(half, "cpu") == {}
@@ -181,8 +217,17 @@ def test_a_verdict_is_stored_once_and_read_without_mlflow(store):
     assert len(runs) == 1
     assert runs[0].data.metrics == {"effect": 0.2, "lower": 0.15, "n": 5.0, "p": 0.01}
     last = store.last_verdicts()["x/y", "b-is-better"]
-    assert (last["verdict"], last["scale"], json.loads(last["figures"])["effect"]) == ("supported", "cpu", 0.2)
-    store.save_verdict(ABLATION, "cpu", claim, Verdict("refuted", 0.0, (0.0, 0.0), 0.95, 0.01, 5, (0.0,) * 5, "paired t"))
+    assert (last["verdict"], last["scale"], json.loads(last["figures"])["effect"]) == (
+        "supported",
+        "cpu",
+        0.2,
+    )
+    store.save_verdict(
+        ABLATION,
+        "cpu",
+        claim,
+        Verdict("refuted", 0.0, (0.0, 0.0), 0.95, 0.01, 5, (0.0,) * 5, "paired t"),
+    )
     assert store.last_verdicts()["x/y", "b-is-better"]["verdict"] == "refuted"
 
 
@@ -195,14 +240,22 @@ def test_figures_are_artifacts_and_the_newest_replace_the_old(store, tmp_path):
     (tmp_path / "f.png").write_bytes(b"1")
     for _ in range(2):
         store.attach("x/y", [tmp_path / "f.png"])
-    (run,) = store._client.search_runs([store._client.get_experiment_by_name("x/y").experiment_id], "tags.`dlgbench.kind` = 'figures'")
+    (run,) = store._client.search_runs(
+        [store._client.get_experiment_by_name("x/y").experiment_id],
+        "tags.`dlgbench.kind` = 'figures'",
+    )
     assert [entry.path for entry in store._client.list_artifacts(run.info.run_id)] == ["f.png"]
 
 
 def test_several_processes_may_open_a_fresh_store_at_once(tmp_path):
     code = f"from pathlib import Path; from dlgbench.tracking import Store; Store('sqlite:///{tmp_path}/m.db', Path('{tmp_path}')).open()"
-    processes = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(3)]
-    assert [(process.communicate(timeout=60)[1], process.returncode) for process in processes] == [("", 0)] * 3
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    assert [(process.communicate(timeout=60)[1], process.returncode) for process in processes] == [
+        ("", 0)
+    ] * 3
 
 
 def test_where_the_store_is(tmp_path, monkeypatch):

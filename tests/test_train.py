@@ -19,7 +19,14 @@ from dlgbench.data.module import DataModule
 from dlgbench.train import fingerprint, prepare, train
 
 RECIPE = Recipe(
-    model="mlp", model_args={"hidden": (16, 16)}, data="digits", data_args={"train": 200, "val": 100}, lr=0.1, batch_size=32, steps=30, evaluations=3
+    model="mlp",
+    model_args={"hidden": (16, 16)},
+    data="digits",
+    data_args={"train": 200, "val": 100},
+    lr=0.1,
+    batch_size=32,
+    steps=30,
+    evaluations=3,
 )
 CPU = torch.device("cpu")
 
@@ -55,7 +62,10 @@ def test_train_is_a_bare_loop_to_the_bit(optimizer):
     recipe = RECIPE.but(optimizer=optimizer, lr=0.01, schedule="linear", max_norm=1.0)
     module, splits = prepare(cell(recipe), CPU)
     network = copy.deepcopy(module.network)
-    rule = {"sgd": torch.optim.SGD(network.parameters(), lr=0.01), "adam": torch.optim.Adam(network.parameters(), lr=0.01, fused=True)}[optimizer]
+    rule = {
+        "sgd": torch.optim.SGD(network.parameters(), lr=0.01),
+        "adam": torch.optim.Adam(network.parameters(), lr=0.01, fused=True),
+    }[optimizer]
     (x, y), losses, step = splits.train, [], 0
     for stack in splits.train_dataloader():
         for rows in stack.rows:
@@ -76,16 +86,26 @@ def test_train_is_a_bare_loop_to_the_bit(optimizer):
     ours = [value for name, _, value in run.history if name == "train/loss"]
     assert ours == pytest.approx([np.mean(losses[k : k + 10]) for k in (0, 10, 20)], rel=1e-6)
     with torch.no_grad():
-        assert run.summary["train/loss"] == pytest.approx(F.cross_entropy(network.eval()(x), y).item(), rel=1e-6)
+        assert run.summary["train/loss"] == pytest.approx(
+            F.cross_entropy(network.eval()(x), y).item(), rel=1e-6
+        )
         xt, yt = next(iter(splits.test_dataloader()))
-        assert run.summary["test/error"] == pytest.approx((network(xt).argmax(1) != yt).double().mean().item())
+        assert run.summary["test/error"] == pytest.approx(
+            (network(xt).argmax(1) != yt).double().mean().item()
+        )
 
 
 def test_arms_pair_by_seed():
-    plain, dropout, deep = RECIPE, RECIPE.but({"model_args.dropout": 0.5}), RECIPE.but({"model_args.hidden": (16, 16, 16)})
+    plain, dropout, deep = (
+        RECIPE,
+        RECIPE.but({"model_args.dropout": 0.5}),
+        RECIPE.but({"model_args.hidden": (16, 16, 16)}),
+    )
     normed = RECIPE.but({"model_args.norm": "batch"})
     assert all(torch.equal(a, b) for a, b in zip(weights(plain), weights(dropout), strict=True))
-    assert all(torch.equal(a, b) for a, b in zip(weights(plain)[:4], weights(deep)[:4], strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(weights(plain)[:4], weights(deep)[:4], strict=True)
+    )
     assert torch.equal(weights(plain)[0], weights(normed)[0])
     modules = [DataModule(recipe, 3, CPU, may_test=False) for recipe in (plain, dropout)]
     assert torch.equal(modules[0].train[0], modules[1].train[0])
@@ -99,14 +119,19 @@ def test_twins_share_the_split_and_nothing_else():
     one, two = (DataModule(recipe, 0, CPU, may_test=False) for recipe in (RECIPE, twin))
     assert torch.equal(one.train[0], two.train[0])
     assert torch.equal(one.val[0], two.val[0])
-    assert not torch.equal(next(iter(one.train_dataloader())).rows, next(iter(two.train_dataloader())).rows)
+    assert not torch.equal(
+        next(iter(one.train_dataloader())).rows, next(iter(two.train_dataloader())).rows
+    )
 
 
 def test_the_identity_in_dropouts_place_changes_nothing_to_the_bit():
     sabotaged = RECIPE.but({"model_args.dropout": 0.5, "identity": ("Dropout",)})
     assert train(cell(sabotaged)).history == train(cell()).history
     assert train(cell(RECIPE.but({"model_args.dropout": 0.5}))).history != train(cell()).history
-    with pytest.raises(DlgbenchError, match=r"no layer of class 'Dropout' to replace; it has Flatten, Linear, ReLU, Sequential"):
+    with pytest.raises(
+        DlgbenchError,
+        match=r"no layer of class 'Dropout' to replace; it has Flatten, Linear, ReLU, Sequential",
+    ):
         train(cell(RECIPE.but(identity=("Dropout",))))
 
 
@@ -127,13 +152,22 @@ def test_nothing_but_the_evaluation_depends_on_the_test_images(monkeypatch):
 
     tuned, evaluated = train(cell(purpose="tune")), train(cell())
     whole = load("digits")
-    poison = arrays.Arrays(whole.pool, (255 - whole.test[0], whole.test[1][::-1].copy()), whole.num_classes, whole.digest)
+    poison = arrays.Arrays(
+        whole.pool,
+        (255 - whole.test[0], whole.test[1][::-1].copy()),
+        whole.num_classes,
+        whole.digest,
+    )
     monkeypatch.setattr("dlgbench.data.module.load", lambda _name: poison)
-    timeless = lambda run: {k: v for k, v in run.summary.items() if k != "seconds" and not k.startswith("test/")}  # noqa: E731
+    timeless = lambda run: {
+        k: v for k, v in run.summary.items() if k != "seconds" and not k.startswith("test/")
+    }  # noqa: E731
     assert timeless(train(cell(purpose="tune"))) == timeless(tuned)
     poisoned = train(cell())
     assert timeless(poisoned) == timeless(evaluated)
-    assert poisoned.summary["test/error"] > evaluated.summary["test/error"] + 0.2  # the poison works
+    assert (
+        poisoned.summary["test/error"] > evaluated.summary["test/error"] + 0.2
+    )  # the poison works
 
 
 def test_a_diverged_run_says_so_and_invents_no_number():
@@ -156,7 +190,9 @@ def test_what_diverged_once_stays_diverged():
 
 
 def test_steps_to_target_are_the_first_evaluation_or_a_bound():
-    easy, hard = (train(cell(RECIPE.but(target={"val/error": wanted}))).summary for wanted in (1.0, 0.0))
+    easy, hard = (
+        train(cell(RECIPE.but(target={"val/error": wanted}))).summary for wanted in (1.0, 0.0)
+    )
     assert easy["steps_to_target"] == 10
     assert "steps_to_target" not in hard
     assert hard["steps_to_target/censored_at"] == 30
@@ -167,7 +203,9 @@ def test_lsuv_gives_every_layer_unit_variance_on_the_data_it_will_see():
     variances = []
     for layer in module.network:
         if isinstance(layer, nn.Linear):
-            layer.register_forward_hook(lambda _layer, _inputs, output: variances.append(output.var().item()))
+            layer.register_forward_hook(
+                lambda _layer, _inputs, output: variances.append(output.var().item())
+            )
     module.network(splits.train[0][:256])
     assert variances == pytest.approx([1.0] * 7, abs=0.05)
     with pytest.raises(DlgbenchError, match="a recipe without data came"):
@@ -184,34 +222,69 @@ def test_probes_do_not_change_the_training_they_watch():
     recipe = RECIPE.but({"model_args.dropout": 0.5, "model_args.norm": "batch"})
     watched = train(cell(recipe.but(probes=("gradients", "activations"))))
     plain = train(cell(recipe))
-    assert [point for point in watched.history if not point[0].endswith("by_layer")] == list(plain.history)
+    assert [point for point in watched.history if not point[0].endswith("by_layer")] == list(
+        plain.history
+    )
 
 
 def test_the_source_of_a_model_is_its_file_and_the_siblings_that_it_imports(tmp_path):
     from dlgbench.train import PACKAGE, _with_siblings
 
-    for name, text in {"mine": "import torch\nfrom blocks import Block", "blocks": "import parts", "parts": "", "other": ""}.items():
+    for name, text in {
+        "mine": "import torch\nfrom blocks import Block",
+        "blocks": "import parts",
+        "parts": "",
+        "other": "",
+    }.items():
         (tmp_path / f"{name}.py").write_text(text)
-    assert {file.stem for file in _with_siblings(tmp_path / "mine.py")} == {"mine", "blocks", "parts"}
-    assert {file.stem for file in _with_siblings(PACKAGE / "data" / "toys.py")} == {"toys", "arrays"}
+    assert {file.stem for file in _with_siblings(tmp_path / "mine.py")} == {
+        "mine",
+        "blocks",
+        "parts",
+    }
+    assert {file.stem for file in _with_siblings(PACKAGE / "data" / "toys.py")} == {
+        "toys",
+        "arrays",
+    }
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"data": "polynomial", "data_args.standardize": False}, "one class for each input are wanted; scores (8, 1) and torch.float32 targets"),
-        ({"task": "regression"}, "outputs and numbers of one shape (B, K) are wanted; outputs (8, 10) and torch.int64 targets"),
+        (
+            {"data": "polynomial", "data_args.standardize": False},
+            "one class for each input are wanted; scores (8, 1) and torch.float32 targets",
+        ),
+        (
+            {"task": "regression"},
+            "outputs and numbers of one shape (B, K) are wanted; outputs (8, 10) and torch.int64 targets",
+        ),
         ({"task": "segmentation"}, "a class for each pixel, (B, H, W), are wanted; scores (8, 10)"),
-        ({"model": "conv_stack", "model_args": {}, "init": "he"}, "one class for each input are wanted; scores (8, 10, 8, 8)"),
+        (
+            {"model": "conv_stack", "model_args": {}, "init": "he"},
+            "one class for each input are wanted; scores (8, 10, 8, 8)",
+        ),
         ({"model_args.num_classes": 5}, "classes below 5 are wanted; classes from 0 to 9 came"),
         ({"model_args.input_shape": (784,)}, "do not go together: "),
-        ({"model": "resnet18", "model_args": {}, "data": "xor"}, "resnet: images of shape (C, H, W)"),
+        (
+            {"model": "resnet18", "model_args": {}, "data": "xor"},
+            "resnet: images of shape (C, H, W)",
+        ),
         ({"task": "minimization"}, "model function is wanted; Sequential came"),
         ({"probes": ("averaging",)}, "probe averaging wants a network with dropout or noise"),
-        ({"model_args.hidden": (), "probes": ("drift",)}, "probe drift wants a network with a hidden layer"),
+        (
+            {"model_args.hidden": (), "probes": ("drift",)},
+            "probe drift wants a network with a hidden layer",
+        ),
         ({"probes": ("gradiens",)}, "no probe is called 'gradiens'; did you mean 'gradients'?"),
-        ({"target": {"val/eror": 0.1}}, "no metric for a target is called 'val/eror'; did you mean 'val/error'?"),
-        ({"data_args.label_noise": 2}, "data_args: label_noise must be a share from 0 to 1; 2 came"),
+        (
+            {"target": {"val/eror": 0.1}},
+            "no metric for a target is called 'val/eror'; did you mean 'val/error'?",
+        ),
+        (
+            {"data_args.label_noise": 2},
+            "data_args: label_noise must be a share from 0 to 1; 2 came",
+        ),
         ({"data_args.train": "100"}, "data_args: train must be a whole number above 0; '100' came"),
         ({"data_args.shrink": 0}, "data_args: shrink must be a whole number above 0; 0 came"),
         ({"model_args.width": -1}, "a width and channels above 0 are wanted"),
@@ -228,14 +301,25 @@ def test_what_does_not_go_together_is_said_in_one_message(change, message):
 def test_a_coarse_answer_is_not_taken_for_the_middle():
     from dlgbench.train import check
 
-    recipe = Recipe(model="conv_stack", data="dense_cue", task="segmentation", data_args={"train": 20, "val": 10, "standardize": False}, steps=1)
+    recipe = Recipe(
+        model="conv_stack",
+        data="dense_cue",
+        task="segmentation",
+        data_args={"train": 20, "val": 10, "standardize": False},
+        steps=1,
+    )
     check(recipe, "cpu")
     with pytest.raises(DlgbenchError, match="the network answers for one in 4 a side"):
         check(recipe.but({"model_args.pool": True}), "cpu")
 
 
 def test_models_begin_as_they_promise_unless_a_scheme_is_named():
-    context = Recipe(model="context_module", model_args={"size": "basic", "input_shape": (3, 16, 16), "num_classes": 3}, task="segmentation", steps=0)
+    context = Recipe(
+        model="context_module",
+        model_args={"size": "basic", "input_shape": (3, 16, 16), "num_classes": 3},
+        task="segmentation",
+        steps=0,
+    )
     x = torch.rand(1, 3, 16, 16)
     module, _ = prepare(cell(context), CPU)
     torch.testing.assert_close(module.network(x), x)  # the identity (Yu & Koltun 2016, eq. 4)
@@ -255,7 +339,9 @@ def test_fingerprint_changes_with_all_that_determines_a_result(monkeypatch):
         "scale": fingerprint(Cell("a", "arm", 0, "gpu", RECIPE)),
         "precision": fingerprint(Cell("a", "arm", 0, "cpu", RECIPE, precision="bf16")),
     }
-    assert fingerprint(Cell("other", "name", 0, "cpu", RECIPE)) == prints["base"]  # names determine nothing
+    assert (
+        fingerprint(Cell("other", "name", 0, "cpu", RECIPE)) == prints["base"]
+    )  # names determine nothing
     from dlgbench import train as module
 
     for name in ("layers/initialization.py", "data/arrays.py", "models/mlp.py"):
@@ -291,7 +377,10 @@ def test_what_cannot_be_carried_out_is_said_before_training(change, message):
 
 def test_gpu_without_cuda_is_one_message(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(DlgbenchError, match=r"scale gpu wants a CUDA device; torch finds none here\. Use --scale cpu"):
+    with pytest.raises(
+        DlgbenchError,
+        match=r"scale gpu wants a CUDA device; torch finds none here\. Use --scale cpu",
+    ):
         train(Cell("a", "arm", 0, "gpu", RECIPE))
 
 
@@ -308,7 +397,12 @@ def test_ctrl_c_is_a_keyboard_interrupt_and_can_be_pressed_again():
         except KeyboardInterrupt:
             print("interrupted", signal.getsignal(signal.SIGINT) is signal.default_int_handler)
     """
-    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     assert process.stdout.readline() == "training\n"
     time.sleep(4)
     os.kill(process.pid, signal.SIGINT)

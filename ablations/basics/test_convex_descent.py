@@ -15,7 +15,10 @@ from dlgbench import Ablation, Claim, Recipe, at_least, at_most, value, within
 
 AL = (0.5, 1.0, 1.5, 1.9, 1.99, 2.0, 2.01, 2.1)
 START, SMALL = 8.5, 1e-6
-QUARTIC, ABSOLUTE = {"model_args.name": "quartic", "lr": 0.5}, {"model_args.name": "absolute", "model_args.start": (1.0,), "lr": 0.012}
+QUARTIC, ABSOLUTE = (
+    {"model_args.name": "quartic", "lr": 0.5},
+    {"model_args.name": "absolute", "model_args.start": (1.0,), "lr": 0.012},
+)
 LOSS, NESTEROV = "val/loss", "Nesterov 2004, theorem 2.1.14"
 
 ABLATION = Ablation(

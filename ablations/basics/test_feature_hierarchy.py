@@ -14,7 +14,14 @@ validation split of a tuning seed the net rose from .88 to .92, untrained it fel
 from dlgbench import Ablation, Claim, Recipe, at_least, difference, value
 
 RISE = "hierarchy/rise"
-SMALL = {"data": "mnist5k", "data_args.train": 2000, "data_args.val": 1000, "data_args.shrink": 2, "model_args.hidden": (128,) * 4, "steps": 400}
+SMALL = {
+    "data": "mnist5k",
+    "data_args.train": 2000,
+    "data_args.val": 1000,
+    "data_args.shrink": 2,
+    "model_args.hidden": (128,) * 4,
+    "steps": 400,
+}
 
 ABLATION = Ablation(
     question="Do the layers of a trained net build on each other?",

@@ -16,14 +16,26 @@ from dlgbench import Ablation, Claim, Recipe, at_least, at_most, difference, val
 
 MODELS = {
     "linear": {"model": "linear", "model_args": {}},
-    "perceptron": {"model": "perceptron", "model_args": {}, "loss": "perceptron", "init": "default", "optimizer": "sgd"},
+    "perceptron": {
+        "model": "perceptron",
+        "model_args": {},
+        "loss": "perceptron",
+        "init": "default",
+        "optimizer": "sgd",
+    },
     "mlp": {"model_args.hidden": (32, 32)},
 }
 IDENTITY = {"model_args.hidden": (32, 32), "model_args.activation": "identity"}
-BEST_LINE = {"circles": 0.359, "xor": 0.331}  # the smallest error that a line can have, on 100,000 points
+BEST_LINE = {
+    "circles": 0.359,
+    "xor": 0.331,
+}  # the smallest error that a line can have, on 100,000 points
 LEAST = {"circles": 0.10, "xor": 0.10, "spirals": 0.10, "moons": 0.05, "digits": 0.02}
 ERROR = "test/error"
-TOYS = {name: {"data": name, "data_args": {}, "probes": ("boundary",)} for name in ("circles", "xor", "moons", "spirals", "gaussians")}
+TOYS = {
+    name: {"data": name, "data_args": {}, "probes": ("boundary",)}
+    for name in ("circles", "xor", "moons", "spirals", "gaussians")
+}
 
 ABLATION = Ablation(
     question="Do linear classifiers fail where classes are not linearly separable, and does a multi-layer perceptron succeed?",

@@ -16,7 +16,14 @@ classifier, whose loss is convex on any data, has no hill.
 from dlgbench import Ablation, Claim, Recipe, at_least, at_most, value
 
 WIDTHS = (2, 4, 8, 64)
-SMALL = {"data": "mnist5k", "data_args.train": 2000, "data_args.val": 1000, "data_args.shrink": 2, "steps": 1000, "evaluations": 2}
+SMALL = {
+    "data": "mnist5k",
+    "data_args.train": 2000,
+    "data_args.val": 1000,
+    "data_args.shrink": 2,
+    "steps": 1000,
+    "evaluations": 2,
+}
 
 ABLATION = Ablation(
     question="Are the local minima that gradient descent finds from different starts almost equally good?",

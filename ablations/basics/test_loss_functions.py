@@ -15,7 +15,14 @@ It had given +.6 points [.3, 1.0], +1.9 [1.2, 2.5] at 500 images, and +5.3 [4.1,
 from dlgbench import Ablation, Claim, Recipe, at_least, difference, within
 
 RATES = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016)
-SMALL = {"data": "mnist5k", "data_args.train": 2000, "data_args.val": 1000, "data_args.shrink": 2, "model_args.hidden": (128, 128), "steps": 600}
+SMALL = {
+    "data": "mnist5k",
+    "data_args.train": 2000,
+    "data_args.val": 1000,
+    "data_args.shrink": 2,
+    "model_args.hidden": (128, 128),
+    "steps": 600,
+}
 FEW = {"data_args.train": 500}
 HUI = "Hui & Belkin 2020"
 

@@ -11,7 +11,9 @@ from dlgbench import Ablation, Claim, Recipe, at_least, exactly, log_ratio
 
 SMALL = {"data": "mnist5k", "data_args.train": 2000, "data_args.val": 1000, "data_args.shrink": 2, "batch_size": 50,
          "target": {"val/error": 0.12}, "steps": 250, "evaluations": 50}  # fmt: skip
-STEPS, DRIFT = (log_ratio(metric, "none", "identity") for metric in ("steps_to_target", "drift/mean"))
+STEPS, DRIFT = (
+    log_ratio(metric, "none", "identity") for metric in ("steps_to_target", "drift/mean")
+)
 
 ABLATION = Ablation(
     question="Do the claims on speed and drift notice that batch normalization was replaced by the identity?",

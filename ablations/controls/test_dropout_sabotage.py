@@ -8,9 +8,19 @@ nothing to spare: there is no over-fitting to cure, and half of it is not enough
 from dlgbench import Ablation, Claim, Recipe, at_least, difference, exactly
 
 RATES = (0.0003, 0.001, 0.002, 0.003, 0.006, 0.01)
-SMALL = {"data": "mnist5k", "data_args.val": 2000, "data_args.shrink": 2, "model_args.hidden": (256, 256), "batch_size": 50, "evaluations": 10}
+SMALL = {
+    "data": "mnist5k",
+    "data_args.val": 2000,
+    "data_args.shrink": 2,
+    "model_args.hidden": (256, 256),
+    "batch_size": 50,
+    "evaluations": 10,
+}
 N500 = {"data_args.train": 500, "steps": 2000, "tuning_seeds": 1}
-EFFECT, SMALL_NET = difference("test/error", "none", "identity"), difference("test/error", "none_16", "dropout_16")
+EFFECT, SMALL_NET = (
+    difference("test/error", "none", "identity"),
+    difference("test/error", "none_16", "dropout_16"),
+)
 
 ABLATION = Ablation(
     question="Does the claim notice that dropout was replaced by the identity?",

@@ -7,7 +7,14 @@ must not come out supported here; the share of such twins that do is the suite's
 from dlgbench import Ablation, Claim, Recipe, at_least, difference
 
 RATES = (0.0003, 0.001, 0.002, 0.003, 0.006, 0.01)
-SMALL = {"data": "mnist5k", "data_args.val": 2000, "data_args.shrink": 2, "model_args.hidden": (256, 256), "batch_size": 50, "evaluations": 10}
+SMALL = {
+    "data": "mnist5k",
+    "data_args.val": 2000,
+    "data_args.shrink": 2,
+    "model_args.hidden": (256, 256),
+    "batch_size": 50,
+    "evaluations": 10,
+}
 N500 = {"data_args.train": 500, "steps": 2000, "tuning_seeds": 1}
 
 ABLATION = Ablation(

@@ -6,7 +6,14 @@ ends by 10 points, and that of `optimization/schedules`, the second is as good a
 
 from dlgbench import Ablation, Claim, Recipe, at_least, difference
 
-SMALL = {"data": "mnist5k", "data_args.train": 2000, "data_args.val": 1000, "data_args.shrink": 2, "model_args.hidden": (64, 64), "steps": 400}
+SMALL = {
+    "data": "mnist5k",
+    "data_args.train": 2000,
+    "data_args.val": 1000,
+    "data_args.shrink": 2,
+    "model_args.hidden": (64, 64),
+    "steps": 400,
+}
 ERROR = "test/error"
 
 ABLATION = Ablation(

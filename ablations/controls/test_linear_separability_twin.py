@@ -7,7 +7,13 @@ on XOR, must not come out supported: neither for two MLPs nor for two perceptron
 from dlgbench import Ablation, Claim, Recipe, at_least, difference
 
 MODELS = {
-    "perceptron": {"model": "perceptron", "model_args": {}, "loss": "perceptron", "init": "default", "optimizer": "sgd"},
+    "perceptron": {
+        "model": "perceptron",
+        "model_args": {},
+        "loss": "perceptron",
+        "init": "default",
+        "optimizer": "sgd",
+    },
     "mlp": {"model_args.hidden": (32, 32)},
 }
 

@@ -10,7 +10,14 @@ six are for the suite's budget of core-seconds. Two tuning seeds as there, after
 from dlgbench import Ablation, Claim, Recipe, at_least, difference, exactly, within
 
 RATES = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016)
-SMALL = {"data": "mnist5k", "data_args.train": 2000, "data_args.val": 1000, "data_args.shrink": 2, "model_args.hidden": (128, 128), "steps": 600}
+SMALL = {
+    "data": "mnist5k",
+    "data_args.train": 2000,
+    "data_args.val": 1000,
+    "data_args.shrink": 2,
+    "model_args.hidden": (128, 128),
+    "steps": 600,
+}
 ERROR = "test/error"
 
 ABLATION = Ablation(

@@ -10,7 +10,14 @@ in the tuning, which no interval over evaluation seeds covers. Since then both, 
 
 from dlgbench import Ablation, Claim, Recipe, at_least, difference, log_ratio
 
-SMALL = {"data": "mnist5k", "data_args.train": 2000, "data_args.val": 1000, "data_args.shrink": 2, "model_args.hidden": (64, 64), "steps": 400}
+SMALL = {
+    "data": "mnist5k",
+    "data_args.train": 2000,
+    "data_args.val": 1000,
+    "data_args.shrink": 2,
+    "model_args.hidden": (64, 64),
+    "steps": 400,
+}
 
 ABLATION = Ablation(
     question="Does Adam beat Adam?",

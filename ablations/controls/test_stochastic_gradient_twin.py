@@ -7,7 +7,13 @@ Both arms take all 2,000 examples for each of 10 updates, from the same data spl
 from dlgbench import Ablation, Claim, Recipe, at_least, log_ratio
 
 LN2, N = 0.6931471805599453, 2000
-SMALL = {"data": "mnist5k", "data_args.shrink": 2, "data_args.val": 1000, "model_args.hidden": (64,), "tuning_seeds": 1}
+SMALL = {
+    "data": "mnist5k",
+    "data_args.shrink": 2,
+    "data_args.val": 1000,
+    "model_args.hidden": (64,),
+    "tuning_seeds": 1,
+}
 
 ABLATION = Ablation(
     question="Does SGD with B = N beat full batch?",

@@ -9,7 +9,11 @@ from dlgbench import Ablation, Claim, Recipe, at_least, difference, log_ratio
 
 CURVE = {"model": "linear", "model_args": {}, "data": "polynomial", "data_args": {"train": 15, "val": 1000, "standardize": False}, "task": "regression",
          "init": "zero", "optimizer": "adam", "schedule": "cosine", "batch_size": 15, "steps": 1500}  # fmt: skip
-SMALL = {"data": "mnist5k", "data_args": {"val": 2000, "shrink": 2, "train": 500, "label_noise": 0.3}, "model_args.hidden": (128, 128)}
+SMALL = {
+    "data": "mnist5k",
+    "data_args": {"val": 2000, "shrink": 2, "train": 500, "label_noise": 0.3},
+    "model_args.hidden": (128, 128),
+}
 EXPECT = "not supported"
 
 ABLATION = Ablation(

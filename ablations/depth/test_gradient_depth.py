@@ -15,7 +15,11 @@ NETS = {
     "sigmoid": {"model_args.activation": "sigmoid", "init": "glorot"},
     "tanh": {"model_args.activation": "tanh", "init": "glorot"},
     "relu": {"model_args.activation": "relu", "init": "he"},
-    "sigmoid_bn": {"model_args.activation": "sigmoid", "init": "glorot", "model_args.norm": "batch"},
+    "sigmoid_bn": {
+        "model_args.activation": "sigmoid",
+        "init": "glorot",
+        "model_args.norm": "batch",
+    },
 }
 TRAINED = ("sigmoid_2", "sigmoid_10", "relu_2", "relu_10", "tanh_10", "sigmoid_bn_10")
 RATIO, ERROR = "gradient/log10_ratio", "test/error"

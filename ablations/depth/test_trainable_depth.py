@@ -14,11 +14,35 @@ run had rates from .003 to 1, and shallow nets chose that edge: the grid was mov
 
 from dlgbench import Ablation, Claim, Recipe, at_least, at_most, difference, value
 
-SIGMOID, RELU = {"model_args.activation": "sigmoid", "init": "glorot"}, {"model_args.activation": "relu", "init": "he"}
-NETS = {"sigmoid": SIGMOID, "relu": RELU, "bn": RELU | {"model_args.norm": "batch"}, "skip": RELU | {"model_args.norm": "batch", "model_args.skip": True}}
-ARMS = {f"{name}_{depth}": net | {"model_args.hidden": (64,) * depth} for name, net in NETS.items() for depth in (2, 5, 10, 20, 50, 110)}
-CPU = tuple(arm for arm in ARMS if not arm.endswith(("_5", "_110")) and arm not in ("sigmoid_20", "sigmoid_50", "relu_50"))
-SMALL = {"data": "mnist5k", "data_args.train": 2000, "data_args.val": 1000, "data_args.shrink": 2, "batch_size": 100, "steps": 150, "evaluations": 10}
+SIGMOID, RELU = (
+    {"model_args.activation": "sigmoid", "init": "glorot"},
+    {"model_args.activation": "relu", "init": "he"},
+)
+NETS = {
+    "sigmoid": SIGMOID,
+    "relu": RELU,
+    "bn": RELU | {"model_args.norm": "batch"},
+    "skip": RELU | {"model_args.norm": "batch", "model_args.skip": True},
+}
+ARMS = {
+    f"{name}_{depth}": net | {"model_args.hidden": (64,) * depth}
+    for name, net in NETS.items()
+    for depth in (2, 5, 10, 20, 50, 110)
+}
+CPU = tuple(
+    arm
+    for arm in ARMS
+    if not arm.endswith(("_5", "_110")) and arm not in ("sigmoid_20", "sigmoid_50", "relu_50")
+)
+SMALL = {
+    "data": "mnist5k",
+    "data_args.train": 2000,
+    "data_args.val": 1000,
+    "data_args.shrink": 2,
+    "batch_size": 100,
+    "steps": 150,
+    "evaluations": 10,
+}
 ERROR, TRAINS, EXTENDS = "test/error", at_most(0.3), at_least(0.3)
 
 ABLATION = Ablation(

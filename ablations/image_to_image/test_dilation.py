@@ -31,12 +31,38 @@ ABLATION = Ablation(
         Claim("F2 sees 7x7", value(FIELD, "F2"), exactly(7), published="7x7", source=FIGURE),
         Claim("F3 sees 15x15", value(FIELD, "F3"), exactly(15), published="15x15", source=FIGURE),
         Claim("F5 sees 63x63: 2^(i + 1) - 1 goes on", value(FIELD, "F5"), exactly(63)),
-        Claim("Arithmetic agrees with the gradient", value(f"{FIELD}/arithmetic", "F5"), exactly(63)),
-        Claim("Each further layer costs the same parameters", interaction("parameters", ("F4", "F3"), ("F3", "F2")), exactly(0), source=FIGURE),
-        Claim("Three plain layers cost the same", difference("parameters", "F3", "plain_3"), exactly(0), source=FIGURE),
-        Claim("Dilation keeps full resolution", value(f"{FIELD}/stride", "F3"), exactly(1), source=FIGURE),
-        Claim("Pooling buys its field with resolution", value(f"{FIELD}/stride", "pooled_3"), exactly(4)),
-        Claim("Control: three plain layers see 15x15 too", value(FIELD, "plain_3"), exactly(15), expect="not supported"),
+        Claim(
+            "Arithmetic agrees with the gradient", value(f"{FIELD}/arithmetic", "F5"), exactly(63)
+        ),
+        Claim(
+            "Each further layer costs the same parameters",
+            interaction("parameters", ("F4", "F3"), ("F3", "F2")),
+            exactly(0),
+            source=FIGURE,
+        ),
+        Claim(
+            "Three plain layers cost the same",
+            difference("parameters", "F3", "plain_3"),
+            exactly(0),
+            source=FIGURE,
+        ),
+        Claim(
+            "Dilation keeps full resolution",
+            value(f"{FIELD}/stride", "F3"),
+            exactly(1),
+            source=FIGURE,
+        ),
+        Claim(
+            "Pooling buys its field with resolution",
+            value(f"{FIELD}/stride", "pooled_3"),
+            exactly(4),
+        ),
+        Claim(
+            "Control: three plain layers see 15x15 too",
+            value(FIELD, "plain_3"),
+            exactly(15),
+            expect="not supported",
+        ),
     ],
     objection="Pixels at the rim are reached by a single path, so the effective field is narrower (Luo 2016); and a wide field is not yet a used one.",
 )

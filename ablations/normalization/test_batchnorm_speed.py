@@ -22,7 +22,10 @@ VGG = {"model_args": {"width": 0.25}, "init": "default", "probes": ()}
 CPU, GPU = ("sigmoid", "sigmoid_bn", "relu", "relu_bn"), ("sigmoid", "sigmoid_bn", "vgg", "vgg_bn")
 SMALL = {"data": "mnist5k", "data_args.train": 2000, "data_args.val": 1000, "data_args.shrink": 2, "batch_size": 50, "steps": 500, "evaluations": 50,
          "target": {"val/error": 0.12}}  # fmt: skip
-FIGURE, ALONE = "31.0M steps to 13.3M by batch normalization alone (2.3x), to 2.1M by seven changes at once (14.8x)", "Ioffe 2015, Figure 3"
+FIGURE, ALONE = (
+    "31.0M steps to 13.3M by batch normalization alone (2.3x), to 2.1M by seven changes at once (14.8x)",
+    "Ioffe 2015, Figure 3",
+)
 
 ABLATION = Ablation(
     question="Does batch normalization train with fewer samples, and 15 times fewer?",

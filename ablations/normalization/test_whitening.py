@@ -13,8 +13,18 @@ cost a point on the test split: hence two tuning seeds. The verdicts were the sa
 from dlgbench import Ablation, Claim, Recipe, at_least, at_most, difference, value
 
 DROP, EXACT = "lighting/drop", at_most(0.001)
-SMALL = {"data": "mnist5k", "data_args.train": 2000, "data_args.val": 1000, "data_args.shrink": 2, "batch_size": 50, "steps": 400, "model_args.hidden": (128,)}
-BY_ALGEBRA = "By algebra, as long as nothing is clipped and sd is not small against its guard of 1e-6."
+SMALL = {
+    "data": "mnist5k",
+    "data_args.train": 2000,
+    "data_args.val": 1000,
+    "data_args.shrink": 2,
+    "batch_size": 50,
+    "steps": 400,
+    "model_args.hidden": (128,),
+}
+BY_ALGEBRA = (
+    "By algebra, as long as nothing is clipped and sd is not small against its guard of 1e-6."
+)
 
 ABLATION = Ablation(
     question="Does zero mean and unit variance make a net invariant to brightness and contrast?",

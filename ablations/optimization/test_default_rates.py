@@ -10,8 +10,25 @@ whose 0.001 is its paper's. R-prop on minibatches: its steps grow while signs ag
 
 from dlgbench import Ablation, Claim, Recipe, at_least, difference
 
-DEFAULTS = {"sgd": 0.001, "momentum": 0.001, "nag": 0.001, "adagrad": 0.01, "rmsprop": 0.01, "adadelta": 1.0, "adam": 0.001, "adamw": 0.001, "rprop": 0.01}
-SMALL = {"data": "mnist5k", "data_args.train": 2000, "data_args.val": 1000, "data_args.shrink": 2, "model_args.hidden": (64, 64), "steps": 400}
+DEFAULTS = {
+    "sgd": 0.001,
+    "momentum": 0.001,
+    "nag": 0.001,
+    "adagrad": 0.01,
+    "rmsprop": 0.01,
+    "adadelta": 1.0,
+    "adam": 0.001,
+    "adamw": 0.001,
+    "rprop": 0.01,
+}
+SMALL = {
+    "data": "mnist5k",
+    "data_args.train": 2000,
+    "data_args.val": 1000,
+    "data_args.shrink": 2,
+    "model_args.hidden": (64, 64),
+    "steps": 400,
+}
 
 ABLATION = Ablation(
     question="Does it matter which update rule one takes, if one leaves its rate at the default?",

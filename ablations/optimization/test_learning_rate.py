@@ -11,7 +11,14 @@ rank.
 from dlgbench import Ablation, Claim, Recipe, at_least, difference
 
 RATES = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0)
-SMALL = {"data": "mnist5k", "data_args.train": 2000, "data_args.val": 1000, "data_args.shrink": 2, "model_args.hidden": (64, 64), "steps": 400}
+SMALL = {
+    "data": "mnist5k",
+    "data_args.train": 2000,
+    "data_args.val": 1000,
+    "data_args.shrink": 2,
+    "model_args.hidden": (64, 64),
+    "steps": 400,
+}
 BUDGET = "Within the budget: given a thousand times the steps, the smallest rate gets there too."
 
 ABLATION = Ablation(

@@ -16,7 +16,14 @@ from dlgbench import Ablation, Claim, Recipe, at_least, difference, exactly, log
 LN125, STEPS = 0.22314355131420976, "steps_to_target"
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 TENFOLD = tuple(10 * rate for rate in RATES)
-SMALL = {"data": "mnist5k", "data_args.train": 2000, "data_args.val": 1000, "data_args.shrink": 2, "model_args.hidden": (64, 64), "steps": 120}
+SMALL = {
+    "data": "mnist5k",
+    "data_args.train": 2000,
+    "data_args.val": 1000,
+    "data_args.shrink": 2,
+    "model_args.hidden": (64, 64),
+    "steps": 120,
+}
 
 ABLATION = Ablation(
     question="Does momentum speed up an MLP?",

@@ -18,7 +18,14 @@ RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 TENFOLD, TENTH = tuple(10 * rate for rate in RATES), tuple(rate / 10 for rate in RATES)
 GRIDS = {"sgd": TENFOLD, "ema": TENFOLD, "momentum": RATES, "nag": RATES, "adagrad": RATES, "rmsprop": TENTH, "adadelta": tuple(30 * rate for rate in RATES),
          "adamw": TENTH, "adam": TENTH}  # fmt: skip
-SMALL = {"data": "mnist5k", "data_args.train": 2000, "data_args.val": 1000, "data_args.shrink": 2, "model_args.hidden": (64, 64), "steps": 400}
+SMALL = {
+    "data": "mnist5k",
+    "data_args.train": 2000,
+    "data_args.val": 1000,
+    "data_args.shrink": 2,
+    "model_args.hidden": (64, 64),
+    "steps": 400,
+}
 
 ABLATION = Ablation(
     question="Does it matter which update rule one takes, once its rate is tuned?",

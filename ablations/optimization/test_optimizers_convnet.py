@@ -12,8 +12,19 @@ from dlgbench import Ablation, Claim, Recipe, difference, within
 
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 TENTH = tuple(rate / 10 for rate in RATES)
-GRIDS = {"sgd": tuple(10 * rate for rate in RATES), "momentum": RATES, "adam": TENTH, "adam_again": TENTH}
-SMALL = {"data": "mnist5k", "data_args.train": 2000, "data_args.val": 1000, "data_args.shrink": 2, "steps": 300}
+GRIDS = {
+    "sgd": tuple(10 * rate for rate in RATES),
+    "momentum": RATES,
+    "adam": TENTH,
+    "adam_again": TENTH,
+}
+SMALL = {
+    "data": "mnist5k",
+    "data_args.train": 2000,
+    "data_args.val": 1000,
+    "data_args.shrink": 2,
+    "steps": 300,
+}
 
 ABLATION = Ablation(
     question="Does the update rule matter in a small conv net, once its rate is tuned?",

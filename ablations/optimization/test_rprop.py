@@ -12,7 +12,13 @@ from dlgbench import Ablation, Claim, Recipe, at_least, log_ratio
 
 LN2 = 0.6931471805599453
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
-SMALL = {"data": "mnist5k", "data_args.val": 2000, "data_args.shrink": 2, "model_args.hidden": (64, 64), "tuning_seeds": 1}
+SMALL = {
+    "data": "mnist5k",
+    "data_args.val": 2000,
+    "data_args.shrink": 2,
+    "model_args.hidden": (64, 64),
+    "tuning_seeds": 1,
+}
 
 ABLATION = Ablation(
     question="Is R-prop faster than gradient descent in full batch?",

@@ -11,8 +11,19 @@ by a rate that was chosen on one (`controls/optimizers_twin`). It had left all t
 
 from dlgbench import Ablation, Claim, Recipe, at_least, difference
 
-SMALL = {"data": "mnist5k", "data_args.train": 1000, "data_args.val": 2000, "data_args.shrink": 2, "model_args.hidden": (64, 64), "steps": 600}
-NAMES = {"step": "a tenth at one half and again at three quarters", "cosine": "half a cosine to zero", "one_cycle": "one cycle, up and down"}
+SMALL = {
+    "data": "mnist5k",
+    "data_args.train": 1000,
+    "data_args.val": 2000,
+    "data_args.shrink": 2,
+    "model_args.hidden": (64, 64),
+    "steps": 600,
+}
+NAMES = {
+    "step": "a tenth at one half and again at three quarters",
+    "cosine": "half a cosine to zero",
+    "one_cycle": "one cycle, up and down",
+}
 
 ABLATION = Ablation(
     question="Does a step size that adapts help?",

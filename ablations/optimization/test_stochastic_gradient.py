@@ -14,7 +14,13 @@ Traps: counted in updates, full batch wins. Losses are compared as ratios: their
 from dlgbench import Ablation, Claim, Recipe, at_least, at_most, log_ratio, value, within
 
 LN2, LOSS, N = 0.6931471805599453, "train/loss", 2000
-SMALL = {"data": "mnist5k", "data_args.shrink": 2, "data_args.val": 1000, "model_args.hidden": (64,), "tuning_seeds": 1}
+SMALL = {
+    "data": "mnist5k",
+    "data_args.shrink": 2,
+    "data_args.val": 1000,
+    "model_args.hidden": (64,),
+    "tuning_seeds": 1,
+}
 HALF = "With the rates tuned, for either; a machine with N processors would count updates instead."
 
 ABLATION = Ablation(

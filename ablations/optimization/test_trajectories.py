@@ -11,7 +11,11 @@ the suite, so these are pictures of each rule at its best, and no ranking. The c
 from dlgbench import Ablation, Claim, Recipe, at_least, log_ratio
 
 LN2 = 0.6931471805599453
-STARTS = {"ravine": ("quadratic", (-1.7, 0.6)), "rosenbrock": ("rosenbrock", (-1.2, 1.0)), "beale": ("beale", (1.0, 1.5))}
+STARTS = {
+    "ravine": ("quadratic", (-1.7, 0.6)),
+    "rosenbrock": ("rosenbrock", (-1.2, 1.0)),
+    "beale": ("beale", (1.0, 1.5)),
+}
 RATES = {  # in the ravine, Rosenbrock's valley, Beale's plain
     "sgd": (2 / 101, 0.003, 0.03), "momentum": (0.01, 0.003, 0.003), "nag": (0.01, 0.001, 0.003), "rprop": (0.003, 0.03, 0.0003),
     "adagrad": (1.0, 1.0, 1.0), "rmsprop": (3.0, 0.1, 0.3), "adadelta": (3.0, 3.0, 3.0), "adam": (1.0, 1.0, 0.3),

@@ -15,7 +15,13 @@ from dlgbench import Ablation, Claim, Recipe, at_least, difference
 RATES = (0.001, 0.003, 0.006, 0.01, 0.03, 0.06)
 CLEAN = {"data_args.train": 200, "steps": 600}
 NOISY = {"data_args.train": 500, "data_args.label_noise": 0.3, "steps": 800}
-SMALL = {"data": "mnist5k", "data_args.val": 2000, "data_args.shrink": 2, "model_args.hidden": (128, 128), "evaluations": 10}
+SMALL = {
+    "data": "mnist5k",
+    "data_args.val": 2000,
+    "data_args.shrink": 2,
+    "model_args.hidden": (128, 128),
+    "evaluations": 10,
+}
 GRID = {"lr": (0.01, 0.03), "weight_decay": (0.003, 0.01, 0.03)}
 
 ABLATION = Ablation(

@@ -15,9 +15,19 @@ from dlgbench import Ablation, Claim, Recipe, at_least, difference
 RATES = (0.0003, 0.001, 0.002, 0.003, 0.006, 0.01)
 SHAPES = [(depth, width) for depth in (2, 3, 4) for width in (1024, 2048)]
 CPU = ("none_n500", "dropout_n500", "l2_n500", "none_n1000", "dropout_n1000")
-SMALL = {"data": "mnist5k", "data_args.val": 2000, "data_args.shrink": 2, "model_args.hidden": (256, 256), "batch_size": 50, "evaluations": 10}
+SMALL = {
+    "data": "mnist5k",
+    "data_args.val": 2000,
+    "data_args.shrink": 2,
+    "model_args.hidden": (256, 256),
+    "batch_size": 50,
+    "evaluations": 10,
+}
 N500, N1000 = {"data_args.train": 500, "steps": 2000}, {"data_args.train": 1000, "steps": 3000}
-DROP, PAPER = {"model_args.dropout": 0.5}, {"model_args.dropout": 0.5, "model_args.input_dropout": 0.2, "max_norm": 3.0}
+DROP, PAPER = (
+    {"model_args.dropout": 0.5},
+    {"model_args.dropout": 0.5, "model_args.input_dropout": 0.2, "max_norm": 3.0},
+)
 PUBLISHED = "1.60 % to 1.25 % (ReLU, 3 x 1024) on MNIST with 60,000 images"
 
 ABLATION = Ablation(

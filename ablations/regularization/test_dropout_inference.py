@@ -15,9 +15,20 @@ thinned net.
 
 from dlgbench import Ablation, Claim, Recipe, contrast, within
 
-SMALL = {"data": "mnist5k", "data_args.train": 500, "data_args.val": 1000, "data_args.shrink": 2, "batch_size": 50, "steps": 800, "evaluations": 4}
+SMALL = {
+    "data": "mnist5k",
+    "data_args.train": 500,
+    "data_args.val": 1000,
+    "data_args.shrink": 2,
+    "batch_size": 50,
+    "steps": 800,
+    "evaluations": 4,
+}
 WIDE, NARROW = {"model_args.hidden": (1024,) * 3}, {"model_args.hidden": (128, 128)}
-DROP, LINEAR = {"model_args.dropout": 0.5}, {"model_args.hidden": (), "model_args.input_dropout": 0.5}
+DROP, LINEAR = (
+    {"model_args.dropout": 0.5},
+    {"model_args.hidden": (), "model_args.input_dropout": 0.5},
+)
 SOURCE = "Srivastava 2014, section 7.5, Figure 11"
 
 ABLATION = Ablation(

@@ -12,7 +12,14 @@ validation labels are clean. Control: noise of variance 0. Dropout's own thresho
 
 from dlgbench import Ablation, Claim, Recipe, at_least, difference, within
 
-SMALL = {"data": "mnist5k", "data_args.train": 1000, "data_args.val": 2000, "data_args.shrink": 2, "model_args.hidden": (128, 128), "batch_size": 50}
+SMALL = {
+    "data": "mnist5k",
+    "data_args.train": 1000,
+    "data_args.val": 2000,
+    "data_args.shrink": 2,
+    "model_args.hidden": (128, 128),
+    "batch_size": 50,
+}
 ERROR, SECTION = "test/error", "Srivastava 2014, section 10"
 
 ABLATION = Ablation(

@@ -26,7 +26,9 @@ def register_data(name: str) -> Callable[[Callable[[], Arrays]], Callable[[], Ar
 
     def register(loader: Callable[[], Arrays]) -> Callable[[], Arrays]:
         if name in LOADERS:
-            raise DlgbenchError(f"data set {name!r} is registered twice: by {LOADERS[name].__module__} and by {loader.__module__}")
+            raise DlgbenchError(
+                f"data set {name!r} is registered twice: by {LOADERS[name].__module__} and by {loader.__module__}"
+            )
         LOADERS[name] = loader
         return loader
 

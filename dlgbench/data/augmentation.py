@@ -23,7 +23,12 @@ def crop(x: Tensor, top: Tensor, left: Tensor, flip: Tensor, pad: int = PAD) -> 
     across = torch.arange(width, device=x.device).expand(batch, width)
     columns = left[:, None] + torch.where(flip[:, None], width - 1 - across, across)
     image, channel = torch.arange(batch, device=x.device), torch.arange(channels, device=x.device)
-    return padded[image[:, None, None, None], channel[None, :, None, None], rows[:, None, :, None], columns[:, None, None, :]]
+    return padded[
+        image[:, None, None, None],
+        channel[None, :, None, None],
+        rows[:, None, :, None],
+        columns[:, None, None, :],
+    ]
 
 
 def augmentation(name: str, random: torch.Generator) -> Callable[[Tensor], Tensor] | None:

@@ -13,7 +13,9 @@ from dlgbench.data.arrays import SPLIT_SEED, Arrays, checksum
 
 HEIGHT, HALF, OBJECT = 18, 18, 14
 FOREGROUND = 51  # of 255: a pixel that is at least so bright belongs to its object
-TEXTURES = np.array([[[1, 1], [0, 0]], [[1, 0], [1, 0]], [[1, 0], [0, 1]], [[1, 0], [0, 0]]])  # rows, columns, chequers, dots: bright or dark
+TEXTURES = np.array(
+    [[[1, 1], [0, 0]], [[1, 0], [1, 0]], [[1, 0], [0, 1]], [[1, 0], [0, 0]]]
+)  # rows, columns, chequers, dots: bright or dark
 DARK, BRIGHT = 102, 255
 
 
@@ -48,21 +50,40 @@ def dense_cue_near() -> Arrays:
 
 def _canvases(name: str, pool_size: int, test_size: int) -> Arrays:
     random, objects = np.random.default_rng(SPLIT_SEED), load(name)
-    pool, test = (_paired(x, y, size, random) for (x, y), size in ((objects.pool, pool_size), (objects.test, test_size)))
+    pool, test = (
+        _paired(x, y, size, random)
+        for (x, y), size in ((objects.pool, pool_size), (objects.test, test_size))
+    )
     return Arrays(pool, test, objects.num_classes, checksum(*pool, *test))
 
 
-def _paired(x: np.ndarray, y: np.ndarray, size: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _paired(
+    x: np.ndarray, y: np.ndarray, size: int, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """`size` canvases and their labels, from 2 size objects drawn without replacement."""
     chosen = random.permutation(len(x))[: 2 * size].reshape(2, size)
     top, left = random.integers(1, 4, (2, 2, size))
-    canvas, labels = np.zeros((size, HEIGHT, 2 * HALF), np.uint8), np.full((size, HEIGHT, 2 * HALF), -1)
+    canvas, labels = (
+        np.zeros((size, HEIGHT, 2 * HALF), np.uint8),
+        np.full((size, HEIGHT, 2 * HALF), -1),
+    )
     image, side = np.arange(size)[:, None, None], np.arange(OBJECT)
     for half in (0, 1):
-        rows, columns = top[half, :, None, None] + side[:, None], half * HALF + left[half, :, None, None] + side
-        small = x[chosen[half], 0].reshape(size, OBJECT, 2, OBJECT, 2).mean((2, 4)).round().astype(np.uint8)
+        rows, columns = (
+            top[half, :, None, None] + side[:, None],
+            half * HALF + left[half, :, None, None] + side,
+        )
+        small = (
+            x[chosen[half], 0]
+            .reshape(size, OBJECT, 2, OBJECT, 2)
+            .mean((2, 4))
+            .round()
+            .astype(np.uint8)
+        )
         canvas[image, rows, columns] = small
-        labels[image, rows, columns] = np.where(small >= FOREGROUND, y[chosen[half], None, None], -1)
+        labels[image, rows, columns] = np.where(
+            small >= FOREGROUND, y[chosen[half], None, None], -1
+        )
     return canvas[:, None], labels
 
 
@@ -71,7 +92,12 @@ def _filled(x: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.
     mask = x[:, 0] >= FOREGROUND
     mask[:, 1:] |= mask[:, :-1]
     mask[:, :, 1:] |= mask[:, :, :-1]
-    kind, down, right = (np.repeat(random.integers(0, most, (len(x), 1, 2)), HALF, axis=2) for most in (len(TEXTURES), 2, 2))  # (N, 1, W): one to each half
-    bright = TEXTURES[kind, (np.arange(HEIGHT)[:, None] + down) % 2, (np.arange(2 * HALF) + right) % 2]
+    kind, down, right = (
+        np.repeat(random.integers(0, most, (len(x), 1, 2)), HALF, axis=2)
+        for most in (len(TEXTURES), 2, 2)
+    )  # (N, 1, W): one to each half
+    bright = TEXTURES[
+        kind, (np.arange(HEIGHT)[:, None] + down) % 2, (np.arange(2 * HALF) + right) % 2
+    ]
     canvas = np.where(mask, np.where(bright, BRIGHT, DARK), 0).astype(np.uint8)
     return canvas[:, None], np.where(mask, kind, -1)

@@ -17,8 +17,12 @@ def cifar10() -> Arrays:
     """CIFAR-10 (Krizhevsky 2009): x (N, 3, 32, 32) uint8, y in 0 ... 9; a pool of 50,000, the official test split of 10,000; torchvision's files."""
     from torchvision.datasets import CIFAR10
 
-    digests = dict([*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])])
-    folder = fetched("cifar10", CIFAR10.base_folder, digests, lambda draft: CIFAR10(str(draft), download=True))
+    digests = dict(
+        [*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])]
+    )
+    folder = fetched(
+        "cifar10", CIFAR10.base_folder, digests, lambda draft: CIFAR10(str(draft), download=True)
+    )
     pool, test = (_split(folder.parent, train=train) for train in (True, False))
     return Arrays(pool, test, 10, hashlib.sha256("".join(digests.values()).encode()).hexdigest())
 

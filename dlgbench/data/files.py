@@ -14,7 +14,10 @@ from dlgbench.data import data_root
 from dlgbench.errors import DlgbenchError
 
 CHECKSUMS = {64: ("SHA-256", "sha256"), 32: ("MD5", "md5")}  # by the number of hex digits
-PROJECTS = {"skimage": "scikit-image", "sklearn": "scikit-learn"}  # where a package is installed under another name
+PROJECTS = {
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+}  # where a package is installed under another name
 
 
 def checked(file: Path, content: bytes, digest: str, mend: str) -> bytes:
@@ -26,11 +29,15 @@ def checked(file: Path, content: bytes, digest: str, mend: str) -> bytes:
     title, algorithm = CHECKSUMS[len(digest)]
     came = hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()
     if came != digest:
-        raise DlgbenchError(f"{file} is corrupt: {title} {digest[:16]}... was wanted, {came[:16]}... came. {mend}")
+        raise DlgbenchError(
+            f"{file} is corrupt: {title} {digest[:16]}... was wanted, {came[:16]}... came. {mend}"
+        )
     return content
 
 
-def packaged(package: str, inner: str, digest: str, unpack: Callable[[bytes], bytes] = bytes) -> bytes:
+def packaged(
+    package: str, inner: str, digest: str, unpack: Callable[[bytes], bytes] = bytes
+) -> bytes:
     """The unpacked content of a file that comes with an installed package, checked; the package itself is not imported.
 
     Raises:
@@ -39,7 +46,9 @@ def packaged(package: str, inner: str, digest: str, unpack: Callable[[bytes], by
     spec = importlib.util.find_spec(package)
     mend = f"Install it again: python -m pip install --force-reinstall --no-deps {PROJECTS.get(package, package)}"
     if spec is None or spec.origin is None:
-        raise DlgbenchError(f"the package {package}, which brings the data set, is not installed. {mend}")
+        raise DlgbenchError(
+            f"the package {package}, which brings the data set, is not installed. {mend}"
+        )
     file = Path(spec.origin).parent / inner
     try:
         content = unpack(file.read_bytes())
@@ -48,7 +57,13 @@ def packaged(package: str, inner: str, digest: str, unpack: Callable[[bytes], by
     return checked(file, content, digest, mend)
 
 
-def fetched(name: str, folder: str, digests: Mapping[str, str], fetch: Callable[[Path], object], ways: Sequence[str] = ()) -> Path:
+def fetched(
+    name: str,
+    folder: str,
+    digests: Mapping[str, str],
+    fetch: Callable[[Path], object],
+    ways: Sequence[str] = (),
+) -> Path:
     """`<data root>/<folder>` with the files of `digests` in it, each checked.
 
     Where one is missing, `fetch(draft)` brings all of them to `<draft>/<folder>`, once, whoever else waits for them; `draft` is a folder beside
@@ -68,11 +83,23 @@ def fetched(name: str, folder: str, digests: Mapping[str, str], fetch: Callable[
             raise
         except Exception as error:  # noqa: BLE001  (torchvision and urllib raise many kinds; each means: it can't be had)
             here = f"put {', '.join(digests)}, as torchvision lays them, in {place} (another root: --data-root or DLGBENCH_DATA)"
-            known = "; ".join(f"({k}) {way}" for k, way in enumerate([*ways, here, "run again with a connection: it is then downloaded"], 1))
+            known = "; ".join(
+                f"({k}) {way}"
+                for k, way in enumerate(
+                    [*ways, here, "run again with a connection: it is then downloaded"], 1
+                )
+            )
             reason = " ".join(str(error).split())
-            raise DlgbenchError(f"the data set {name} can't be had. Ways to get it: {known}. The download failed with: {reason}") from None
+            raise DlgbenchError(
+                f"the data set {name} can't be had. Ways to get it: {known}. The download failed with: {reason}"
+            ) from None
     for file, digest in digests.items():
-        checked(place / file, (place / file).read_bytes(), digest, "Delete it and run again: it is then fetched anew.")
+        checked(
+            place / file,
+            (place / file).read_bytes(),
+            digest,
+            "Delete it and run again: it is then fetched anew.",
+        )
     return place
 
 
@@ -80,7 +107,9 @@ def _complete(place: Path, digests: Mapping[str, str]) -> bool:
     return all((place / file).is_file() for file in digests)
 
 
-def _bring(place: Path, folder: str, digests: Mapping[str, str], fetch: Callable[[Path], object]) -> None:
+def _bring(
+    place: Path, folder: str, digests: Mapping[str, str], fetch: Callable[[Path], object]
+) -> None:
     with TemporaryDirectory(dir=data_root(), prefix=".draft-") as draft:
         fetch(Path(draft))
         place.mkdir(parents=True, exist_ok=True)

@@ -62,21 +62,43 @@ def mnist() -> Arrays:
 @register_data("fashion_mnist")
 def fashion_mnist() -> Arrays:
     """Fashion-MNIST (Xiao et al. 2017), 28x28: a pool of 60,000, the official test split of 10,000; Debian's files or torchvision's."""
-    return _idx("fashion_mnist", "FashionMNIST/raw", FASHION_MNIST, _fetch_fashion_mnist, ["Debian, Ubuntu: apt-get install dataset-fashion-mnist"])
+    return _idx(
+        "fashion_mnist",
+        "FashionMNIST/raw",
+        FASHION_MNIST,
+        _fetch_fashion_mnist,
+        ["Debian, Ubuntu: apt-get install dataset-fashion-mnist"],
+    )
 
 
 def _table(package: str, inner: str, digest: str) -> np.ndarray:
     """A gzipped table of numbers that comes with an installed package."""
-    return np.loadtxt(packaged(package, inner, digest, gzip.decompress).decode().splitlines(), delimiter=",", dtype=np.float32)
+    return np.loadtxt(
+        packaged(package, inner, digest, gzip.decompress).decode().splitlines(),
+        delimiter=",",
+        dtype=np.float32,
+    )
 
 
-def _idx(name: str, folder: str, digests: dict[str, str], fetch: Callable[[Path], None], ways: Sequence[str] = ()) -> Arrays:
+def _idx(
+    name: str,
+    folder: str,
+    digests: dict[str, str],
+    fetch: Callable[[Path], None],
+    ways: Sequence[str] = (),
+) -> Arrays:
     """A data set of MNIST's family, by torchvision's reader."""
     from torchvision.datasets.mnist import read_image_file, read_label_file
 
     raw = fetched(name, folder, digests, fetch, ways)
-    x = {part: read_image_file(str(raw / f"{part}-images-idx3-ubyte")).numpy()[:, None] for part in ("train", "t10k")}
-    y = {part: read_label_file(str(raw / f"{part}-labels-idx1-ubyte")).numpy() for part in ("train", "t10k")}
+    x = {
+        part: read_image_file(str(raw / f"{part}-images-idx3-ubyte")).numpy()[:, None]
+        for part in ("train", "t10k")
+    }
+    y = {
+        part: read_label_file(str(raw / f"{part}-labels-idx1-ubyte")).numpy()
+        for part in ("train", "t10k")
+    }
     digest = hashlib.sha256("".join(digests.values()).encode()).hexdigest()
     return Arrays((x["train"], y["train"]), (x["t10k"], y["t10k"]), 10, digest)
 
@@ -95,5 +117,11 @@ def _fetch_fashion_mnist(draft: Path) -> None:
         try:
             content = gzip.decompress(packed.read_bytes())
         except (OSError, EOFError) as error:
-            raise DlgbenchError(f"{packed} is corrupt: {error}. Mend: apt-get install --reinstall dataset-fashion-mnist") from None
-        (raw / file).write_bytes(checked(packed, content, digest, "Mend: apt-get install --reinstall dataset-fashion-mnist"))
+            raise DlgbenchError(
+                f"{packed} is corrupt: {error}. Mend: apt-get install --reinstall dataset-fashion-mnist"
+            ) from None
+        (raw / file).write_bytes(
+            checked(
+                packed, content, digest, "Mend: apt-get install --reinstall dataset-fashion-mnist"
+            )
+        )

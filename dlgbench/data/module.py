@@ -42,13 +42,24 @@ class StackLoader:
     Each epoch is a fresh permutation from the `order` stream; the last, incomplete minibatch of an epoch is filled from the next.
     """
 
-    def __init__(self, split: tuple[Tensor, Tensor], recipe: Recipe, order: torch.Generator, augment: Callable[[Tensor], Tensor] | None = None) -> None:
+    def __init__(
+        self,
+        split: tuple[Tensor, Tensor],
+        recipe: Recipe,
+        order: torch.Generator,
+        augment: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
         self.x, self.y = split
         self.augment = augment
         drawn = recipe.steps * recipe.batch_size
         epochs = math.ceil(drawn / len(self.x))
         rows = torch.cat([torch.randperm(len(self.x), generator=order) for _ in range(epochs)])
-        self.stacks = rows[:drawn].view(recipe.steps, recipe.batch_size).to(self.x.device).split(math.ceil(recipe.steps / recipe.evaluations))
+        self.stacks = (
+            rows[:drawn]
+            .view(recipe.steps, recipe.batch_size)
+            .to(self.x.device)
+            .split(math.ceil(recipe.steps / recipe.evaluations))
+        )
 
     def __iter__(self) -> Iterator[Stack]:
         for rows in self.stacks:
@@ -90,7 +101,14 @@ class Nothing(pl.LightningDataModule):
     test_dataloader = val_dataloader
 
 
-ARGUMENTS: dict[str, Any] = {"train": None, "val": None, "shrink": 1, "standardize": True, "label_noise": 0.0, "augment": "none"}
+ARGUMENTS: dict[str, Any] = {
+    "train": None,
+    "val": None,
+    "shrink": 1,
+    "standardize": True,
+    "label_noise": 0.0,
+    "augment": "none",
+}
 
 _SIZE = ("a whole number above 0", lambda v: v is None or (type(v) is int and v > 0))
 WANTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
@@ -107,14 +125,20 @@ def _pool(arrays: Arrays, name: str, shrink: int, device: torch.device) -> tuple
     return _placed(arrays.pool, name, shrink, device)
 
 
-def _placed(split: tuple[np.ndarray, np.ndarray], name: str, shrink: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def _placed(
+    split: tuple[np.ndarray, np.ndarray], name: str, shrink: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
     """Inputs and targets on the device: images of bytes become numbers in [0, 1], and are shrunk."""
     inputs, targets = (_numbers(array, device) for array in split)
     if shrink != 1:
         if inputs.dim() != 4 or inputs.shape[2] % shrink or inputs.shape[3] % shrink:
-            raise DlgbenchError(f"data_args: inputs of shape {tuple(inputs.shape[1:])} can't be shrunk by {shrink}")
+            raise DlgbenchError(
+                f"data_args: inputs of shape {tuple(inputs.shape[1:])} can't be shrunk by {shrink}"
+            )
         if targets.dim() > 2:
-            raise DlgbenchError(f"data_args: {name} has a target for each pixel, which can't be shrunk")
+            raise DlgbenchError(
+                f"data_args: {name} has a target for each pixel, which can't be shrunk"
+            )
         inputs = F.avg_pool2d(inputs, shrink)
     return inputs, targets
 
@@ -151,27 +175,39 @@ class DataModule(pl.LightningDataModule):
         self._args = ARGUMENTS | dict(recipe.data_args)
         for name, (wanted, fits) in WANTED.items():
             if not fits(self._args[name]):
-                raise DlgbenchError(f"data_args: {name} must be {wanted}; {self._args[name]!r} came")
+                raise DlgbenchError(
+                    f"data_args: {name} must be {wanted}; {self._args[name]!r} came"
+                )
         arrays = load(recipe.data)
         self.num_classes = arrays.num_classes
         rows, train = self._draw(len(arrays.pool[0]))
         x, y = (whole[rows] for whole in _pool(arrays, recipe.data, self._args["shrink"], device))
-        self._mean, self._sd = (float(x[:train].mean()), float(x[:train].std()) or 1.0) if self._args["standardize"] else (0.0, 1.0)
+        self._mean, self._sd = (
+            (float(x[:train].mean()), float(x[:train].std()) or 1.0)
+            if self._args["standardize"]
+            else (0.0, 1.0)
+        )
         x = self._standardized(x)
         self.train, self.val = (x[:train], self._noisy(y[:train])), (x[train:], y[train:])
         self.input_shape = tuple(x.shape[1:])
         if self._args["augment"] not in AUGMENTATIONS:
             raise unknown("augmentation", self._args["augment"], AUGMENTATIONS)
         if self._args["augment"] != "none" and (x.dim() != 4 or y.dim() != 1):
-            raise DlgbenchError(f"data_args: augment wants images with labels; {recipe.data} has inputs {self.input_shape} and targets {tuple(y.shape[1:])}")
+            raise DlgbenchError(
+                f"data_args: augment wants images with labels; {recipe.data} has inputs {self.input_shape} and targets {tuple(y.shape[1:])}"
+            )
 
     def _draw(self, pool: int) -> tuple[Tensor, int]:
         """The rows of the training and the validation split, and how many of them are for training."""
         val = self._args["val"] if self._args["val"] is not None else min(pool // 5, 10_000)
         train = self._args["train"] if self._args["train"] is not None else pool - val
         if not 1 <= train <= pool - val:
-            raise DlgbenchError(f"data set {self.recipe.data}: its pool of {pool} can't give train={train} and val={val}")
-        return torch.randperm(pool, generator=stream(self.seed, "split"))[: train + val].to(self.device), train
+            raise DlgbenchError(
+                f"data set {self.recipe.data}: its pool of {pool} can't give train={train} and val={val}"
+            )
+        return torch.randperm(pool, generator=stream(self.seed, "split"))[: train + val].to(
+            self.device
+        ), train
 
     def _standardized(self, x: Tensor) -> Tensor:
         return (x - self._mean) / self._sd
@@ -182,15 +218,23 @@ class DataModule(pl.LightningDataModule):
         if not share:
             return y
         if y.dim() != 1:
-            raise DlgbenchError(f"data_args: label_noise wants one label for each input; {self.recipe.data} has targets of shape {tuple(y.shape[1:])}")
+            raise DlgbenchError(
+                f"data_args: label_noise wants one label for each input; {self.recipe.data} has targets of shape {tuple(y.shape[1:])}"
+            )
         random = stream(self.seed, "label_noise")
         drawn = torch.randint(0, self.num_classes, (len(y),), generator=random)
-        return torch.where((torch.rand(len(y), generator=random) < share).to(self.device), drawn.to(self.device), y)
+        return torch.where(
+            (torch.rand(len(y), generator=random) < share).to(self.device), drawn.to(self.device), y
+        )
 
     def train_dataloader(self) -> StackLoader:
         """The recipe's minibatches, from the `order` stream; what augments them draws from the stream `augment`."""
-        order, random = (stream(self.seed, name, self.recipe.replicate) for name in ("order", "augment"))
-        return StackLoader(self.train, self.recipe, order, augmentation(self._args["augment"], random))
+        order, random = (
+            stream(self.seed, name, self.recipe.replicate) for name in ("order", "augment")
+        )
+        return StackLoader(
+            self.train, self.recipe, order, augmentation(self._args["augment"], random)
+        )
 
     def val_dataloader(self) -> Whole:
         """The validation split, whole."""
@@ -199,14 +243,23 @@ class DataModule(pl.LightningDataModule):
     def test_dataloader(self) -> Whole:
         """The test split, whole, once."""
         if not self.may_test or self._test is not None:
-            raise DlgbenchError("the test split is closed: it opens once, for an evaluation, after the last step")
+            raise DlgbenchError(
+                "the test split is closed: it opens once, for an evaluation, after the last step"
+            )
         return Whole(*self.test())
 
     def test(self) -> tuple[Tensor, Tensor]:
         """The test split, for the evaluation and for the probes that come after it."""
         if not self.may_test:
-            raise DlgbenchError("the test split is closed: it opens once, for an evaluation, after the last step")
+            raise DlgbenchError(
+                "the test split is closed: it opens once, for an evaluation, after the last step"
+            )
         if self._test is None:
-            x, y = _placed(load(str(self.recipe.data)).test, str(self.recipe.data), self._args["shrink"], self.device)
+            x, y = _placed(
+                load(str(self.recipe.data)).test,
+                str(self.recipe.data),
+                self._args["shrink"],
+                self.device,
+            )
             self._test = self._standardized(x), y
         return self._test

@@ -8,7 +8,11 @@ from dlgbench.data import register_data
 from dlgbench.data.arrays import SPLIT_SEED, Arrays, checksum
 
 SIDE, SCALE = 32, 3  # pixels; subpixels to a pixel
-STROKES, REDRAWN, POINTS = 4, 3, 100  # strokes of a drawing at most; times that a sketch draws each; points along a stroke
+STROKES, REDRAWN, POINTS = (
+    4,
+    3,
+    100,
+)  # strokes of a drawing at most; times that a sketch draws each; points along a stroke
 JITTER, NOISE = 0.8, 0.05  # SD of a control point's place in pixels; SD of a pixel
 DISC = 2  # radius of the pen in subpixels: a disc of 13, so a stroke is 1.4 pixels wide
 BLOCK = 100  # drawings at a time, which stay in the cache
@@ -47,14 +51,20 @@ def ink(p: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     t = np.linspace(0, 1, POINTS, dtype=np.float32)
     bernstein = np.stack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3])
     points = p.astype(np.float32).swapaxes(2, 3) @ bernstein  # (n, S, 2, T)
-    return np.concatenate([_ink(points[k : k + BLOCK], drawn[k : k + BLOCK]) for k in range(0, len(p), BLOCK)])
+    return np.concatenate(
+        [_ink(points[k : k + BLOCK], drawn[k : k + BLOCK]) for k in range(0, len(p), BLOCK)]
+    )
 
 
 def _ink(points: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     """A disc at each point (n, S, 2, T) of a stroke, on a grid of SCALE^2 subpixels, averaged over pixels."""
     fine = SIDE * SCALE
     right, down = np.moveaxis(np.floor(points * SCALE).astype(int) + DISC, 2, 0)  # (n, S, T)
-    inside = drawn[..., None] & (np.minimum(right, down) >= 0) & (np.maximum(right, down) < fine + 2 * DISC)
+    inside = (
+        drawn[..., None]
+        & (np.minimum(right, down) >= 0)
+        & (np.maximum(right, down) < fine + 2 * DISC)
+    )
     centres = np.zeros((len(points), fine + 2 * DISC, fine + 2 * DISC), np.uint8)
     centres[np.nonzero(inside)[0], down[inside], right[inside]] = 1
     covered = np.zeros((len(points), fine, fine), np.uint8)

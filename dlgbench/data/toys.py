@@ -25,14 +25,20 @@ def circles(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
     """An annulus of radius 1 around a disc's rim of radius 1/2, both with noise of SD 0.1."""
     y = rng.random(n) < 0.5
     angle, radius = rng.uniform(0, 2 * np.pi, n), np.where(y, 0.5, 1.0)
-    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1) + rng.normal(0, 0.1, (n, 2)), y
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1) + rng.normal(
+        0, 0.1, (n, 2)
+    ), y
 
 
 def moons(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Two interleaved half circles with noise of SD 0.1."""
     y = rng.random(n) < 0.5
     angle = rng.uniform(0, np.pi, n)
-    x = np.where(y[:, None], np.stack([1 - np.cos(angle), 0.5 - np.sin(angle)], 1), np.stack([np.cos(angle), np.sin(angle)], 1))
+    x = np.where(
+        y[:, None],
+        np.stack([1 - np.cos(angle), 0.5 - np.sin(angle)], 1),
+        np.stack([np.cos(angle), np.sin(angle)], 1),
+    )
     return x + rng.normal(0, 0.1, (n, 2)), y
 
 
@@ -41,7 +47,9 @@ def spirals(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
     y = rng.random(n) < 0.5
     angle = 3 * np.pi * np.sqrt(rng.random(n))
     turned, radius = angle + np.pi * y, angle / (3 * np.pi)
-    return np.stack([radius * np.cos(turned), radius * np.sin(turned)], 1) + rng.normal(0, 0.02, (n, 2)), y
+    return np.stack([radius * np.cos(turned), radius * np.sin(turned)], 1) + rng.normal(
+        0, 0.02, (n, 2)
+    ), y
 
 
 def annulus(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -65,7 +73,9 @@ def half_plane(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray
 def gaussians(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Control: two round Gaussian blobs of SD 0.2 whose centres are 2 apart: the line between them is 5 SD from each."""
     y = rng.random(n) < 0.5
-    return (np.stack([np.where(y, 1.0, -1.0), np.zeros(n)], 1) + rng.normal(0, 0.2, (n, 2))) @ _turn(np.pi / 6), y
+    return (
+        np.stack([np.where(y, 1.0, -1.0), np.zeros(n)], 1) + rng.normal(0, 0.2, (n, 2))
+    ) @ _turn(np.pi / 6), y
 
 
 def _turn(angle: float) -> np.ndarray:
@@ -73,7 +83,9 @@ def _turn(angle: float) -> np.ndarray:
     return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
 
 
-def _register(name: str, draw: Callable[[np.random.Generator, int], tuple[np.ndarray, np.ndarray]], test: int) -> None:
+def _register(
+    name: str, draw: Callable[[np.random.Generator, int], tuple[np.ndarray, np.ndarray]], test: int
+) -> None:
     @register_data(name)
     def loader() -> Arrays:
         x, y = draw(np.random.default_rng(SPLIT_SEED), POOL + test)

@@ -30,7 +30,9 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "gelu": nn.GELU,  # a Phi(a), Phi the standard normal distribution function. Hendrycks & Gimpel 2016
     "silu": nn.SiLU,  # a / (1 + exp(-a)). Elfwing et al. 2018; Swish, Ramachandran et al. 2017
 }
-HIDDEN = tuple(kind for name, kind in ACTIVATIONS.items() if name != "identity")  # what ends a hidden layer
+HIDDEN = tuple(
+    kind for name, kind in ACTIVATIONS.items() if name != "identity"
+)  # what ends a hidden layer
 
 
 def activation(name: str) -> nn.Module:

@@ -30,7 +30,16 @@ SCHEMES: dict[str, Callable[[Tensor, torch.Generator], object]] = {
     # The same, which the function `lsuv` then scales on a batch. Mishkin & Matas 2016.
     "lsuv": lambda w, g: nn.init.orthogonal_(w, generator=g),
 }
-Weighted = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d | LocallyConnected2d
+Weighted = (
+    nn.Linear
+    | nn.Conv1d
+    | nn.Conv2d
+    | nn.Conv3d
+    | nn.ConvTranspose1d
+    | nn.ConvTranspose2d
+    | nn.ConvTranspose3d
+    | LocallyConnected2d
+)
 
 
 def weighted(network: nn.Module) -> list[Weighted]:
@@ -49,7 +58,9 @@ def incoming(module: Weighted) -> Tensor:
 @torch.no_grad()
 def draw(module: Weighted, scheme: Callable[[Tensor], object]) -> None:
     """Draws a layer's weight by a scheme that fills a tensor (out, in, ...): each location's own where they are not shared."""
-    for kernel in module.kernels() if isinstance(module, LocallyConnected2d) else (incoming(module),):
+    for kernel in (
+        module.kernels() if isinstance(module, LocallyConnected2d) else (incoming(module),)
+    ):
         drawn = torch.empty_like(kernel, memory_format=torch.contiguous_format)
         scheme(drawn)
         kernel.copy_(drawn)
@@ -84,7 +95,9 @@ def _drawn(scheme: str, generator: torch.Generator, w: Tensor) -> None:
 
 
 @torch.no_grad()
-def lsuv(network: nn.Module, x: Tensor, tolerance: float = 0.02, max_iterations: int = 20) -> dict[str, float]:
+def lsuv(
+    network: nn.Module, x: Tensor, tolerance: float = 0.02, max_iterations: int = 20
+) -> dict[str, float]:
     """Layer-sequential unit variance: w <- w / sqrt(Var(o)) in each layer, first to last, until its outputs o on the batch have variance 1.
 
     Var(o) is over samples and units at once, before the activation function. The layers are taken in the order in which x passes
@@ -118,7 +131,9 @@ def lsuv(network: nn.Module, x: Tensor, tolerance: float = 0.02, max_iterations:
             for module in [module for module in variance if isinstance(module, Weighted)]:
                 for _ in range(max_iterations):
                     if not 0 < variance[module] < math.inf:
-                        raise DlgbenchError(f"lsuv: a finite variance above 0 is wanted of layer {names[module]!r} on the batch; {variance[module]} came")
+                        raise DlgbenchError(
+                            f"lsuv: a finite variance above 0 is wanted of layer {names[module]!r} on the batch; {variance[module]} came"
+                        )
                     if abs(variance[module] - 1) < tolerance:
                         break
                     module.weight /= math.sqrt(variance[module])

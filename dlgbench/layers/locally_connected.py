@@ -44,14 +44,23 @@ class LocallyConnected2d(nn.Module):
     ) -> None:
         super().__init__()
         if isinstance(padding, str) and (padding != "same" or stride != 1):
-            raise DlgbenchError(f"LocallyConnected2d: padding must be a whole number, or 'same' with stride 1; {padding!r} with stride {stride} came")
+            raise DlgbenchError(
+                f"LocallyConnected2d: padding must be a whole number, or 'same' with stride 1; {padding!r} with stride {stride} came"
+            )
         left = (kernel_size - 1) // 2 if isinstance(padding, str) else padding
         right = kernel_size - 1 - left if isinstance(padding, str) else padding
         self.margins = (left, right, left, right)
-        self.in_channels, self.out_channels, self.kernel_size, self.stride = in_channels, out_channels, kernel_size, stride
+        self.in_channels, self.out_channels, self.kernel_size, self.stride = (
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+        )
         self.out_size = tuple((side + left + right - kernel_size) // stride + 1 for side in size)
         if min(self.out_size) < 1:
-            raise DlgbenchError(f"LocallyConnected2d: a window within the padded input is wanted; {kernel_size} came for {tuple(size)} with padding {padding}")
+            raise DlgbenchError(
+                f"LocallyConnected2d: a window within the padded input is wanted; {kernel_size} came for {tuple(size)} with padding {padding}"
+            )
         units = math.prod(self.out_size) * out_channels
         self.weight = nn.Parameter(torch.empty(units, in_channels, kernel_size, kernel_size))
         self.bias = nn.Parameter(torch.empty(units)) if bias else None
@@ -65,7 +74,9 @@ class LocallyConnected2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C', H', W')."""
-        patches = F.unfold(F.pad(x, self.margins), self.kernel_size, stride=self.stride)  # (B, C k k, H' W')
+        patches = F.unfold(
+            F.pad(x, self.margins), self.kernel_size, stride=self.stride
+        )  # (B, C k k, H' W')
         weight = self.weight.view(-1, self.out_channels, patches.shape[1])  # (H' W', C', C k k)
         y = torch.einsum("bil,loi->bol", patches, weight)
         if self.bias is not None:

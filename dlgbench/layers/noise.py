@@ -43,7 +43,15 @@ NOISES: dict[str, type[nn.Module]] = {
     "spatial_dropout": nn.Dropout2d,  # the same with one r for each channel of each sample, x (B, C, H, W). Tompson et al. 2015
     "gaussian": GaussianNoise,
 }
-STOCHASTIC = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout, GaussianNoise)
+STOCHASTIC = (
+    nn.Dropout,
+    nn.Dropout1d,
+    nn.Dropout2d,
+    nn.Dropout3d,
+    nn.AlphaDropout,
+    nn.FeatureAlphaDropout,
+    GaussianNoise,
+)
 
 
 def noise(name: str, rate: float) -> nn.Module:

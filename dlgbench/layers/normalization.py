@@ -57,7 +57,9 @@ class CovariateShift(nn.Module):
     Shapes: (B, C, ...) -> the same; a unit is one of the C `channels`, each pixel of which is an activation.
     """
 
-    def __init__(self, channels: int, *, shift: float = 0.5, scale: float = 1.25, jitter: float = 0.1) -> None:
+    def __init__(
+        self, channels: int, *, shift: float = 0.5, scale: float = 1.25, jitter: float = 0.1
+    ) -> None:
         super().__init__()
         self.channels, self.shift, self.scale, self.jitter = channels, shift, scale, jitter
 

@@ -16,7 +16,9 @@ class Subsample2d(nn.Sequential):
     """
 
     def __init__(self, window: int, stride: int) -> None:
-        super().__init__(nn.ZeroPad2d((0, 1 - window, 0, 1 - window)), nn.AvgPool2d(1, stride))  # a negative padding cuts off
+        super().__init__(
+            nn.ZeroPad2d((0, 1 - window, 0, 1 - window)), nn.AvgPool2d(1, stride)
+        )  # a negative padding cuts off
 
 
 class BlurPool2d(nn.Sequential):
@@ -35,7 +37,9 @@ class BlurPool2d(nn.Sequential):
     def __init__(self, stride: int, taps: int = 3) -> None:
         before, after = (taps - 1) // 2, taps // 2
         blurs = [nn.AvgPool2d(2, 1) for _ in range(taps - 2)]
-        super().__init__(nn.ReplicationPad2d((before, after, before, after)), *blurs, nn.AvgPool2d(2, stride))
+        super().__init__(
+            nn.ReplicationPad2d((before, after, before, after)), *blurs, nn.AvgPool2d(2, stride)
+        )
 
 
 # Each is a function of the window k and the stride s, and gives floor((H - k) / s) + 1 rows.
@@ -43,7 +47,9 @@ POOLINGS: dict[str, Callable[[int, int], nn.Module]] = {
     "max": nn.MaxPool2d,
     "average": nn.AvgPool2d,
     "subsample": Subsample2d,  # stride without pooling
-    "blur": lambda window, stride: nn.Sequential(nn.MaxPool2d(window, 1), BlurPool2d(stride)),  # max-pooling without aliasing
+    "blur": lambda window, stride: nn.Sequential(
+        nn.MaxPool2d(window, 1), BlurPool2d(stride)
+    ),  # max-pooling without aliasing
 }
 
 
@@ -59,5 +65,7 @@ def pool(name: str, window: int, stride: int | None = None) -> nn.Module:
         raise unknown("pooling", name, POOLINGS)
     stride = window if stride is None else stride
     if min(window, stride) < 1:
-        raise DlgbenchError(f"pooling {name}: window and stride of at least 1 are wanted; {window} and {stride} came")
+        raise DlgbenchError(
+            f"pooling {name}: window and stride of at least 1 are wanted; {window} and {stride} came"
+        )
     return POOLINGS[name](window, stride)

@@ -56,7 +56,9 @@ def _split(x: Tensor) -> tuple[Tensor, Tensor]:
     """Low (a + b) / sqrt 2 and high (a - b) / sqrt 2 of neighbours a, b along the last axis; the last of an odd number passes to low."""
     even, odd = x[..., ::2], x[..., 1::2]
     pairs = even[..., : odd.shape[-1]]
-    return torch.cat([(pairs + odd) * _SQRT_HALF, even[..., odd.shape[-1] :]], -1), (pairs - odd) * _SQRT_HALF
+    return torch.cat([(pairs + odd) * _SQRT_HALF, even[..., odd.shape[-1] :]], -1), (
+        pairs - odd
+    ) * _SQRT_HALF
 
 
 def _merge(low: Tensor, high: Tensor) -> Tensor:

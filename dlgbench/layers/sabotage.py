@@ -13,9 +13,16 @@ def replace_by_identity(network: nn.Module, name: str) -> None:
     Raises:
         DlgbenchError: where the network has no such layer: a sabotage that hits nothing would prove nothing.
     """
-    found = [(parent, key) for parent in network.modules() for key, child in parent.named_children() if type(child).__name__ == name]
+    found = [
+        (parent, key)
+        for parent in network.modules()
+        for key, child in parent.named_children()
+        if type(child).__name__ == name
+    ]
     if not found:
         known = sorted({type(module).__name__ for module in network.modules()})
-        raise DlgbenchError(f"identity: the network has no layer of class {name!r} to replace; it has {', '.join(known)}")
+        raise DlgbenchError(
+            f"identity: the network has no layer of class {name!r} to replace; it has {', '.join(known)}"
+        )
     for parent, key in found:
         setattr(parent, key, nn.Identity())

@@ -12,7 +12,9 @@ UPSAMPLINGS = ("nearest", "bilinear", "zero_insertion", "transposed", "pixel_shu
 
 def insert_zeros(x: Tensor, factor: int) -> Tensor:
     """y[s i, s j] = x[i, j] and 0 elsewhere, s = `factor`: (B, C, H, W) -> (B, C, s H, s W), each pixel followed by s - 1 zeros."""
-    x = F.pad(x.unsqueeze(4).unsqueeze(3), (0, factor - 1, 0, 0, 0, factor - 1))  # (B, C, H, s, W, s)
+    x = F.pad(
+        x.unsqueeze(4).unsqueeze(3), (0, factor - 1, 0, 0, 0, factor - 1)
+    )  # (B, C, H, s, W, s)
     return x.flatten(4, 5).flatten(2, 3)
 
 
@@ -28,7 +30,9 @@ class ZeroInsertion(nn.Module):
         return insert_zeros(x, self.factor)
 
 
-def upsample(name: str, in_channels: int, out_channels: int, factor: int = 2, kernel: int = 3) -> nn.Module:
+def upsample(
+    name: str, in_channels: int, out_channels: int, factor: int = 2, kernel: int = 3
+) -> nn.Module:
     """A learned up-sampling, (B, in_channels, H, W) -> (B, out_channels, s H, s W) for s = `factor`, any H and W, k = `kernel`.
 
     `nearest`, `bilinear`: interpolation, then a k x k convolution (Odena et al. 2016: resize-convolution).
@@ -44,19 +48,35 @@ def upsample(name: str, in_channels: int, out_channels: int, factor: int = 2, ke
     if name not in UPSAMPLINGS:
         raise unknown("up-sampling", name, UPSAMPLINGS)
     if name in ("zero_insertion", "transposed") and (kernel < factor or factor < 2):
-        raise DlgbenchError(f"up-sampling {name}: 2 <= factor <= kernel is wanted, so that no pixel stays empty; factor {factor}, kernel {kernel} came")
+        raise DlgbenchError(
+            f"up-sampling {name}: 2 <= factor <= kernel is wanted, so that no pixel stays empty; factor {factor}, kernel {kernel} came"
+        )
     before, after = (kernel - 1) // 2, kernel // 2
     same = nn.ZeroPad2d((before, after, before, after))
     if name in ("nearest", "bilinear"):
-        return nn.Sequential(nn.Upsample(scale_factor=factor, mode=name), same, nn.Conv2d(in_channels, out_channels, kernel))
+        return nn.Sequential(
+            nn.Upsample(scale_factor=factor, mode=name),
+            same,
+            nn.Conv2d(in_channels, out_channels, kernel),
+        )
     if name == "pixel_shuffle":
-        return nn.Sequential(same, nn.Conv2d(in_channels, out_channels * factor**2, kernel), nn.PixelShuffle(factor))
-    cut = (kernel - factor + 1) // 2  # of the s (H - 1) + k pixels of all windows, `cut` are left out before and `cut - rest` after
+        return nn.Sequential(
+            same, nn.Conv2d(in_channels, out_channels * factor**2, kernel), nn.PixelShuffle(factor)
+        )
+    cut = (
+        (kernel - factor + 1) // 2
+    )  # of the s (H - 1) + k pixels of all windows, `cut` are left out before and `cut - rest` after
     rest = 2 * cut - (kernel - factor)
     if name == "transposed":
-        return nn.ConvTranspose2d(in_channels, out_channels, kernel, stride=factor, padding=cut, output_padding=rest)
+        return nn.ConvTranspose2d(
+            in_channels, out_channels, kernel, stride=factor, padding=cut, output_padding=rest
+        )
     before = kernel - 1 - cut
-    return nn.Sequential(ZeroInsertion(factor), nn.ZeroPad2d((before, cut, before, cut)), nn.Conv2d(in_channels, out_channels, kernel))
+    return nn.Sequential(
+        ZeroInsertion(factor),
+        nn.ZeroPad2d((before, cut, before, cut)),
+        nn.Conv2d(in_channels, out_channels, kernel),
+    )
 
 
 def crop(x: Tensor, like: Tensor) -> Tensor:

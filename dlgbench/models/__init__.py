@@ -58,7 +58,9 @@ def register_model(
 
     def register(builder: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
         if name in MODELS:
-            raise DlgbenchError(f"model {name!r} is registered twice: by {MODELS[name].build.__module__} and by {builder.__module__}")
+            raise DlgbenchError(
+                f"model {name!r} is registered twice: by {MODELS[name].build.__module__} and by {builder.__module__}"
+            )
         MODELS[name] = Model(name, builder, family, year, paper, task, init, sides, proof)
         return builder
 
@@ -74,7 +76,9 @@ def create_model(name: str, /, **args: Any) -> nn.Module:
     if name not in MODELS:
         raise unknown("model", name, MODELS)
     if args.get("num_classes", 1) < 1:
-        raise DlgbenchError(f"model {name}: num_classes of at least 1 is wanted; {args['num_classes']} came")
+        raise DlgbenchError(
+            f"model {name}: num_classes of at least 1 is wanted; {args['num_classes']} came"
+        )
     try:
         return MODELS[name].build(**args)
     except (TypeError, ValueError, IndexError, RuntimeError) as error:

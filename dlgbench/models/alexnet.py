@@ -17,7 +17,9 @@ from dlgbench.models.common import he, image_shape, scaled
     paper="Krizhevsky, Sutskever & Hinton 2012, NIPS; one column: Krizhevsky 2014, arXiv 1404.5997",
     proof="tests/models/test_alexnet.py::test_torchvisions_weights_give_torchvisions_outputs_and_gradients",
 )
-def alexnet(input_shape: Sequence[int] = (3, 224, 224), num_classes: int = 1000, *, width: float = 1.0) -> nn.Sequential:
+def alexnet(
+    input_shape: Sequence[int] = (3, 224, 224), num_classes: int = 1000, *, width: float = 1.0
+) -> nn.Sequential:
     """Five convolutions, three of them max-pooled 3x3 by 2, and three linear layers; ReLU; dropout .5 before the hidden ones: 61,100,840 parameters.
 
     Shapes: (B, 3, 224, 224) -> conv 11x11/4 (B, 64, 55, 55) -> pool, conv 5x5 (B, 192, 27, 27) -> pool, three conv 3x3 (B, 384 | 256 | 256, 13, 13)
@@ -37,7 +39,9 @@ def alexnet(input_shape: Sequence[int] = (3, 224, 224), num_classes: int = 1000,
     small = min(height, breadth) < 64
     a, b, c, d, e, hidden = (scaled(units, width) for units in (64, 192, 384, 256, 256, 4096))
     network = nn.Sequential(
-        nn.Conv2d(channels, a, 5, padding=2) if small else nn.Conv2d(channels, a, 11, stride=4, padding=2),
+        nn.Conv2d(channels, a, 5, padding=2)
+        if small
+        else nn.Conv2d(channels, a, 11, stride=4, padding=2),
         nn.ReLU(),
         nn.MaxPool2d(3, 2, ceil_mode=small),
         nn.Conv2d(a, b, 5, padding=2),

@@ -55,8 +55,14 @@ def _normalized(inputs: int, outputs: int, stride: int = 1) -> tuple[nn.Conv2d, 
 
 def _block(inputs: int, outputs: int, stride: int, *, skip: bool, scale: float) -> nn.Module:
     """A residual block, or max(0, F(x)) with the same names and weights."""
-    branch = nn.Sequential(*_normalized(inputs, outputs, stride), nn.ReLU(), *_normalized(outputs, outputs))
-    return Residual(branch, Shortcut(stride, outputs - inputs, scale)) if skip else nn.Sequential(OrderedDict(branch=branch, relu=nn.ReLU()))
+    branch = nn.Sequential(
+        *_normalized(inputs, outputs, stride), nn.ReLU(), *_normalized(outputs, outputs)
+    )
+    return (
+        Residual(branch, Shortcut(stride, outputs - inputs, scale))
+        if skip
+        else nn.Sequential(OrderedDict(branch=branch, relu=nn.ReLU()))
+    )
 
 
 def cifar_resnet(
@@ -88,20 +94,38 @@ def cifar_resnet(
         DlgbenchError: for another depth; zero_gamma without skip, where no signal would pass; or shortcut_scale without skip.
     """
     if depth < 8 or depth % 6 != 2:
-        raise DlgbenchError(f"residual network for small images: a depth of 6n + 2, 8, 14, 20, ..., is wanted; {depth} came")
+        raise DlgbenchError(
+            f"residual network for small images: a depth of 6n + 2, 8, 14, 20, ..., is wanted; {depth} came"
+        )
     if zero_gamma and not skip:
-        raise DlgbenchError(f"plain{depth}: zero_gamma wants shortcuts; without them every block would begin as 0 and never learn")
+        raise DlgbenchError(
+            f"plain{depth}: zero_gamma wants shortcuts; without them every block would begin as 0 and never learn"
+        )
     if shortcut_scale != 1 and not skip:
         raise DlgbenchError(f"plain{depth}: shortcut_scale wants shortcuts; {shortcut_scale} came")
     channels = scaled(16, width)
-    layers: OrderedDict[str, nn.Module] = OrderedDict(stem=nn.Sequential(*_normalized(image_shape("cifar_resnet", input_shape)[0], channels), nn.ReLU()))
+    layers: OrderedDict[str, nn.Module] = OrderedDict(
+        stem=nn.Sequential(
+            *_normalized(image_shape("cifar_resnet", input_shape)[0], channels), nn.ReLU()
+        )
+    )
     for stage in range(3):
         blocks, outputs = [], scaled(16 * 2**stage, width)
         for block in range((depth - 2) // 6):
-            blocks.append(_block(channels, outputs, 2 if stage and not block else 1, skip=skip, scale=shortcut_scale))
+            blocks.append(
+                _block(
+                    channels,
+                    outputs,
+                    2 if stage and not block else 1,
+                    skip=skip,
+                    scale=shortcut_scale,
+                )
+            )
             channels = outputs
         layers[f"stage{stage + 1}"] = nn.Sequential(*blocks)
-    layers["head"] = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes))
+    layers["head"] = nn.Sequential(
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes)
+    )
     network = nn.Sequential(layers)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
@@ -113,16 +137,37 @@ def cifar_resnet(
 
 def _register(depth: int, *, skip: bool) -> Callable[..., nn.Module]:
     def build(
-        input_shape: Sequence[int] = (3, 32, 32), num_classes: int = 10, *, width: float = 1.0, zero_gamma: bool = False, shortcut_scale: float = 1.0
+        input_shape: Sequence[int] = (3, 32, 32),
+        num_classes: int = 10,
+        *,
+        width: float = 1.0,
+        zero_gamma: bool = False,
+        shortcut_scale: float = 1.0,
     ) -> nn.Module:
-        return cifar_resnet(input_shape, num_classes, depth=depth, skip=skip, width=width, zero_gamma=zero_gamma, shortcut_scale=shortcut_scale)
+        return cifar_resnet(
+            input_shape,
+            num_classes,
+            depth=depth,
+            skip=skip,
+            width=width,
+            zero_gamma=zero_gamma,
+            shortcut_scale=shortcut_scale,
+        )
 
-    family, name = ("CIFAR ResNet", f"resnet{depth}") if skip else ("Plain network", f"plain{depth}")
+    family, name = (
+        ("CIFAR ResNet", f"resnet{depth}") if skip else ("Plain network", f"plain{depth}")
+    )
     build.__name__ = build.__qualname__ = name
     build.__doc__ = f"`cifar_resnet` of depth {depth}, n = {(depth - 2) // 6}{'' if skip else ', without shortcuts'}."
     proof = "tests/models/test_cifar_resnet.py::test_parameters_layer_by_layer"
-    return register_model(name, family=family, year=2016, paper="He et al. 2016, CVPR, section 4.2", proof=proof)(build)
+    return register_model(
+        name, family=family, year=2016, paper="He et al. 2016, CVPR, section 4.2", proof=proof
+    )(build)
 
 
-resnet20, resnet32, resnet44, resnet56, resnet110, resnet1202 = (_register(depth, skip=True) for depth in DEPTHS)
-plain20, plain32, plain44, plain56, plain110, plain1202 = (_register(depth, skip=False) for depth in DEPTHS)
+resnet20, resnet32, resnet44, resnet56, resnet110, resnet1202 = (
+    _register(depth, skip=True) for depth in DEPTHS
+)
+plain20, plain32, plain44, plain56, plain110, plain1202 = (
+    _register(depth, skip=False) for depth in DEPTHS
+)

@@ -19,7 +19,9 @@ from dlgbench.models.common import image_shape, scaled
     task="image_to_image",
     proof="tests/models/test_colorization.py::test_parameters_are_the_notebooks",
 )
-def colorization(input_shape: Sequence[int] = (1, 32, 32), num_classes: int = 2, *, width: float = 1.0) -> AnySide:
+def colorization(
+    input_shape: Sequence[int] = (1, 32, 32), num_classes: int = 2, *, width: float = 1.0
+) -> AnySide:
     """Lightness L to colour (a, b): 4x4 convolutions of stride 2, 3x3 ones at 1/8 of the resolution, 4x4 transposed ones of stride 2.
 
     Shapes: (B, 1, 32, 32) -> (B, 32, 16, 16) -> (B, 64, 8, 8) -> three times (B, 128, 4, 4), after the (B, 128, 4, 4) of the third
@@ -35,11 +37,21 @@ def colorization(input_shape: Sequence[int] = (1, 32, 32), num_classes: int = 2,
     a, b, c = (scaled(maps, width) for maps in (32, 64, 128))
     layers: list[nn.Module] = []
     for maps in (a, b, c):
-        layers += [nn.Conv2d(inputs, maps, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(maps), nn.ReLU()]
+        layers += [
+            nn.Conv2d(inputs, maps, 4, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(maps),
+            nn.ReLU(),
+        ]
         inputs = maps
     for _ in range(3):
         layers += [nn.Conv2d(c, c, 3, padding=1, bias=False), nn.BatchNorm2d(c), nn.ReLU()]
     for maps in (b, a):
-        layers += [nn.ConvTranspose2d(inputs, maps, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(maps), nn.ReLU()]
+        layers += [
+            nn.ConvTranspose2d(inputs, maps, 4, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(maps),
+            nn.ReLU(),
+        ]
         inputs = maps
-    return AnySide(nn.Sequential(*layers, nn.ConvTranspose2d(a, num_classes, 4, stride=2, padding=1)), 8)
+    return AnySide(
+        nn.Sequential(*layers, nn.ConvTranspose2d(a, num_classes, 4, stride=2, padding=1)), 8
+    )

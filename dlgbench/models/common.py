@@ -18,7 +18,9 @@ def scaled(channels: int, width: float) -> int:
         DlgbenchError: for channels or a width that are not above 0.
     """
     if not (channels > 0 and 0 < width < math.inf):
-        raise DlgbenchError(f"a width and channels above 0 are wanted; width {width} of {channels} came")
+        raise DlgbenchError(
+            f"a width and channels above 0 are wanted; width {width} of {channels} came"
+        )
     return max(1, round(channels * width))
 
 
@@ -29,7 +31,9 @@ def image_shape(model: str, input_shape: Sequence[int], least: int = 1) -> tuple
         DlgbenchError: for any other shape, naming the model.
     """
     if len(input_shape) != 3 or min(input_shape) < 1 or min(input_shape[1:]) < least:
-        raise DlgbenchError(f"{model}: images of shape (C, H, W) with sides of at least {least} are wanted; input_shape {tuple(input_shape)} came")
+        raise DlgbenchError(
+            f"{model}: images of shape (C, H, W) with sides of at least {least} are wanted; input_shape {tuple(input_shape)} came"
+        )
     channels, height, width = input_shape
     return channels, height, width
 

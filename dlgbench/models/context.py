@@ -26,7 +26,13 @@ MULTIPLES = {"basic": (1, 1, 1, 1, 1, 1, 1, 1), "large": (2, 2, 4, 8, 16, 32, 32
     init="default",
     proof="tests/models/test_context.py::test_receptive_fields_are_table_1s",
 )
-def context_module(input_shape: Sequence[int] = (21, 64, 64), num_classes: int = 21, *, size: str = "large", width: float = 1.0) -> nn.Sequential:
+def context_module(
+    input_shape: Sequence[int] = (21, 64, 64),
+    num_classes: int = 21,
+    *,
+    size: str = "large",
+    width: float = 1.0,
+) -> nn.Sequential:
     """Seven 3x3 convolutions of dilation 1, 1, 2, 4, 8, 16, 1, each truncated by max(., 0), and a 1x1 convolution.
 
     The receptive fields grow 3, 5, 9, 17, 33, 65, 67, 67 and the resolution stays. With C = num_classes, size `basic` has C maps in
@@ -44,7 +50,9 @@ def context_module(input_shape: Sequence[int] = (21, 64, 64), num_classes: int =
     layers: list[nn.Module] = []
     for kernel, dilation, multiple in zip(KERNELS, DILATIONS, MULTIPLES[size], strict=True):
         outputs = scaled(multiple * num_classes, width) if kernel > 1 else num_classes
-        layer = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2 * dilation, dilation=dilation)
+        layer = nn.Conv2d(
+            inputs, outputs, kernel, padding=kernel // 2 * dilation, dilation=dilation
+        )
         identity_(layer, math.gcd(num_classes, inputs, outputs), 0.0 if size == "basic" else 0.01)
         layers += [layer, nn.ReLU()]
         inputs = outputs
@@ -60,7 +68,9 @@ def identity_(layer: nn.Conv2d, groups: int, epsilon: float) -> None:
     """
     outputs, inputs, rows, columns = layer.weight.shape
     nn.init.normal_(layer.weight, 0.0, epsilon * groups / outputs)
-    belongs = (torch.arange(outputs) * groups // outputs)[:, None] == (torch.arange(inputs) * groups // inputs)[None]
+    belongs = (torch.arange(outputs) * groups // outputs)[:, None] == (
+        torch.arange(inputs) * groups // inputs
+    )[None]
     centre = layer.weight[:, :, rows // 2, columns // 2]
     centre.copy_(torch.where(belongs, groups / outputs, centre))
     if layer.bias is not None:

@@ -39,7 +39,11 @@ def conv_stack(
         last = k == len(dilations) - 1
         if pool and k:
             layers.append(nn.MaxPool2d(2))
-        layers.append(nn.Conv2d(inputs, num_classes if last else channels, 3, padding=dilation, dilation=dilation))
+        layers.append(
+            nn.Conv2d(
+                inputs, num_classes if last else channels, 3, padding=dilation, dilation=dilation
+            )
+        )
         if not last:
             layers.append(activation_by_name(activation))
         inputs = channels

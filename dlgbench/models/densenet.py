@@ -25,7 +25,9 @@ class DenseLayer(nn.Module):
     def __init__(self, inputs: int, growth: int, *, bottleneck: bool) -> None:
         super().__init__()
         reduce = _convolution(inputs, 4 * growth, 1) if bottleneck else []
-        self.branch = nn.Sequential(*reduce, *_convolution(4 * growth if bottleneck else inputs, growth, 3))
+        self.branch = nn.Sequential(
+            *reduce, *_convolution(4 * growth if bottleneck else inputs, growth, 3)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """[x, H(x)]."""
@@ -34,21 +36,45 @@ class DenseLayer(nn.Module):
 
 def _convolution(inputs: int, outputs: int, kernel: int) -> list[nn.Module]:
     """W * max(0, BN(x)), the normalization in front."""
-    return [nn.BatchNorm2d(inputs), nn.ReLU(), nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)]
+    return [
+        nn.BatchNorm2d(inputs),
+        nn.ReLU(),
+        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
+    ]
 
 
 def _densenet(
-    stem: Sequence[nn.Module], channels: int, blocks: Sequence[int], growth: int, num_classes: int, *, bottleneck: bool, compression: float
+    stem: Sequence[nn.Module],
+    channels: int,
+    blocks: Sequence[int],
+    growth: int,
+    num_classes: int,
+    *,
+    bottleneck: bool,
+    compression: float,
 ) -> nn.Sequential:
     """Stem (which gives `channels`), blocks with transitions between, head: BN, ReLU, average over the image, logits."""
     layers = [*stem]
     for i, count in enumerate(blocks):
-        layers.append(nn.Sequential(*(DenseLayer(channels + k * growth, growth, bottleneck=bottleneck) for k in range(count))))
+        layers.append(
+            nn.Sequential(
+                *(
+                    DenseLayer(channels + k * growth, growth, bottleneck=bottleneck)
+                    for k in range(count)
+                )
+            )
+        )
         channels += count * growth
         if i < len(blocks) - 1:
             inputs, channels = channels, max(1, int(channels * compression))
             layers.append(nn.Sequential(*_convolution(inputs, channels, 1), nn.AvgPool2d(2, 2)))
-    head = (nn.BatchNorm2d(channels), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes))
+    head = (
+        nn.BatchNorm2d(channels),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(channels, num_classes),
+    )
     network = nn.Sequential(*layers, *head)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
@@ -65,7 +91,9 @@ def _densenet(
     sides=(28, 64),
     proof=PROOF + "test_outputs_gradients_and_statistics_are_torchvisions",
 )
-def densenet121(input_shape: Sequence[int] = (3, 224, 224), num_classes: int = 1000, *, width: float = 1.0) -> nn.Sequential:
+def densenet121(
+    input_shape: Sequence[int] = (3, 224, 224), num_classes: int = 1000, *, width: float = 1.0
+) -> nn.Sequential:
     """DenseNet-BC with growth 32: 7x7, four blocks of 6, 12, 24, 16 `DenseLayer`s with bottlenecks, a linear layer.
 
     Between two blocks a transition: BN, ReLU, 1x1 convolution to half the channels, 2x2 average pooling. The stem is a 7x7 convolution
@@ -80,11 +108,23 @@ def densenet121(input_shape: Sequence[int] = (3, 224, 224), num_classes: int = 1
     channels = scaled(64, width)
     input_channels, *sides = image_shape("densenet", input_shape)
     if min(sides) < 64:
-        stem = [nn.Conv2d(input_channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()]
+        stem = [
+            nn.Conv2d(input_channels, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+        ]
     else:
         convolution = nn.Conv2d(input_channels, channels, 7, 2, padding=3, bias=False)
         stem = [convolution, nn.BatchNorm2d(channels), nn.ReLU(), nn.MaxPool2d(3, 2, padding=1)]
-    return _densenet(stem, channels, (6, 12, 24, 16), scaled(32, width), num_classes, bottleneck=True, compression=0.5)
+    return _densenet(
+        stem,
+        channels,
+        (6, 12, 24, 16),
+        scaled(32, width),
+        num_classes,
+        bottleneck=True,
+        compression=0.5,
+    )
 
 
 @register_model(
@@ -124,12 +164,24 @@ def densenet_bc_100_12(
     step = 6 if bottleneck else 3
     count = (depth - 4) // step
     if count < 1 or depth != step * count + 4:
-        raise DlgbenchError(f"densenet: a depth of {step}n + 4, {step + 4}, {2 * step + 4}, ..., is wanted; {depth} came")
+        raise DlgbenchError(
+            f"densenet: a depth of {step}n + 4, {step + 4}, {2 * step + 4}, ..., is wanted; {depth} came"
+        )
     if not 0 < compression <= 1:
-        raise DlgbenchError(f"densenet: a compression above 0, and at most 1, is wanted; {compression} came")
+        raise DlgbenchError(
+            f"densenet: a compression above 0, and at most 1, is wanted; {compression} came"
+        )
     channels, growth = scaled(16 if compression == 1 else 2 * growth, width), scaled(growth, width)
     stem = [nn.Conv2d(image_shape("densenet", input_shape)[0], channels, 3, padding=1, bias=False)]
-    return _densenet(stem, channels, [count] * 3, growth, num_classes, bottleneck=bottleneck, compression=compression)
+    return _densenet(
+        stem,
+        channels,
+        [count] * 3,
+        growth,
+        num_classes,
+        bottleneck=bottleneck,
+        compression=compression,
+    )
 
 
 @register_model(
@@ -139,6 +191,21 @@ def densenet_bc_100_12(
     paper="Huang et al. 2017, CVPR, Table 2",
     proof=PROOF + "test_parameters_layer_by_layer",
 )
-def densenet_40_12(input_shape: Sequence[int] = (3, 32, 32), num_classes: int = 10, *, width: float = 1.0, depth: int = 40, growth: int = 12) -> nn.Module:
+def densenet_40_12(
+    input_shape: Sequence[int] = (3, 32, 32),
+    num_classes: int = 10,
+    *,
+    width: float = 1.0,
+    depth: int = 40,
+    growth: int = 12,
+) -> nn.Module:
     """The DenseNet without bottlenecks and compression: `densenet_bc_100_12` with (False, 1)."""
-    return densenet_bc_100_12(input_shape, num_classes, width=width, depth=depth, growth=growth, bottleneck=False, compression=1.0)
+    return densenet_bc_100_12(
+        input_shape,
+        num_classes,
+        width=width,
+        depth=depth,
+        growth=growth,
+        bottleneck=False,
+        compression=1.0,
+    )

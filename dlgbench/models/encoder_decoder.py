@@ -32,7 +32,12 @@ class EncoderDecoder(nn.Module):
     proof="tests/models/test_encoder_decoder.py::test_the_output_depends_on_the_image_through_the_code_alone",
 )
 def encoder_decoder(
-    input_shape: Sequence[int] = (1, 28, 28), num_classes: int = 1, *, code: int = 32, upsampling: str = "transposed", width: float = 1.0
+    input_shape: Sequence[int] = (1, 28, 28),
+    num_classes: int = 1,
+    *,
+    code: int = 32,
+    upsampling: str = "transposed",
+    width: float = 1.0,
 ) -> EncoderDecoder:
     """Image -> vector of `code` units -> image of `num_classes` channels.
 
@@ -68,4 +73,7 @@ def encoder_decoder(
     hidden = nn.Sequential(*encoder), nn.Sequential(*decoder)
     for layers in hidden:
         he(layers)
-    return EncoderDecoder(nn.Sequential(*hidden[0], nn.Flatten(), nn.Linear(units, code)), nn.Sequential(*hidden[1], upsample(upsampling, a, num_classes)))
+    return EncoderDecoder(
+        nn.Sequential(*hidden[0], nn.Flatten(), nn.Linear(units, code)),
+        nn.Sequential(*hidden[1], upsample(upsampling, a, num_classes)),
+    )

@@ -23,7 +23,9 @@ from dlgbench.models.vgg import CHANNELS, STAGES
     paper="Sermanet et al. 2014, ICLR (OverFeat): sliding windows",
     proof="tests/models/test_fcn.py::test_a_dense_pass_is_the_sliding_window",
 )
-def sliding_convnet(input_shape: Sequence[int] = (1, 28, 28), num_classes: int = 10, *, width: float = 1.0) -> nn.Sequential:
+def sliding_convnet(
+    input_shape: Sequence[int] = (1, 28, 28), num_classes: int = 10, *, width: float = 1.0
+) -> nn.Sequential:
     """A classifier without padding, so that `to_fully_convolutional` slides it over a larger image in steps of 4 pixels.
 
     Shapes: (B, 1, 28, 28) -> conv 5x5 (B, 32, 24, 24) -> pool (B, 32, 12, 12) -> conv 3x3 (B, 64, 10, 10) -> pool (B, 64, 5, 5)
@@ -35,8 +37,21 @@ def sliding_convnet(input_shape: Sequence[int] = (1, 28, 28), num_classes: int =
     channels, *sides = image_shape("sliding_convnet", input_shape, least=12)
     a, b, hidden = (scaled(units, width) for units in (32, 64, 128))
     left = math.prod(((side - 4) // 2 - 2) // 2 for side in sides)
-    features = [nn.Conv2d(channels, a, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(a, b, 3), nn.ReLU(), nn.MaxPool2d(2)]
-    return nn.Sequential(*features, nn.Flatten(), nn.Linear(b * left, hidden), nn.ReLU(), nn.Linear(hidden, num_classes))
+    features = [
+        nn.Conv2d(channels, a, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(a, b, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+    ]
+    return nn.Sequential(
+        *features,
+        nn.Flatten(),
+        nn.Linear(b * left, hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, num_classes),
+    )
 
 
 def _leaves(network: nn.Module) -> list[nn.Module]:
@@ -63,7 +78,9 @@ def to_fully_convolutional(network: nn.Sequential, input_shape: Sequence[int]) -
     """
     shape = tuple(image_shape("fully convolutional", input_shape))
     if not isinstance(network, nn.Sequential):
-        raise DlgbenchError(f"fully convolutional: a Sequential is wanted; {type(network).__name__} came")
+        raise DlgbenchError(
+            f"fully convolutional: a Sequential is wanted; {type(network).__name__} came"
+        )
     like = next(network.parameters())
     training = network.training
     x = torch.zeros((1, *shape), dtype=like.dtype, device=like.device)
@@ -80,26 +97,43 @@ def to_fully_convolutional(network: nn.Sequential, input_shape: Sequence[int]) -
 def _as_convolution(layer: nn.Module, size: tuple[int, int]) -> nn.Module:
     if isinstance(layer, nn.Linear):
         channels = layer.in_features // math.prod(size)
-        window = nn.Conv2d(channels, layer.out_features, size, bias=layer.bias is not None, dtype=layer.weight.dtype, device=layer.weight.device)
+        window = nn.Conv2d(
+            channels,
+            layer.out_features,
+            size,
+            bias=layer.bias is not None,
+            dtype=layer.weight.dtype,
+            device=layer.weight.device,
+        )
         window.weight.copy_(layer.weight.reshape(window.weight.shape))
         if window.bias is not None:
             window.bias.copy_(layer.bias)
         return window
     if isinstance(layer, nn.AdaptiveAvgPool2d):
-        wanted = layer.output_size if isinstance(layer.output_size, tuple) else (layer.output_size, layer.output_size)
+        wanted = (
+            layer.output_size
+            if isinstance(layer.output_size, tuple)
+            else (layer.output_size, layer.output_size)
+        )
         if wanted == size:
             return nn.Identity()
         if wanted == (1, 1):
             return nn.AvgPool2d(size, stride=1)
-        raise DlgbenchError(f"fully convolutional: an adaptive pooling to 1x1 or to the map's {size[0]}x{size[1]} is wanted; {layer} came")
-    if isinstance(layer, nn.BatchNorm1d | nn.LayerNorm | nn.Softmax | nn.LogSoftmax | nn.AdaptiveMaxPool2d):
+        raise DlgbenchError(
+            f"fully convolutional: an adaptive pooling to 1x1 or to the map's {size[0]}x{size[1]} is wanted; {layer} came"
+        )
+    if isinstance(
+        layer, nn.BatchNorm1d | nn.LayerNorm | nn.Softmax | nn.LogSoftmax | nn.AdaptiveMaxPool2d
+    ):
         raise DlgbenchError(f"fully convolutional: no convolution stands for {layer}")
     return layer
 
 
 def _bilinear(num_classes: int, factor: int) -> nn.ConvTranspose2d:
     """A learned up-sampling that begins as bilinear interpolation: kernel 2s x 2s, w[i] = 1 - |i - s + 1/2| / s on each axis, of each class alone."""
-    layer = nn.ConvTranspose2d(num_classes, num_classes, 2 * factor, stride=factor, padding=factor // 2, bias=False)
+    layer = nn.ConvTranspose2d(
+        num_classes, num_classes, 2 * factor, stride=factor, padding=factor // 2, bias=False
+    )
     tent = 1 - (torch.arange(2 * factor) - factor + 0.5).abs() / factor
     with torch.no_grad():
         layer.weight.copy_(torch.eye(num_classes)[:, :, None, None] * tent[:, None] * tent)
@@ -120,15 +154,22 @@ class FCN(nn.Module):
             self.stages.append(nn.Sequential(*layers, nn.MaxPool2d(2, ceil_mode=True)))
         hidden = scaled(4096, width)
         fc6, fc7 = nn.Conv2d(channels, hidden, 7, padding=3), nn.Conv2d(hidden, hidden, 1)
-        self.classifier = nn.Sequential(fc6, nn.ReLU(), nn.Dropout(0.5), fc7, nn.ReLU(), nn.Dropout(0.5))
+        self.classifier = nn.Sequential(
+            fc6, nn.ReLU(), nn.Dropout(0.5), fc7, nn.ReLU(), nn.Dropout(0.5)
+        )
         he(self)
         skips = {32: 0, 16: 1, 8: 2}[stride]
-        scores = [nn.Conv2d(inputs, num_classes, 1) for inputs in (hidden, scaled(512, width), scaled(256, width))[: skips + 1]]
+        scores = [
+            nn.Conv2d(inputs, num_classes, 1)
+            for inputs in (hidden, scaled(512, width), scaled(256, width))[: skips + 1]
+        ]
         for score in scores[1:]:
             for parameter in score.parameters():
                 nn.init.zeros_(parameter)
         self.scores = nn.ModuleList(scores)
-        self.ups = nn.ModuleList(_bilinear(num_classes, factor) for factor in [2] * skips + [stride])
+        self.ups = nn.ModuleList(
+            _bilinear(num_classes, factor) for factor in [2] * skips + [stride]
+        )
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, C, H, W) -> scores (B, num_classes, H, W)."""
@@ -137,13 +178,17 @@ class FCN(nn.Module):
             x = stage(x)
             maps.append(x)
         z = self.scores[0](self.classifier(x))
-        for score, up, finer in zip(self.scores[1:], self.ups[:-1], (maps[3], maps[2]), strict=False):
+        for score, up, finer in zip(
+            self.scores[1:], self.ups[:-1], (maps[3], maps[2]), strict=False
+        ):
             z = crop(up(z), finer) + score(finer)
         return crop(self.ups[-1](z), image)
 
 
 def _builder(stride: int) -> Callable[..., FCN]:
-    def build(input_shape: Sequence[int] = (3, 500, 500), num_classes: int = 21, *, width: float = 1.0) -> FCN:
+    def build(
+        input_shape: Sequence[int] = (3, 500, 500), num_classes: int = 21, *, width: float = 1.0
+    ) -> FCN:
         """VGG-16's five stages, fc6 7x7 and fc7 1x1 convolutions of 4096 maps, a 1x1 score layer, and up-sampling to the image's size.
 
         FCN-32s up-samples the stride-32 scores by 32. FCN-16s up-samples them by 2, adds scores of pool4, up-samples by 16; FCN-8s adds scores of

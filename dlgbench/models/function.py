@@ -12,10 +12,15 @@ from dlgbench.models import register_model
 
 
 def _quadratic(w: Tensor, kappa: float) -> Tensor:
-    return 0.5 * (w.square() * torch.logspace(0, 1, len(w), kappa, dtype=w.dtype, device=w.device)).sum()
+    return (
+        0.5
+        * (w.square() * torch.logspace(0, 1, len(w), kappa, dtype=w.dtype, device=w.device)).sum()
+    )
 
 
-FUNCTIONS: dict[str, tuple[Callable[[Tensor, float], Tensor], float | Sequence[float]]] = {  # f(w, kappa), and its minimizer
+FUNCTIONS: dict[
+    str, tuple[Callable[[Tensor, float], Tensor], float | Sequence[float]]
+] = {  # f(w, kappa), and its minimizer
     # 1/2 sum_i kappa^(i / (D - 1)) w_i^2: convex, L = kappa, condition number kappa.
     "quadratic": (_quadratic, 0.0),
     # sum_i w_i^4: convex, but its gradient is not Lipschitz.
@@ -25,7 +30,13 @@ FUNCTIONS: dict[str, tuple[Callable[[Tensor, float], Tensor], float | Sequence[f
     # (1 - x)^2 + 100 (y - x^2)^2. Rosenbrock 1960.
     "rosenbrock": (lambda w, _: (1 - w[0]).square() + 100 * (w[1] - w[0].square()).square(), 1.0),
     # (1.5 - x + x y)^2 + (2.25 - x + x y^2)^2 + (2.625 - x + x y^3)^2. Beale 1958.
-    "beale": (lambda w, _: sum(((c - w[0] + w[0] * w[1] ** k).square() for k, c in enumerate((1.5, 2.25, 2.625), 1)), w.new_zeros(())), (3.0, 0.5)),
+    "beale": (
+        lambda w, _: sum(
+            ((c - w[0] + w[0] * w[1] ** k).square() for k, c in enumerate((1.5, 2.25, 2.625), 1)),
+            w.new_zeros(()),
+        ),
+        (3.0, 0.5),
+    ),
 }
 
 
@@ -53,7 +64,12 @@ class Function(nn.Module):
     proof="tests/models/test_function.py::test_functions_by_hand",
 )
 def function(
-    input_shape: Sequence[int] = (1,), num_classes: int = 1, *, name: str = "quadratic", start: Sequence[float] = (1.0, 1.0), kappa: float = 100.0
+    input_shape: Sequence[int] = (1,),
+    num_classes: int = 1,
+    *,
+    name: str = "quadratic",
+    start: Sequence[float] = (1.0, 1.0),
+    kappa: float = 100.0,
 ) -> Function:
     """A function by name (`FUNCTIONS`), from a starting point; `kappa` is the quadratic's condition number and its gradient's Lipschitz constant L.
 
@@ -64,7 +80,9 @@ def function(
     if name not in FUNCTIONS:
         raise unknown("function", name, FUNCTIONS)
     if name in ("rosenbrock", "beale") and len(start) != 2:
-        raise DlgbenchError(f"model function: {name} has two variables; a start of {len(start)} came")
+        raise DlgbenchError(
+            f"model function: {name} has two variables; a start of {len(start)} came"
+        )
     if not start:
         raise DlgbenchError("model function: a start of at least one number is wanted; () came")
     return Function(name, start, kappa)

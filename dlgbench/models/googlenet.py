@@ -54,7 +54,9 @@ class Inception(nn.Module):
         reduce3, reduce5: channels between the two convolutions of the second and third branch.
     """
 
-    def __init__(self, inputs: int, one: int, reduce3: int, three: int, reduce5: int, five: int, pool: int) -> None:
+    def __init__(
+        self, inputs: int, one: int, reduce3: int, three: int, reduce5: int, five: int, pool: int
+    ) -> None:
         super().__init__()
         self.outputs = one + three + five + pool
         self.one = _conv(inputs, one, 1)
@@ -70,23 +72,35 @@ class Inception(nn.Module):
 class GoogLeNet(nn.Module):
     """`googlenet` says what it is. (B, C, H, W) -> (B, num_classes), and GoogLeNetOutput in training with auxiliary heads."""
 
-    def __init__(self, input_shape: Sequence[int], num_classes: int, width: float, *, auxiliary: bool) -> None:
+    def __init__(
+        self, input_shape: Sequence[int], num_classes: int, width: float, *, auxiliary: bool
+    ) -> None:
         super().__init__()
         first, channels = scaled(64, width), scaled(192, width)
         input_channels, *sides = image_shape("googlenet", input_shape)
         small = min(sides) < 64
-        stem = [_conv(input_channels, first, 3)] if small else [_conv(input_channels, first, 7, 2), _halve()]
+        stem = (
+            [_conv(input_channels, first, 3)]
+            if small
+            else [_conv(input_channels, first, 7, 2), _halve()]
+        )
         stem += [_conv(first, first, 1), _conv(first, channels, 3), _halve()]
         inception: dict[str, Inception] = {}
         for name, branches in INCEPTIONS.items():
             inception[name] = Inception(channels, *(scaled(branch, width) for branch in branches))
             channels = inception[name].outputs
-        self.lower = nn.Sequential(*stem, inception["3a"], inception["3b"], _halve(), inception["4a"])
+        self.lower = nn.Sequential(
+            *stem, inception["3a"], inception["3b"], _halve(), inception["4a"]
+        )
         self.middle = nn.Sequential(inception["4b"], inception["4c"], inception["4d"])
-        self.upper = nn.Sequential(inception["4e"], nn.MaxPool2d(2, 2, ceil_mode=True), inception["5a"], inception["5b"])
+        self.upper = nn.Sequential(
+            inception["4e"], nn.MaxPool2d(2, 2, ceil_mode=True), inception["5a"], inception["5b"]
+        )
         self.aux1 = _auxiliary(inception["4a"].outputs, num_classes, width) if auxiliary else None
         self.aux2 = _auxiliary(inception["4d"].outputs, num_classes, width) if auxiliary else None
-        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(channels, num_classes))
+        self.head = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(channels, num_classes)
+        )
 
     def forward(self, x: Tensor) -> Tensor | GoogLeNetOutput:
         """The logits, (B, num_classes); in training with auxiliary heads, theirs too."""
@@ -106,7 +120,13 @@ def _auxiliary(inputs: int, num_classes: int, width: float) -> nn.Sequential:
     """Average pooling to 4x4, a 1x1 convolution of 128 channels, 1024 units with dropout 0.7, logits. Szegedy et al. 2015, section 5."""
     channels, units = scaled(128, width), scaled(1024, width)
     features = nn.Sequential(nn.AdaptiveAvgPool2d(4), _conv(inputs, channels, 1), nn.Flatten())
-    return nn.Sequential(*features, nn.Linear(16 * channels, units), nn.ReLU(), nn.Dropout(0.7), nn.Linear(units, num_classes))
+    return nn.Sequential(
+        *features,
+        nn.Linear(16 * channels, units),
+        nn.ReLU(),
+        nn.Dropout(0.7),
+        nn.Linear(units, num_classes),
+    )
 
 
 @register_model(
@@ -117,7 +137,13 @@ def _auxiliary(inputs: int, num_classes: int, width: float) -> nn.Sequential:
     sides=(28, 64),
     proof="tests/models/test_googlenet.py::test_outputs_gradients_and_statistics_are_torchvisions",
 )
-def googlenet(input_shape: Sequence[int] = (3, 224, 224), num_classes: int = 1000, *, width: float = 1.0, auxiliary: bool = True) -> GoogLeNet:
+def googlenet(
+    input_shape: Sequence[int] = (3, 224, 224),
+    num_classes: int = 1000,
+    *,
+    width: float = 1.0,
+    auxiliary: bool = True,
+) -> GoogLeNet:
     """22 layers with weights: 7x7, 1x1, 3x3, then nine `Inception` modules (3a ... 5b) and a linear layer, max-pooling between.
 
     The BatchNorm form: each convolution is normalized; the paper's network precedes that trick. As torchvision's, it drops 0.2 of the last

@@ -17,7 +17,9 @@ from dlgbench.models.common import image_shape, scaled
     paper="Mitra et al. 2018, EG course, code example convolutional_network.ipynb (github.com/smartgeometry-ucl/dl4g)",
     proof="tests/models/test_lecture_convnet.py::test_layers_by_hand",
 )
-def lecture_convnet(input_shape: Sequence[int] = (1, 28, 28), num_classes: int = 10, *, width: float = 1.0) -> nn.Sequential:
+def lecture_convnet(
+    input_shape: Sequence[int] = (1, 28, 28), num_classes: int = 10, *, width: float = 1.0
+) -> nn.Sequential:
     """Three convolutions 4x4 of stride 2 with 8, 16, 32 maps, one hidden layer of 50 units, ReLU throughout: 25,384 parameters for MNIST.
 
     Shapes: (B, 1, 28, 28) -> (B, 8, 14, 14) -> (B, 16, 7, 7) -> (B, 32, 3, 3) -> (B, 50) -> (B, num_classes).

@@ -11,9 +11,15 @@ from dlgbench.models.common import image_shape, scaled
 
 
 @register_model(
-    "lenet5", family="LeNet", year=1998, paper="LeCun et al. 1998, Proc. IEEE 86, Figure 2", proof="tests/models/test_lenet.py::test_layers_by_hand"
+    "lenet5",
+    family="LeNet",
+    year=1998,
+    paper="LeCun et al. 1998, Proc. IEEE 86, Figure 2",
+    proof="tests/models/test_lenet.py::test_layers_by_hand",
 )
-def lenet5(input_shape: Sequence[int] = (1, 32, 32), num_classes: int = 10, *, width: float = 1.0) -> nn.Sequential:
+def lenet5(
+    input_shape: Sequence[int] = (1, 32, 32), num_classes: int = 10, *, width: float = 1.0
+) -> nn.Sequential:
     """LeNet-5 in its common form: C1 S2 C3 S4 C5 F6 and logits, tanh after each C and F, average pooling in each S; 61,706 parameters.
 
     Shapes: (B, 1, 32, 32) -> C1 5x5 (B, 6, 28, 28) -> S2 (B, 6, 14, 14) -> C3 5x5 (B, 16, 10, 10) -> S4 (B, 16, 5, 5) -> C5 5x5 (B, 120, 1, 1)

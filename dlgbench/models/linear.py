@@ -13,7 +13,11 @@ from dlgbench.models import register_model
 
 
 @register_model(
-    "linear", family="Linear", year=1936, paper="Fisher 1936, Annals of Eugenics 7", proof="tests/models/test_linear.py::test_linear_is_its_equation"
+    "linear",
+    family="Linear",
+    year=1936,
+    paper="Fisher 1936, Annals of Eugenics 7",
+    proof="tests/models/test_linear.py::test_linear_is_its_equation",
 )
 def linear(input_shape: Sequence[int] = (1, 28, 28), num_classes: int = 10) -> nn.Sequential:
     """The scores z = W x + b, x the input as one vector: with cross-entropy, multinomial logistic regression.

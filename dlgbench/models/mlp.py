@@ -15,7 +15,11 @@ from dlgbench.layers.normalization import NoisyBatchNorm1d, StandardizePatch
 from dlgbench.models import register_model
 from dlgbench.models.common import scaled
 
-NORMS: dict[str, type[nn.Module]] = {"none": nn.Identity, "batch": nn.BatchNorm1d, "noisy_batch": NoisyBatchNorm1d}
+NORMS: dict[str, type[nn.Module]] = {
+    "none": nn.Identity,
+    "batch": nn.BatchNorm1d,
+    "noisy_batch": NoisyBatchNorm1d,
+}
 
 
 class Residual(nn.Module):
@@ -78,8 +82,12 @@ def mlp(
         raise unknown("noise", noise, ("dropout", "gaussian"))
     hidden = [scaled(units, width) for units in hidden]
     if skip and not any(a == b for a, b in itertools.pairwise(hidden)):
-        raise DlgbenchError(f"mlp: skip wants two neighbouring hidden layers of equal width; hidden {tuple(hidden)} came")
-    layers: list[nn.Module] = [nn.Flatten()] if patch == "none" else [StandardizePatch(patch), nn.Flatten()]
+        raise DlgbenchError(
+            f"mlp: skip wants two neighbouring hidden layers of equal width; hidden {tuple(hidden)} came"
+        )
+    layers: list[nn.Module] = (
+        [nn.Flatten()] if patch == "none" else [StandardizePatch(patch), nn.Flatten()]
+    )
     if input_dropout:
         layers.append(noise_by_name(noise, input_dropout))
     inputs = math.prod(input_shape)

@@ -6,7 +6,12 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from dlgbench.layers.pyramids import haar_decompose, haar_reconstruct, laplacian_decompose, laplacian_reconstruct
+from dlgbench.layers.pyramids import (
+    haar_decompose,
+    haar_reconstruct,
+    laplacian_decompose,
+    laplacian_reconstruct,
+)
 from dlgbench.models import register_model
 from dlgbench.models.common import he, image_shape, scaled
 
@@ -17,9 +22,16 @@ Reconstruct = Callable[[list[Tensor]], Tensor]
 class PyramidNet(nn.Module):
     """reconstruct([f_l(band_l)]) over the bands of an image, f_l: conv 3x3, ReLU, conv 3x3, each band's own; (B, C, H, W) -> (B, C', H, W)."""
 
-    def __init__(self, decompose: Decompose, reconstruct: Reconstruct, levels: int, bands: nn.ModuleList) -> None:
+    def __init__(
+        self, decompose: Decompose, reconstruct: Reconstruct, levels: int, bands: nn.ModuleList
+    ) -> None:
         super().__init__()
-        self.decompose, self.reconstruct, self.levels, self.bands = decompose, reconstruct, levels, bands
+        self.decompose, self.reconstruct, self.levels, self.bands = (
+            decompose,
+            reconstruct,
+            levels,
+            bands,
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, num_classes, H, W)."""
@@ -32,7 +44,11 @@ def _nets(number: int, channels: int, num_classes: int, width: float) -> nn.Modu
     for _ in range(number):
         first = nn.Conv2d(channels, scaled(16, width), 3, padding=1)
         he(first)  # no bias to begin with: it would drown the fine bands' small values
-        nets.append(nn.Sequential(first, nn.ReLU(), nn.Conv2d(first.out_channels, num_classes, 3, padding=1)))
+        nets.append(
+            nn.Sequential(
+                first, nn.ReLU(), nn.Conv2d(first.out_channels, num_classes, 3, padding=1)
+            )
+        )
     return nets
 
 
@@ -44,7 +60,13 @@ def _nets(number: int, channels: int, num_classes: int, width: float) -> nn.Modu
     task="image_to_image",
     proof="tests/layers/test_pyramids.py::test_both_reconstruct_at_any_size",
 )
-def laplacian_pyramid(input_shape: Sequence[int] = (1, 256, 256), num_classes: int = 1, *, levels: int = 3, width: float = 1.0) -> PyramidNet:
+def laplacian_pyramid(
+    input_shape: Sequence[int] = (1, 256, 256),
+    num_classes: int = 1,
+    *,
+    levels: int = 3,
+    width: float = 1.0,
+) -> PyramidNet:
     """Each of the `levels` + 1 bands of the Laplacian pyramid through conv 3x3 to 16 maps, ReLU, conv 3x3, and back to an image.
 
     Shapes: (B, C, H, W) -> (B, num_classes, H, W), any sides.
@@ -53,7 +75,12 @@ def laplacian_pyramid(input_shape: Sequence[int] = (1, 256, 256), num_classes: i
         DlgbenchError: for a shape other than (C, H, W).
     """
     channels = image_shape("laplacian_pyramid", input_shape)[0]
-    return PyramidNet(laplacian_decompose, laplacian_reconstruct, levels, _nets(levels + 1, channels, num_classes, width))
+    return PyramidNet(
+        laplacian_decompose,
+        laplacian_reconstruct,
+        levels,
+        _nets(levels + 1, channels, num_classes, width),
+    )
 
 
 @register_model(
@@ -64,7 +91,13 @@ def laplacian_pyramid(input_shape: Sequence[int] = (1, 256, 256), num_classes: i
     task="image_to_image",
     proof="tests/layers/test_pyramids.py::test_both_reconstruct_at_any_size",
 )
-def haar_pyramid(input_shape: Sequence[int] = (1, 256, 256), num_classes: int = 1, *, levels: int = 3, width: float = 1.0) -> PyramidNet:
+def haar_pyramid(
+    input_shape: Sequence[int] = (1, 256, 256),
+    num_classes: int = 1,
+    *,
+    levels: int = 3,
+    width: float = 1.0,
+) -> PyramidNet:
     """Each of the 3 `levels` + 1 bands of the Haar wavelet transform through conv 3x3 to 16 maps, ReLU, conv 3x3, and back to an image.
 
     Shapes: (B, C, H, W) -> (B, num_classes, H, W).
@@ -73,4 +106,9 @@ def haar_pyramid(input_shape: Sequence[int] = (1, 256, 256), num_classes: int = 
         DlgbenchError: for a shape other than (C, H, W) with sides of at least 2^levels.
     """
     channels = image_shape("haar_pyramid", input_shape, least=2**levels)[0]
-    return PyramidNet(haar_decompose, haar_reconstruct, levels, _nets(3 * levels + 1, channels, num_classes, width))
+    return PyramidNet(
+        haar_decompose,
+        haar_reconstruct,
+        levels,
+        _nets(3 * levels + 1, channels, num_classes, width),
+    )

@@ -32,17 +32,29 @@ class Residual(nn.Module):
         return self.relu(y)
 
 
-def _normalized(inputs: int, outputs: int, kernel: int, stride: int = 1) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
+def _normalized(
+    inputs: int, outputs: int, kernel: int, stride: int = 1
+) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
     """A convolution that keeps the sides (over the stride), and batch normalization in the place of its bias."""
-    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs)
+    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(
+        outputs
+    )
 
 
 def _branch(inputs: int, units: int, stride: int, *, bottleneck: bool, v1: bool) -> nn.Sequential:
     """3x3, 3x3; or, as bottleneck, 1x1, 3x3, 1x1 with four times the channels at its end."""
     if not bottleneck:
-        return nn.Sequential(*_normalized(inputs, units, 3, stride), nn.ReLU(inplace=True), *_normalized(units, units, 3))
+        return nn.Sequential(
+            *_normalized(inputs, units, 3, stride),
+            nn.ReLU(inplace=True),
+            *_normalized(units, units, 3),
+        )
     first, second = (stride, 1) if v1 else (1, stride)
-    reduce, convolve, expand = _normalized(inputs, units, 1, first), _normalized(units, units, 3, second), _normalized(units, 4 * units, 1)
+    reduce, convolve, expand = (
+        _normalized(inputs, units, 1, first),
+        _normalized(units, units, 3, second),
+        _normalized(units, 4 * units, 1),
+    )
     return nn.Sequential(*reduce, nn.ReLU(inplace=True), *convolve, nn.ReLU(inplace=True), *expand)
 
 
@@ -51,7 +63,11 @@ def _stem(input_shape: Sequence[int], units: int) -> nn.Sequential:
     input_channels, *sides = image_shape("resnet", input_shape)
     if min(sides) < 64:
         return nn.Sequential(*_normalized(input_channels, units, 3), nn.ReLU(inplace=True))
-    return nn.Sequential(*_normalized(input_channels, units, 7, 2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, padding=1))
+    return nn.Sequential(
+        *_normalized(input_channels, units, 7, 2),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(3, 2, padding=1),
+    )
 
 
 def _resnet(
@@ -74,10 +90,19 @@ def _resnet(
             branch = _branch(channels, units, stride, bottleneck=bottleneck, v1=v1)
             outputs = 4 * units if bottleneck else units
             same = stride == 1 and channels == outputs
-            stack.append(Residual(branch, nn.Identity() if same else nn.Sequential(*_normalized(channels, outputs, 1, stride))))
+            stack.append(
+                Residual(
+                    branch,
+                    nn.Identity()
+                    if same
+                    else nn.Sequential(*_normalized(channels, outputs, 1, stride)),
+                )
+            )
             channels = outputs
         layers[f"stage{stage + 1}"] = nn.Sequential(*stack)
-    layers["head"] = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes))
+    layers["head"] = nn.Sequential(
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes)
+    )
     network = nn.Sequential(layers)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
@@ -88,7 +113,13 @@ def _resnet(
 
 
 @register_model("resnet18", family="ResNet", year=2016, paper=PAPER, sides=(28, 64), proof=PROOF)
-def resnet18(input_shape: Sequence[int] = (3, 224, 224), num_classes: int = 1000, *, width: float = 1.0, zero_gamma: bool = False) -> nn.Sequential:
+def resnet18(
+    input_shape: Sequence[int] = (3, 224, 224),
+    num_classes: int = 1000,
+    *,
+    width: float = 1.0,
+    zero_gamma: bool = False,
+) -> nn.Sequential:
     """17 convolutions and a linear layer: 2, 2, 2, 2 blocks (`Residual`) of two 3x3 convolutions at 64, 128, 256, 512 channels.
 
     Each stage but the first halves the sides in its first block. Convolutions begin as N(0, 2 / fan_out), biases are the normalization's.
@@ -101,18 +132,33 @@ def resnet18(input_shape: Sequence[int] = (3, 224, 224), num_classes: int = 1000
         width: scales the channels of all layers.
         zero_gamma: the last gamma of each branch begins at 0, so each block as max(0, S(x)) (Goyal et al. 2017, section 5.1).
     """
-    return _resnet((2, 2, 2, 2), input_shape, num_classes, width, zero_gamma=zero_gamma, bottleneck=False)
+    return _resnet(
+        (2, 2, 2, 2), input_shape, num_classes, width, zero_gamma=zero_gamma, bottleneck=False
+    )
 
 
 @register_model("resnet34", family="ResNet", year=2016, paper=PAPER, sides=(28, 64), proof=PROOF)
-def resnet34(input_shape: Sequence[int] = (3, 224, 224), num_classes: int = 1000, *, width: float = 1.0, zero_gamma: bool = False) -> nn.Sequential:
+def resnet34(
+    input_shape: Sequence[int] = (3, 224, 224),
+    num_classes: int = 1000,
+    *,
+    width: float = 1.0,
+    zero_gamma: bool = False,
+) -> nn.Sequential:
     """`resnet18` with 3, 4, 6, 3 blocks."""
-    return _resnet((3, 4, 6, 3), input_shape, num_classes, width, zero_gamma=zero_gamma, bottleneck=False)
+    return _resnet(
+        (3, 4, 6, 3), input_shape, num_classes, width, zero_gamma=zero_gamma, bottleneck=False
+    )
 
 
 @register_model("resnet50", family="ResNet", year=2016, paper=PAPER, sides=(28, 64), proof=PROOF)
 def resnet50(
-    input_shape: Sequence[int] = (3, 224, 224), num_classes: int = 1000, *, width: float = 1.0, zero_gamma: bool = False, v1: bool = False
+    input_shape: Sequence[int] = (3, 224, 224),
+    num_classes: int = 1000,
+    *,
+    width: float = 1.0,
+    zero_gamma: bool = False,
+    v1: bool = False,
 ) -> nn.Sequential:
     """`resnet34` with bottlenecks for its blocks: 1x1, 3x3 and 1x1 convolutions, the last with four times the channels.
 
@@ -126,7 +172,12 @@ def resnet50(
 
 @register_model("resnet101", family="ResNet", year=2016, paper=PAPER, sides=(28, 64), proof=PROOF)
 def resnet101(
-    input_shape: Sequence[int] = (3, 224, 224), num_classes: int = 1000, *, width: float = 1.0, zero_gamma: bool = False, v1: bool = False
+    input_shape: Sequence[int] = (3, 224, 224),
+    num_classes: int = 1000,
+    *,
+    width: float = 1.0,
+    zero_gamma: bool = False,
+    v1: bool = False,
 ) -> nn.Sequential:
     """`resnet50` with 3, 4, 23, 3 blocks."""
     return _resnet((3, 4, 23, 3), input_shape, num_classes, width, zero_gamma=zero_gamma, v1=v1)
@@ -134,7 +185,12 @@ def resnet101(
 
 @register_model("resnet152", family="ResNet", year=2016, paper=PAPER, sides=(28, 64), proof=PROOF)
 def resnet152(
-    input_shape: Sequence[int] = (3, 224, 224), num_classes: int = 1000, *, width: float = 1.0, zero_gamma: bool = False, v1: bool = False
+    input_shape: Sequence[int] = (3, 224, 224),
+    num_classes: int = 1000,
+    *,
+    width: float = 1.0,
+    zero_gamma: bool = False,
+    v1: bool = False,
 ) -> nn.Sequential:
     """`resnet50` with 3, 8, 36, 3 blocks."""
     return _resnet((3, 8, 36, 3), input_shape, num_classes, width, zero_gamma=zero_gamma, v1=v1)

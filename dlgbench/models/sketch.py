@@ -15,7 +15,16 @@ DOWN5, DOWN, FLAT, UP = (5, 2), (3, 2), (3, 1), (4, 0.5)  # kernel, stride
 TABLE = (  # Table 1: what, and how many maps; one row is one resolution
     *((DOWN5, 48), (FLAT, 128), (FLAT, 128)),
     *((DOWN, 256), (FLAT, 256), (FLAT, 256)),
-    *((DOWN, 256), (FLAT, 512), (FLAT, 1024), (FLAT, 1024), (FLAT, 1024), (FLAT, 1024), (FLAT, 512), (FLAT, 256)),
+    *(
+        (DOWN, 256),
+        (FLAT, 512),
+        (FLAT, 1024),
+        (FLAT, 1024),
+        (FLAT, 1024),
+        (FLAT, 1024),
+        (FLAT, 512),
+        (FLAT, 256),
+    ),
     *((UP, 256), (FLAT, 256), (FLAT, 128)),
     *((UP, 128), (FLAT, 128), (FLAT, 48)),
     *((UP, 48), (FLAT, 24)),
@@ -30,7 +39,13 @@ TABLE = (  # Table 1: what, and how many maps; one row is one resolution
     task="image_to_image",
     proof="tests/models/test_sketch.py::test_layers_and_parameters_by_hand",
 )
-def sketch_simplification(input_shape: Sequence[int] = (1, 424, 424), num_classes: int = 1, *, norm: str = "batch", width: float = 1.0) -> AnySide:
+def sketch_simplification(
+    input_shape: Sequence[int] = (1, 424, 424),
+    num_classes: int = 1,
+    *,
+    norm: str = "batch",
+    width: float = 1.0,
+) -> AnySide:
     """23 convolutions: down by stride 2, flat, up by stride 1/2 (transposed 4x4); batch normalization and ReLU after each, a sigmoid after the last.
 
     Shapes: (B, 1, H, W) -> 48, 128, 128 maps of H/2 -> 256, 256, 256 of H/4 -> 256, 512, 1024, 1024, 1024, 1024, 512, 256 of H/8
@@ -55,9 +70,13 @@ def sketch_simplification(input_shape: Sequence[int] = (1, 424, 424), num_classe
         if stride < 1:
             layers.append(nn.ConvTranspose2d(inputs, maps, kernel, stride=2, padding=1, bias=bias))
         else:
-            layers.append(nn.Conv2d(inputs, maps, kernel, stride=int(stride), padding=kernel // 2, bias=bias))
+            layers.append(
+                nn.Conv2d(inputs, maps, kernel, stride=int(stride), padding=kernel // 2, bias=bias)
+            )
         if norm == "batch":
             layers.append(nn.BatchNorm2d(maps))
         layers.append(nn.ReLU())
         inputs = maps
-    return AnySide(nn.Sequential(*layers, nn.Conv2d(inputs, num_classes, 3, padding=1), nn.Sigmoid()), 8)
+    return AnySide(
+        nn.Sequential(*layers, nn.Conv2d(inputs, num_classes, 3, padding=1), nn.Sigmoid()), 8
+    )

@@ -33,9 +33,21 @@ class NoSkip(nn.Module):
 class UNet(nn.Module):
     """The contracting path, the skips, the expanding path. See `unet`."""
 
-    def __init__(self, channels: int, num_classes: int, maps: Sequence[int], *, padding: int, skips: bool, upsampling: str, norm: str) -> None:
+    def __init__(
+        self,
+        channels: int,
+        num_classes: int,
+        maps: Sequence[int],
+        *,
+        padding: int,
+        skips: bool,
+        upsampling: str,
+        norm: str,
+    ) -> None:
         super().__init__()
-        self.down = nn.ModuleList(_pair(a, b, padding, norm) for a, b in zip((channels, *maps), maps, strict=False))
+        self.down = nn.ModuleList(
+            _pair(a, b, padding, norm) for a, b in zip((channels, *maps), maps, strict=False)
+        )
         self.pool = nn.MaxPool2d(2)
         falling = list(zip(maps[:0:-1], maps[-2::-1], strict=True))
         self.up = nn.ModuleList(upsample(upsampling, a, b, kernel=2) for a, b in falling)
@@ -49,7 +61,9 @@ class UNet(nn.Module):
         for k, pair in enumerate(self.down):
             x = pair(self.pool(x) if k else x)
             encoded.append(x)
-        for up, skip, merge, fine in zip(self.up, self.skips, self.merge, encoded[-2::-1], strict=True):
+        for up, skip, merge, fine in zip(
+            self.up, self.skips, self.merge, encoded[-2::-1], strict=True
+        ):
             x = merge(skip(up(x), fine))
         return self.head(x)
 
@@ -77,13 +91,17 @@ def valid_side(side: int, levels: int) -> int:
     for level in range(levels):
         left -= 4
         if left % 2 or left < 2:
-            raise DlgbenchError(f"unet, padding valid: each map to be pooled wants an even side; side {side} leaves {left} at level {level}")
+            raise DlgbenchError(
+                f"unet, padding valid: each map to be pooled wants an even side; side {side} leaves {left} at level {level}"
+            )
         left //= 2
     left -= 4
     for _ in range(levels):
         left = 2 * left - 4
     if left < 1:
-        raise DlgbenchError(f"unet, padding valid: side {side} leaves nothing after {levels} levels")
+        raise DlgbenchError(
+            f"unet, padding valid: side {side} leaves nothing after {levels} levels"
+        )
     return left
 
 
@@ -133,7 +151,15 @@ def unet(
     channels, *sides = image_shape("unet", input_shape)
     maps = [scaled(64 * 2**level, width) for level in range(levels + 1)]
     same = padding == "same"
-    network = UNet(channels, num_classes, maps, padding=int(same), skips=skips, upsampling=upsampling, norm=norm)
+    network = UNet(
+        channels,
+        num_classes,
+        maps,
+        padding=int(same),
+        skips=skips,
+        upsampling=upsampling,
+        norm=norm,
+    )
     if same:
         return AnySide(network, 2**levels)
     for side in sides:

@@ -10,10 +10,17 @@ from dlgbench.models import register_model
 from dlgbench.models.common import he, image_shape, scaled
 
 CHANNELS = (64, 128, 256, 512, 512)  # of the five stages
-STAGES = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # convolutions in each; Table 1's A, B, D, E
+STAGES = {
+    11: (1, 1, 2, 2, 2),
+    13: (2, 2, 2, 2, 2),
+    16: (2, 2, 3, 3, 3),
+    19: (2, 2, 4, 4, 4),
+}  # convolutions in each; Table 1's A, B, D, E
 
 
-def vgg(depth: int, *, norm: bool, input_shape: Sequence[int], num_classes: int, width: float) -> nn.Sequential:
+def vgg(
+    depth: int, *, norm: bool, input_shape: Sequence[int], num_classes: int, width: float
+) -> nn.Sequential:
     """Five stages of 3x3 convolutions, each max-pooled 2x2 by 2, and three linear layers; ReLU; dropout .5 after the hidden ones (Table 1).
 
     Shapes: (B, 3, 224, 224) -> (B, 64, 112, 112) -> (B, 128, 56, 56) -> (B, 256, 28, 28) -> (B, 512, 14, 14) -> (B, 512, 7, 7) -> (B, 4096)
@@ -42,20 +49,29 @@ def vgg(depth: int, *, norm: bool, input_shape: Sequence[int], num_classes: int,
     left = -(-height // 32) * -(-breadth // 32) if small else 7 * 7
     layers += [] if small else [nn.AdaptiveAvgPool2d(7)]
     layers += [nn.Flatten(), nn.Linear(inputs * left, hidden), nn.ReLU(), nn.Dropout(0.5)]
-    layers += [nn.Linear(hidden, hidden), nn.ReLU(), nn.Dropout(0.5), nn.Linear(hidden, num_classes)]
+    layers += [
+        nn.Linear(hidden, hidden),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(hidden, num_classes),
+    ]
     network = nn.Sequential(*layers)
     he(network)
     return network
 
 
 def _register(depth: int, *, norm: bool) -> Callable[..., nn.Sequential]:
-    def build(input_shape: Sequence[int] = (3, 224, 224), num_classes: int = 1000, *, width: float = 1.0) -> nn.Sequential:
+    def build(
+        input_shape: Sequence[int] = (3, 224, 224), num_classes: int = 1000, *, width: float = 1.0
+    ) -> nn.Sequential:
         return vgg(depth, norm=norm, input_shape=input_shape, num_classes=num_classes, width=width)
 
     name = f"vgg{depth}_bn" if norm else f"vgg{depth}"
     build.__name__ = build.__qualname__ = name
     build.__doc__ = f"VGG-{depth}{', with batch normalization after each convolution' if norm else ''}: see `vgg`."
-    paper = "Simonyan & Zisserman 2015, ICLR, Table 1" + (", with batch normalization: Ioffe & Szegedy 2015, ICML" if norm else "")
+    paper = "Simonyan & Zisserman 2015, ICLR, Table 1" + (
+        ", with batch normalization: Ioffe & Szegedy 2015, ICML" if norm else ""
+    )
     proof = "tests/models/test_vgg.py::test_torchvisions_weights_give_torchvisions_outputs_and_gradients"
     register_model(name, family="VGG", year=2014, paper=paper, proof=proof)(build)
     return build

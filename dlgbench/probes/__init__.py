@@ -15,7 +15,20 @@ import torch
 from torch import nn
 
 from dlgbench.metrics import PROBES
-from dlgbench.probes import by_hand, checkerboard, cost, fit, hierarchy, inference, minima, noise, pictures, plane, receptive_field, signals
+from dlgbench.probes import (
+    by_hand,
+    checkerboard,
+    cost,
+    fit,
+    hierarchy,
+    inference,
+    minima,
+    noise,
+    pictures,
+    plane,
+    receptive_field,
+    signals,
+)
 from dlgbench.probes.drift import Drift
 from dlgbench.probes.observers import Observer, Updates
 from dlgbench.probes.subject import Figures, Subject
@@ -90,8 +103,12 @@ def probe(recipe: Recipe, when: Moment, subject: Subject) -> Figures:
             continue
         with isolated(next(subject.network.parameters()).device):
             torch.manual_seed(0)
-            found, by_layer = MEASURES[name].measure(dataclasses.replace(subject, network=copy.deepcopy(subject.network)))
-        assert set(found) == set(PROBES[name]), f"probe {name} announces {sorted(PROBES[name])} and gives {sorted(found)}"
+            found, by_layer = MEASURES[name].measure(
+                dataclasses.replace(subject, network=copy.deepcopy(subject.network))
+            )
+        assert set(found) == set(PROBES[name]), (
+            f"probe {name} announces {sorted(PROBES[name])} and gives {sorted(found)}"
+        )
         figures |= found
         curves |= by_layer
     return figures, curves

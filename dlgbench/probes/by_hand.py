@@ -14,7 +14,11 @@ from dlgbench.reference import graph, linear, losses
 
 def _away(ours: Tensor, wanted: Tensor) -> float:
     """Max |ours - wanted| / max |wanted|; 1 where the shapes differ."""
-    return float((ours - wanted).abs().max() / wanted.abs().max()) if ours.shape == wanted.shape else 1.0
+    return (
+        float((ours - wanted).abs().max() / wanted.abs().max())
+        if ours.shape == wanted.shape
+        else 1.0
+    )
 
 
 def _gradient(of: Callable[..., Tensor], *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -30,7 +34,11 @@ def by_hand(_subject: Subject) -> Figures:
     of the weights without the sum over the examples; and w not transposed in the gradient of the input.
     """
     random = torch.Generator().manual_seed(0)
-    z, w, d = (torch.randn(7, 5, generator=random).double(), torch.randn(5, 5, generator=random).double(), torch.randn(7, 5, generator=random).double())
+    z, w, d = (
+        torch.randn(7, 5, generator=random).double(),
+        torch.randn(5, 5, generator=random).double(),
+        torch.randn(7, 5, generator=random).double(),
+    )
     y = torch.randint(0, 5, (7,), generator=random)
     unit = [graph.Node(value) for value in (2.0, -1.0, -3.0, -2.0, -3.0)]
     graph.sigmoidal_unit(*unit).backward()
@@ -40,10 +48,15 @@ def by_hand(_subject: Subject) -> Figures:
     ours_z, ours_w = linear.linear_backward(d, z, w)
     (wanted_b,) = _gradient(lambda b: F.cross_entropy(b, y), z)
     return {
-        "by_hand/unit": _away(torch.tensor([node.gradient for node in unit], dtype=torch.float64), wanted_unit),
+        "by_hand/unit": _away(
+            torch.tensor([node.gradient for node in unit], dtype=torch.float64), wanted_unit
+        ),
         "by_hand/linear_input": _away(ours_z, wanted_z),
         "by_hand/linear_weight": _away(ours_w, wanted_w),
-        "by_hand/cross_entropy": _away(losses.softmax_cross_entropy_backward(torch.ones((), dtype=torch.float64), z, y), wanted_b),
+        "by_hand/cross_entropy": _away(
+            losses.softmax_cross_entropy_backward(torch.ones((), dtype=torch.float64), z, y),
+            wanted_b,
+        ),
         "by_hand/one_output": _away(d[:, :1] @ w[:, :1].T, wanted_z),
         "by_hand/without_sum": _away(z[:1].T @ d[:1], wanted_w),
         "by_hand/not_transposed": _away(d @ w, wanted_z),

@@ -39,7 +39,9 @@ def checkerboard(subject: Subject) -> Figures:
     x, y = subject.data("checkerboard")
     z = subject.network.eval()(x)
     if z.dim() != 4 or min(z.shape[2:]) < 2:
-        raise DlgbenchError(f"probe checkerboard wants an output of images (B, C, H, W); one of shape {tuple(z.shape)} came")
+        raise DlgbenchError(
+            f"probe checkerboard wants an output of images (B, C, H, W); one of shape {tuple(z.shape)} came"
+        )
     drawn = share(z)
     wanted = share(y) if y.dim() == 4 and y.is_floating_point() else math.nan
     return {"checkerboard": drawn, "checkerboard/ratio": drawn / wanted if wanted else math.nan}, {}

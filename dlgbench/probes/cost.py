@@ -20,7 +20,9 @@ def flops(subject: Subject) -> Figures:
     multiply-adds. Activations, normalization and pooling don't count. Only shapes are computed.
     """
     network = on_meta(subject.network).eval()
-    x = torch.empty((1, *subject.input_shape), dtype=next(network.parameters()).dtype, device="meta")
+    x = torch.empty(
+        (1, *subject.input_shape), dtype=next(network.parameters()).dtype, device="meta"
+    )
     with FlopCounterMode(display=False) as counter:
         network(x)
     return {"flops": float(counter.get_total_flops())}, {}
@@ -44,7 +46,9 @@ def memory(subject: Subject) -> Figures:
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         z = network(torch.empty((rows, *subject.input_shape), device="meta"))
-        _loss = None if subject.batch is None else subject.loss(z, subject.batch[1][:rows].to("meta"))  # kept, and so is all that it saved
+        _loss = (
+            None if subject.batch is None else subject.loss(z, subject.batch[1][:rows].to("meta"))
+        )  # kept, and so is all that it saved
     for p in network.parameters():
         kept.pop(StorageWeakRef(p.untyped_storage()), None)
     size = sum(p.numel() * p.element_size() for p in network.parameters())

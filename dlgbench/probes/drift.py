@@ -29,11 +29,15 @@ class Drift(Observer):
         super().__init__()
         self.last: tuple[Tensor, Tensor] | None = None
 
-    def on_train_batch_end(self, _trainer: pl.Trainer, module: Any, _outputs: Any, batch: Any, *_: Any) -> None:
+    def on_train_batch_end(
+        self, _trainer: pl.Trainer, module: Any, _outputs: Any, batch: Any, *_: Any
+    ) -> None:
         """A point of each history."""
         network, x = copy.deepcopy(module.network).train(), batch[0][:ROWS]
         seen: list[Tensor] = []
-        self._last(network).register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].flatten(1).clone()))  # g may be in place
+        self._last(network).register_forward_pre_hook(
+            lambda _module, inputs: seen.append(inputs[0].flatten(1).clone())
+        )  # g may be in place
         with isolated(x.device), torch.no_grad():
             torch.manual_seed(module.done)
             network(x)
@@ -52,10 +56,18 @@ class Drift(Observer):
     def _last(network: nn.Module) -> nn.Module:
         hidden = [layer for layer in network.modules() if isinstance(layer, HIDDEN)]
         if not hidden:
-            raise DlgbenchError(f"probe drift wants a network with a hidden layer; {type(network).__name__} without came")
+            raise DlgbenchError(
+                f"probe drift wants a network with a hidden layer; {type(network).__name__} without came"
+            )
         return hidden[-1]
 
     def figures(self) -> dict[str, float]:
         """The averages over the evaluations; not known with fewer than two of them."""
-        points = {name: [value for metric, _, value in self.history if metric == name] for name in ("drift/mean", "drift/sd")}
-        return {name: sum(values) / len(values) if values else math.nan for name, values in points.items()}
+        points = {
+            name: [value for metric, _, value in self.history if metric == name]
+            for name in ("drift/mean", "drift/sd")
+        }
+        return {
+            name: sum(values) / len(values) if values else math.nan
+            for name, values in points.items()
+        }

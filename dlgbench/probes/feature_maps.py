@@ -47,7 +47,11 @@ class Axis:
         """Unit u sees the units s u - padding + d a, a = 0 ... k - 1: where P = 1, r += (k - 1) d j, then j *= s."""
         period = self.period // math.gcd(self.period, stride)
         shift = self.shift * stride * period // self.period
-        return _axis(period, shift, lambda u: [self.at(stride * u - padding + dilation * a) for a in range(kernel)])
+        return _axis(
+            period,
+            shift,
+            lambda u: [self.at(stride * u - padding + dilation * a) for a in range(kernel)],
+        )
 
     def transposed(self, kernel: int, stride: int, dilation: int = 1, padding: int = 0) -> Axis:
         """Unit u sees the units i with s i - padding + d a = u for some tap a = 0 ... k - 1: j /= s, and ceil(k / s) of them at most (d = 1)."""
@@ -66,7 +70,9 @@ def joined(axes: Sequence[Axis]) -> Axis:
         DlgbenchError: for axes of different jumps.
     """
     if len({axis.jump for axis in axes}) > 1:
-        raise DlgbenchError(f"maps of equal jump are wanted; jumps of {' and '.join(str(axis.jump) for axis in axes)} pixels came")
+        raise DlgbenchError(
+            f"maps of equal jump are wanted; jumps of {' and '.join(str(axis.jump) for axis in axes)} pixels came"
+        )
     period = math.lcm(*(axis.period for axis in axes))
     return _axis(period, int(period * axes[0].jump), lambda u: [axis.at(u) for axis in axes])
 
@@ -74,7 +80,9 @@ def joined(axes: Sequence[Axis]) -> Axis:
 def interleaved(axes: Sequence[Axis]) -> Axis:
     """Units n i, n i + 1, ... of the n axes' units i in turn."""
     both = joined(axes)
-    return _axis(len(axes) * both.period, both.shift, lambda u: [axes[u % len(axes)].at(u // len(axes))])
+    return _axis(
+        len(axes) * both.period, both.shift, lambda u: [axes[u % len(axes)].at(u // len(axes))]
+    )
 
 
 def _axis(period: int, shift: int, patches: Callable[[int], Iterable[Patch]]) -> Axis:

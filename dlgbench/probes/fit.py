@@ -29,9 +29,16 @@ def fit(subject: Subject) -> Figures:
         )
     grid = np.linspace(-1, 1, GRID)
     with torch.no_grad():
-        z = subject.network.eval()(torch.as_tensor(legvander(grid, x.shape[1] - 1)).to(x))[:, 0].tolist()
+        z = subject.network.eval()(torch.as_tensor(legvander(grid, x.shape[1] - 1)).to(x))[
+            :, 0
+        ].tolist()
     u, order = x[:, 1], x[:, 1].argsort()
-    curves = {"fit/u": grid.tolist(), "fit/curve": z, "fit/points_u": u[order].tolist(), "fit/points_y": y[order, 0].tolist()}
+    curves = {
+        "fit/u": grid.tolist(),
+        "fit/curve": z,
+        "fit/points_u": u[order].tolist(),
+        "fit/points_y": y[order, 0].tolist(),
+    }
     return {"fit/points": len(x), "fit/swing": max(map(abs, z))}, curves if subject.pictures else {}
 
 

@@ -31,15 +31,23 @@ def linear_probes(subject: Subject) -> Figures:
     x, y = (part[: 2 * ROWS] for part in subject.data("linear_probes"))
     seen = _hidden(subject, x)
     if len(seen) < 2:
-        raise DlgbenchError(f"probe linear_probes wants at least two hidden layers; {len(seen)} came")
+        raise DlgbenchError(
+            f"probe linear_probes wants at least two hidden layers; {len(seen)} came"
+        )
     half, labels, scores = len(x) // 2, y.cpu().numpy(), []
     for output in seen:
         features = output.double().cpu().numpy()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            reader = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=100)).fit(features[:half], labels[:half])
+            reader = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=100)).fit(
+                features[:half], labels[:half]
+            )
         scores.append(float(reader.score(features[half:], labels[half:])))
-    return {"hierarchy/first": scores[0], "hierarchy/last": scores[-1], "hierarchy/rise": scores[-1] - scores[0]}, {"hierarchy/by_layer": scores}
+    return {
+        "hierarchy/first": scores[0],
+        "hierarchy/last": scores[-1],
+        "hierarchy/rise": scores[-1] - scores[0],
+    }, {"hierarchy/by_layer": scores}
 
 
 def exemplars(subject: Subject) -> Figures:
@@ -54,12 +62,20 @@ def exemplars(subject: Subject) -> Figures:
     """
     x, y = (part[: 2 * ROWS] for part in subject.data("exemplars"))
     if x.dim() != 4 or x.shape[2] != x.shape[3]:
-        raise DlgbenchError(f"probe exemplars wants square images; inputs of shape {tuple(x.shape[1:])} came")
+        raise DlgbenchError(
+            f"probe exemplars wants square images; inputs of shape {tuple(x.shape[1:])} came"
+        )
     seen, images = _hidden(subject, x, peaks=True), x.mean(1)
     if not seen:
         raise DlgbenchError("probe exemplars wants at least one hidden layer; none came")
     shown = min(UNITS, *(layer.shape[1] for layer in seen))
-    figures = {"layers": len(seen), "units": shown, "images": SHOWN, "queries": QUERIES, "side": x.shape[2]}
+    figures = {
+        "layers": len(seen),
+        "units": shown,
+        "images": SHOWN,
+        "queries": QUERIES,
+        "side": x.shape[2],
+    }
     top, nearest = [], []
     for layer in seen:
         units = (layer.std(0) == 0).int().argsort(stable=True)[:shown]
@@ -67,11 +83,19 @@ def exemplars(subject: Subject) -> Figures:
         distance = torch.cdist(layer[:QUERIES], layer)
         distance[range(QUERIES), range(QUERIES)] = torch.inf
         nearest.append(distance.argsort(dim=1, stable=True)[:, :SHOWN])
-    rows = {"top": torch.stack(top), "nearest": torch.stack(nearest), "query": torch.arange(QUERIES)}
+    rows = {
+        "top": torch.stack(top),
+        "nearest": torch.stack(nearest),
+        "query": torch.arange(QUERIES),
+    }
     curves = {name: images[found.to(x.device)] for name, found in rows.items()}
     curves["nearest_same"] = y[rows["nearest"]] == y[:QUERIES, None]
-    drawn = {f"exemplars/{name}": curve.double().flatten().tolist() for name, curve in curves.items()}
-    return {f"exemplars/{name}": float(figure) for name, figure in figures.items()}, drawn if subject.pictures else {}
+    drawn = {
+        f"exemplars/{name}": curve.double().flatten().tolist() for name, curve in curves.items()
+    }
+    return {
+        f"exemplars/{name}": float(figure) for name, figure in figures.items()
+    }, drawn if subject.pictures else {}
 
 
 @torch.no_grad()
@@ -81,7 +105,9 @@ def _hidden(subject: Subject, x: Tensor, *, peaks: bool = False) -> list[Tensor]
     for module in subject.network.modules():
         if isinstance(module, HIDDEN):
             module.register_forward_hook(
-                lambda _module, _inputs, output: seen.append(output.flatten(2).amax(2) if peaks and output.dim() == 4 else output.flatten(1))
+                lambda _module, _inputs, output: seen.append(
+                    output.flatten(2).amax(2) if peaks and output.dim() == 4 else output.flatten(1)
+                )
             )
     subject.network.eval()(x)
     return seen

@@ -12,8 +12,20 @@ from dlgbench.layers.noise import STOCHASTIC, monte_carlo
 from dlgbench.probes.subject import Figures, Subject
 
 SAMPLES = (1, 2, 5, 10, 20, 50, 100)
-DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)  # what is scaled by 1 / (1 - p); noise of mean 1 asks for none
-LIGHTING = ((0.5, 0.0), (0.5, 0.25), (0.5, 0.5), (0.75, 0.0), (0.75, 0.25), (1.5, 0.0))  # (a, b) of I -> a I + b
+DROPOUT = (
+    nn.Dropout,
+    nn.Dropout1d,
+    nn.Dropout2d,
+    nn.Dropout3d,
+)  # what is scaled by 1 / (1 - p); noise of mean 1 asks for none
+LIGHTING = (
+    (0.5, 0.0),
+    (0.5, 0.25),
+    (0.5, 0.5),
+    (0.75, 0.0),
+    (0.75, 0.25),
+    (1.5, 0.0),
+)  # (a, b) of I -> a I + b
 
 
 def _error(scores: Tensor, y: Tensor) -> float:
@@ -31,7 +43,9 @@ def averaging(subject: Subject) -> Figures:
     """
     x, y = subject.data("averaging")
     if not any(isinstance(module, STOCHASTIC) for module in subject.network.modules()):
-        raise DlgbenchError("probe averaging wants a network with dropout or noise; one without came")
+        raise DlgbenchError(
+            "probe averaging wants a network with dropout or noise; one without came"
+        )
     total, errors = torch.zeros(()), []
     for before, k in itertools.pairwise((0, *SAMPLES)):
         total = total + (k - before) * monte_carlo(subject.network, x, k - before)
@@ -42,7 +56,13 @@ def averaging(subject: Subject) -> Figures:
             if isinstance(module, DROPOUT):
                 module.register_forward_hook(lambda layer, _inputs, output: output / (1 - layer.p))
         unscaled = _error(subject.network(x), y)
-    figures = {"averaging/once": once, "averaging/unscaled": unscaled, "averaging/k1": errors[0], "averaging/k50": errors[-2], "averaging/k100": errors[-1]}
+    figures = {
+        "averaging/once": once,
+        "averaging/unscaled": unscaled,
+        "averaging/k1": errors[0],
+        "averaging/k50": errors[-2],
+        "averaging/k100": errors[-1],
+    }
     return figures, {"averaging/by_samples": errors}
 
 
@@ -55,13 +75,22 @@ def lighting(subject: Subject) -> Figures:
     x, y = subject.data("lighting")
     if x.dim() != 4 or x.min() < 0 or x.max() > 1:
         came = f"inputs of shape {tuple(x.shape[1:])} from {x.min():.3g} to {x.max():.3g}"
-        raise DlgbenchError(f"probe lighting wants images in [0, 1] (data_args.standardize False); {came} came")
+        raise DlgbenchError(
+            f"probe lighting wants images in [0, 1] (data_args.standardize False); {came} came"
+        )
     network = subject.network.eval()
     with torch.no_grad():
         plain = _error(network(x), y)
         rises = [_error(network(a * x + b), y) - plain for a, b in LIGHTING]
-        clipped, negative = _error(network((2 * x - 0.25).clamp(0, 1)), y), _error(network(1 - x), y)
-    return {"lighting/drop": max(rises), "lighting/clipped": clipped - plain, "lighting/negative": negative}, {"lighting/by_setting": rises}
+        clipped, negative = (
+            _error(network((2 * x - 0.25).clamp(0, 1)), y),
+            _error(network(1 - x), y),
+        )
+    return {
+        "lighting/drop": max(rises),
+        "lighting/clipped": clipped - plain,
+        "lighting/negative": negative,
+    }, {"lighting/by_setting": rises}
 
 
 def perfect(subject: Subject) -> Figures:

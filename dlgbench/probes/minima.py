@@ -37,11 +37,16 @@ def _compared(subject: Subject, a: nn.Module, b: nn.Module, x: Tensor, y: Tensor
     between = copy.deepcopy(a)
     scores = [network.eval()(x) for network in (a, b)]
     if scores[0].dim() != 2 or y.dim() != 1:
-        raise DlgbenchError(f"probe minima wants class scores (B, K) and one class for each; {tuple(scores[0].shape)} and {tuple(y.shape)} came")
+        raise DlgbenchError(
+            f"probe minima wants class scores (B, K) and one class for each; {tuple(scores[0].shape)} and {tuple(y.shape)} came"
+        )
     classes = [z.argmax(1) for z in scores]
     errors = [float((found != y).double().mean()) for found in classes]
     t = torch.linspace(0, 1, POINTS, dtype=torch.float64)
-    losses = torch.tensor([float(subject.loss(_mixed(between, a, b, float(part)).eval()(x), y)) for part in t], dtype=torch.float64)
+    losses = torch.tensor(
+        [float(subject.loss(_mixed(between, a, b, float(part)).eval()(x), y)) for part in t],
+        dtype=torch.float64,
+    )
     figures = {
         "minima/gap": abs(errors[0] - errors[1]),
         "minima/disagreement": float((classes[0] != classes[1]).double().mean()),
@@ -56,7 +61,11 @@ def _mixed(into: nn.Module, a: nn.Module, b: nn.Module, t: float) -> nn.Module:
     """`into` with the weights, and running statistics, (1 - t) a + t b."""
 
     def numbers(network: nn.Module) -> list[Tensor]:
-        return [tensor for tensor in itertools.chain(network.parameters(), network.buffers()) if tensor.is_floating_point()]
+        return [
+            tensor
+            for tensor in itertools.chain(network.parameters(), network.buffers())
+            if tensor.is_floating_point()
+        ]
 
     for mixed, start, end in zip(numbers(into), numbers(a), numbers(b), strict=True):
         mixed.copy_(torch.lerp(start, end, t))

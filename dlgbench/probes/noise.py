@@ -24,14 +24,30 @@ def gradient_noise(subject: Subject) -> Figures:
     weights = [p for p in network.parameters() if p.requires_grad]
 
     def gradient(rows: torch.Tensor) -> torch.Tensor:
-        parts = torch.autograd.grad(subject.loss(network(x[rows]), y[rows]), weights, allow_unused=True)
+        parts = torch.autograd.grad(
+            subject.loss(network(x[rows]), y[rows]), weights, allow_unused=True
+        )
         return torch.cat([part.flatten() for part in parts if part is not None])
 
     random = torch.Generator().manual_seed(0)
     mean = gradient(torch.arange(len(x), device=x.device))
     deviations = []
     for size in SIZES:
-        draws = (torch.randint(len(x), (size,), generator=random).to(x.device) for _ in range(DRAWS))
-        deviations.append(float(torch.stack([(gradient(rows) - mean).square().sum() for rows in draws]).mean().sqrt()))
-    slope = float(np.polyfit(np.log(SIZES), np.log(deviations), 1)[0]) if min(deviations) > 1e-12 * float(mean.norm()) else float("nan")
-    return {"gradient_noise/slope": slope, "gradient_noise/sd_8": deviations[0]}, {"gradient_noise/by_size": deviations}
+        draws = (
+            torch.randint(len(x), (size,), generator=random).to(x.device) for _ in range(DRAWS)
+        )
+        deviations.append(
+            float(
+                torch.stack([(gradient(rows) - mean).square().sum() for rows in draws])
+                .mean()
+                .sqrt()
+            )
+        )
+    slope = (
+        float(np.polyfit(np.log(SIZES), np.log(deviations), 1)[0])
+        if min(deviations) > 1e-12 * float(mean.norm())
+        else float("nan")
+    )
+    return {"gradient_noise/slope": slope, "gradient_noise/sd_8": deviations[0]}, {
+        "gradient_noise/by_size": deviations
+    }

@@ -42,7 +42,12 @@ class Updates(Observer):
         self.length, self.distance = self.length + moved, float((weights - self.start).norm())
         change = moved / (module.done - self.done)
         lr = module.optimizers(use_pl_optimizer=False).param_groups[0]["lr"]
-        values = {"updates/lr": lr, "updates/norm": change, "updates/relative": change / size if size else 0.0, "updates/weights": size}
+        values = {
+            "updates/lr": lr,
+            "updates/norm": change,
+            "updates/relative": change / size if size else 0.0,
+            "updates/weights": size,
+        }
         self.history += [(name, module.done, value) for name, value in values.items()]
 
     def figures(self) -> dict[str, float]:

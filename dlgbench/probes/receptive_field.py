@@ -21,7 +21,9 @@ TAIL = 1 - 0.9545  # of a Gaussian, outside two standard deviations
 PICTURE = 32  # largest side of the picture of an effective field
 
 
-def field(network: nn.Module, input_shape: Sequence[int] | None = None) -> tuple[int, Fraction] | None:
+def field(
+    network: nn.Module, input_shape: Sequence[int] | None = None
+) -> tuple[int, Fraction] | None:
     """(r, j) of the last feature map: the side of the square of pixels that a unit depends on, and the pixels between two neighbours.
 
     Windows of k taps, d apart, with stride s, in turn: r += (k - 1) d j, then j *= s, from r = j = 1; so a convolution K, then a pooling P of
@@ -41,14 +43,18 @@ def field(network: nn.Module, input_shape: Sequence[int] | None = None) -> tuple
     return None if found is None else _square(found)
 
 
-def arithmetic(network: nn.Module, input_shape: Sequence[int] | None = None) -> tuple[int, Fraction]:
+def arithmetic(
+    network: nn.Module, input_shape: Sequence[int] | None = None
+) -> tuple[int, Fraction]:
     """`field`, of a network that has one.
 
     Raises:
         DlgbenchError: where it has none, and as `field`.
     """
     if (found := field(network, input_shape)) is None:
-        raise DlgbenchError(f"receptive field: a network with windows over an image is wanted; {type(network).__name__} came")
+        raise DlgbenchError(
+            f"receptive field: a network with windows over an image is wanted; {type(network).__name__} came"
+        )
     return found
 
 
@@ -60,14 +66,18 @@ def _any_shape(network: nn.Module) -> tuple[int, int, int] | None:
 
 def _square(found: Trunk) -> tuple[int, Fraction]:
     if (found.rows.field, found.rows.jump) != (found.columns.field, found.columns.jump):
-        raise DlgbenchError(f"receptive field: square windows are wanted; a field of {found.rows.field} rows and {found.columns.field} columns came")
+        raise DlgbenchError(
+            f"receptive field: square windows are wanted; a field of {found.rows.field} rows and {found.columns.field} columns came"
+        )
     return found.rows.field, found.rows.jump
 
 
 def _trunk(subject: Subject) -> Trunk:
     found = trunk(subject.network, subject.input_shape)
     if found is None:
-        raise DlgbenchError(f"receptive field: a network with windows over an image is wanted; {type(subject.network).__name__} came")
+        raise DlgbenchError(
+            f"receptive field: a network with windows over an image is wanted; {type(subject.network).__name__} came"
+        )
     return found
 
 
@@ -75,7 +85,9 @@ def _wide(found: Trunk, input_shape: Sequence[int]) -> tuple[int, int, int]:
     """The shape of an image that has the field of its middle unit within it, and fits the network as `input_shape` does."""
     channels, *sides = input_shape
     shift = found.rows.shift
-    height, width = (side + shift * math.ceil((found.rows.field + 2 * shift - side) / shift) for side in sides)
+    height, width = (
+        side + shift * math.ceil((found.rows.field + 2 * shift - side) / shift) for side in sides
+    )
     return channels, height, width
 
 
@@ -86,10 +98,20 @@ def gradient_mask(network: nn.Module, input_shape: Sequence[int], units: int = 1
     acts on units alone is read as the identity; a max-pooling as the average over its window, which depends on the same pixels.
     """
     _positive(network)
-    x = torch.ones(1, *input_shape, dtype=torch.float64, device=next(network.parameters()).device, requires_grad=True)
+    x = torch.ones(
+        1,
+        *input_shape,
+        dtype=torch.float64,
+        device=next(network.parameters()).device,
+        requires_grad=True,
+    )
     y = network(x)
-    diagonal = (y[0, :, y.shape[2] // 2 + unit, y.shape[3] // 2 + unit].sum() for unit in range(units))
-    return torch.stack([torch.autograd.grad(out, x, retain_graph=True)[0][0].sum(0) != 0 for out in diagonal])
+    diagonal = (
+        y[0, :, y.shape[2] // 2 + unit, y.shape[3] // 2 + unit].sum() for unit in range(units)
+    )
+    return torch.stack(
+        [torch.autograd.grad(out, x, retain_graph=True)[0][0].sum(0) != 0 for out in diagonal]
+    )
 
 
 @torch.no_grad()
@@ -109,7 +131,9 @@ def _positive(network: nn.Module) -> None:
 
 def _average(pool: nn.MaxPool2d) -> nn.AvgPool2d:
     if pool.dilation not in (1, (1, 1)):
-        raise DlgbenchError(f"receptive field: a max-pooling without dilation is wanted; {pool} came")
+        raise DlgbenchError(
+            f"receptive field: a max-pooling without dilation is wanted; {pool} came"
+        )
     return nn.AvgPool2d(pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode)
 
 
@@ -121,9 +145,15 @@ def measure(subject: Subject) -> Figures:
     found = _trunk(subject)
     expected, jump = _square(found)
     masks = gradient_mask(found.network, _wide(found, subject.input_shape), found.rows.period)
-    ends = [(int(rows.min()), int(rows.max())) for rows in (mask.any(1).nonzero() for mask in masks)]
+    ends = [
+        (int(rows.min()), int(rows.max())) for rows in (mask.any(1).nonzero() for mask in masks)
+    ]
     side = max(last - first + 1 for first, last in ends)
-    return {"receptive_field": side, "receptive_field/arithmetic": expected, "receptive_field/stride": float(jump)}, {}
+    return {
+        "receptive_field": side,
+        "receptive_field/arithmetic": expected,
+        "receptive_field/stride": float(jump),
+    }, {}
 
 
 def effective_field(subject: Subject) -> Figures:
@@ -142,10 +172,21 @@ def effective_field(subject: Subject) -> Figures:
     for _ in range(RUNS):
         x = torch.randn(1, *_wide(found, subject.input_shape)).to(device).requires_grad_()
         y = found.network(x)
-        total = total + torch.autograd.grad(y[0, :, y.shape[2] // 2, y.shape[3] // 2].sum(), x)[0][0].abs().sum(0)
-    rows, columns = (axis.at(side // 2) for axis, side in zip((found.rows, found.columns), y.shape[2:], strict=True))
+        total = total + torch.autograd.grad(y[0, :, y.shape[2] // 2, y.shape[3] // 2].sum(), x)[0][
+            0
+        ].abs().sum(0)
+    rows, columns = (
+        axis.at(side // 2)
+        for axis, side in zip((found.rows, found.columns), y.shape[2:], strict=True)
+    )
     patch = total[int(rows[0]) : int(rows[1]) + 1, int(columns[0]) : int(columns[1]) + 1]
     area = int((patch > TAIL * patch.max()).sum())
     picture = F.adaptive_avg_pool2d(patch[None], min(*patch.shape, PICTURE))[0]
-    figures = {"effective_field": math.sqrt(area), "effective_field/share": math.sqrt(area) / expected, "effective_field/picture": float(len(picture))}
-    return figures, {"effective_field/map": (picture / picture.max().clamp_min(1e-30)).flatten().tolist()} if subject.pictures else {}
+    figures = {
+        "effective_field": math.sqrt(area),
+        "effective_field/share": math.sqrt(area) / expected,
+        "effective_field/picture": float(len(picture)),
+    }
+    return figures, {
+        "effective_field/map": (picture / picture.max().clamp_min(1e-30)).flatten().tolist()
+    } if subject.pictures else {}

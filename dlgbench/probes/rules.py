@@ -15,7 +15,9 @@ from dlgbench.layers.upsampling import ZeroInsertion
 from dlgbench.probes.feature_maps import Axis, interleaved, joined
 
 Plane = tuple[Axis, Axis]  # rows, columns
-Step = Mapping[str, Any]  # the arguments of a function or the attributes of a layer by name; `x`, its first input; `y`, its output
+Step = Mapping[
+    str, Any
+]  # the arguments of a function or the attributes of a layer by name; `x`, its first input; `y`, its output
 Rule = Callable[[list[Plane], Step], Plane | None]  # None where space ends
 
 
@@ -49,13 +51,23 @@ def _window(planes: list[Plane], step: Step) -> Plane:
     if "margins" in step:
         margin = step["margins"][0]
     if isinstance(margin, str):
-        margin = [d * (k - 1) // 2 if margin == "same" else 0 for k, d in zip(kernel, dilation, strict=True)]
+        margin = [
+            d * (k - 1) // 2 if margin == "same" else 0
+            for k, d in zip(kernel, dilation, strict=True)
+        ]
     return _along(planes[0], Axis.window, kernel, stride, dilation, margin)
 
 
 def _transposed(planes: list[Plane], step: Step) -> Plane:
     kernel = step["kernel_size"] if "kernel_size" in step else step["weight"].shape[-2:]
-    return _along(planes[0], Axis.transposed, kernel, step.get("stride", 1), step.get("dilation", 1), step.get("padding", 0))
+    return _along(
+        planes[0],
+        Axis.transposed,
+        kernel,
+        step.get("stride", 1),
+        step.get("dilation", 1),
+        step.get("padding", 0),
+    )
 
 
 def _interpolation(planes: list[Plane], step: Step) -> Plane:
@@ -63,18 +75,31 @@ def _interpolation(planes: list[Plane], step: Step) -> Plane:
     (height, width), (above, before) = step["y"].shape[2:], step["x"].shape[2:]
     mode, factors = step.get("mode", "nearest"), (height // above, width // before)
     if (height, width) != (above * factors[0], before * factors[1]):
-        raise DlgbenchError(f"up-sampling by a whole factor is wanted; {above}x{before} to {height}x{width} came")
+        raise DlgbenchError(
+            f"up-sampling by a whole factor is wanted; {above}x{before} to {height}x{width} came"
+        )
     if mode == "bilinear" and not step.get("align_corners"):
         kernel = [2 * factor - factor % 2 for factor in factors]
-        return _along(planes[0], Axis.transposed, kernel, factors, 1, [(k - s) // 2 for k, s in zip(kernel, factors, strict=True)])
+        return _along(
+            planes[0],
+            Axis.transposed,
+            kernel,
+            factors,
+            1,
+            [(k - s) // 2 for k, s in zip(kernel, factors, strict=True)],
+        )
     if mode in ("nearest", "nearest-exact"):
         return _along(planes[0], Axis.transposed, factors, factors)
-    raise DlgbenchError(f"interpolation nearest, or bilinear without align_corners, is wanted; {mode} came")
+    raise DlgbenchError(
+        f"interpolation nearest, or bilinear without align_corners, is wanted; {mode} came"
+    )
 
 
 def _shuffle(planes: list[Plane], step: Step) -> Plane:
     before, after = step["x"].shape[2], step["y"].shape[2]
-    move, factor = (Axis.transposed, after // before) if after > before else (Axis.window, before // after)
+    move, factor = (
+        (Axis.transposed, after // before) if after > before else (Axis.window, before // after)
+    )
     return _along(planes[0], move, factor, factor)
 
 
@@ -83,7 +108,11 @@ def _zero_insertion(planes: list[Plane], step: Step) -> Plane:
 
 
 def _padding(planes: list[Plane], step: Step) -> Plane:
-    margins = [*(step["pad"] if "pad" in step else step["padding"]), 0, 0]  # left, right, above, below
+    margins = [
+        *(step["pad"] if "pad" in step else step["padding"]),
+        0,
+        0,
+    ]  # left, right, above, below
     return _along(planes[0], Axis.window, 1, 1, 1, [margins[2], margins[0]])
 
 
@@ -98,7 +127,10 @@ def _slice(planes: list[Plane], step: Step) -> Plane | None:
         return None
     if x.dim() != 4 or not all(isinstance(part, slice) for part in index):
         raise DlgbenchError(f"slices of rows, columns and channels are wanted; {index} came")
-    starts, _, strides = zip(*(part.indices(side) for part, side in zip(index[2:], x.shape[2:], strict=True)), strict=True)
+    starts, _, strides = zip(
+        *(part.indices(side) for part, side in zip(index[2:], x.shape[2:], strict=True)),
+        strict=True,
+    )
     return _along(planes[0], Axis.window, 1, strides, 1, [-start for start in starts])
 
 
@@ -110,7 +142,9 @@ def _cat(planes: list[Plane], step: Step) -> Plane:
 
 def _stack(planes: list[Plane], step: Step) -> Plane:
     if step["y"].shape[:4] != step["x"][0].shape or len(planes) != len(step["x"]):
-        raise DlgbenchError(f"a stack behind the columns is wanted; one of shape {tuple(step['y'].shape)} came")
+        raise DlgbenchError(
+            f"a stack behind the columns is wanted; one of shape {tuple(step['y'].shape)} came"
+        )
     rows, columns = zip(*planes, strict=True)
     return joined(rows), interleaved(columns)
 
@@ -120,20 +154,31 @@ def flattening(planes: list[Plane], step: Step) -> Plane | None:
     if step["x"].dim() == 5 and step["x"].shape[:3] == step["y"].shape[:3]:
         return planes[0]  # of a stack
     if step["y"].dim() > 2:
-        raise DlgbenchError(f"what comes of a map in the shape {tuple(step['y'].shape)} is not known")
+        raise DlgbenchError(
+            f"what comes of a map in the shape {tuple(step['y'].shape)} is not known"
+        )
     return None
 
 
 def _transposition(planes: list[Plane], step: Step) -> Plane:
     if {step["dim0"] % 4, step["dim1"] % 4} != {2, 3}:
-        raise DlgbenchError(f"a transposition of rows and columns is wanted; one of dimensions {step['dim0']} and {step['dim1']} came")
+        raise DlgbenchError(
+            f"a transposition of rows and columns is wanted; one of dimensions {step['dim0']} and {step['dim1']} came"
+        )
     return planes[0][::-1]
 
 
 _FAMILIES = (activation, batchnorm, dropout, instancenorm, normalization)
-POINTWISE: tuple[type[nn.Module], ...] = (  # layers whose unit sees the one before it; what a normalization's statistics see is not counted
+POINTWISE: tuple[
+    type[nn.Module], ...
+] = (  # layers whose unit sees the one before it; what a normalization's statistics see is not counted
     *ACTIVATIONS.values(),
-    *(kind for family in _FAMILIES for kind in map(family.__dict__.__getitem__, family.__all__) if kind is not nn.MultiheadAttention),
+    *(
+        kind
+        for family in _FAMILIES
+        for kind in map(family.__dict__.__getitem__, family.__all__)
+        if kind is not nn.MultiheadAttention
+    ),
 )
 _LAYERS: dict[tuple[type[nn.Module], ...], Rule] = {
     (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, LocallyConnected2d): _window,

@@ -19,7 +19,9 @@ NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
 def _hidden(subject: Subject, probe: str) -> list[Weighted]:
     hidden = weighted(subject.network)[:-1]
     if not hidden:
-        raise DlgbenchError(f"probe {probe} wants a network with a hidden layer; {type(subject.network).__name__} without came")
+        raise DlgbenchError(
+            f"probe {probe} wants a network with a hidden layer; {type(subject.network).__name__} without came"
+        )
     return hidden
 
 
@@ -32,9 +34,18 @@ def gradients(subject: Subject) -> Figures:
     network = subject.network.double().train()
     hidden = _hidden(subject, "gradients")
     loss = subject.loss(network(x.double()), y.double() if y.is_floating_point() else y)
-    norms = [float(gradient.norm()) for gradient in torch.autograd.grad(loss, [module.weight for module in hidden])]
-    ratio = math.log10(norms[0] / norms[-1]) if norms[0] and norms[-1] else math.nan  # where no gradient comes, no share of it is known
-    return {"gradient/first": norms[0], "gradient/last": norms[-1], "gradient/log10_ratio": ratio}, {"gradient/by_layer": norms}
+    norms = [
+        float(gradient.norm())
+        for gradient in torch.autograd.grad(loss, [module.weight for module in hidden])
+    ]
+    ratio = (
+        math.log10(norms[0] / norms[-1]) if norms[0] and norms[-1] else math.nan
+    )  # where no gradient comes, no share of it is known
+    return {
+        "gradient/first": norms[0],
+        "gradient/last": norms[-1],
+        "gradient/log10_ratio": ratio,
+    }, {"gradient/by_layer": norms}
 
 
 def activations(subject: Subject) -> Figures:
@@ -43,7 +54,9 @@ def activations(subject: Subject) -> Figures:
     deviations: list[float] = []
     network = subject.network.double().train()
     for module in _hidden(subject, "activations"):
-        module.register_forward_hook(lambda _module, _inputs, output: deviations.append(float(output.detach().std())))
+        module.register_forward_hook(
+            lambda _module, _inputs, output: deviations.append(float(output.detach().std()))
+        )
     network(x.double())
     figures = {"activation/first_sd": deviations[0], "activation/last_sd": deviations[-1]}
     return figures, {"activation/by_layer": deviations}
@@ -62,19 +75,29 @@ def dead_units(subject: Subject) -> Figures:
     network = subject.network.eval()
     for module in network.modules():
         if isinstance(module, HIDDEN):
-            module.register_forward_hook(lambda _module, _inputs, output: dead.append((output == 0).transpose(0, 1).flatten(1).all(1).double()))
+            module.register_forward_hook(
+                lambda _module, _inputs, output: dead.append(
+                    (output == 0).transpose(0, 1).flatten(1).all(1).double()
+                )
+            )
     network(x)
     if not dead:
-        raise DlgbenchError(f"probe dead_units wants a network with activation layers; {type(network).__name__} without came")
+        raise DlgbenchError(
+            f"probe dead_units wants a network with activation layers; {type(network).__name__} without came"
+        )
     shares = [float(layer.mean()) for layer in dead]
-    return {"dead_units": float(torch.cat(dead).mean()), "dead_units/worst": max(shares)}, {"dead_units/by_layer": shares}
+    return {"dead_units": float(torch.cat(dead).mean()), "dead_units/worst": max(shares)}, {
+        "dead_units/by_layer": shares
+    }
 
 
 def weight_norms(subject: Subject) -> Figures:
     """||W^l||_2, the root of the sum of squares, of each layer's weight, and of all of them; biases and normalization's gammas are left out."""
     norms = [float(module.weight.detach().double().norm()) for module in weighted(subject.network)]
     if not norms:
-        raise DlgbenchError(f"probe weight_norms wants a network with weights; {type(subject.network).__name__} without came")
+        raise DlgbenchError(
+            f"probe weight_norms wants a network with weights; {type(subject.network).__name__} without came"
+        )
     return {"weight_norms/total": math.hypot(*norms)}, {"weight_norms/by_layer": norms}
 
 
@@ -87,9 +110,15 @@ def response_sd(subject: Subject) -> Figures:
     He et al. 2016, CVPR, Figure 7: 3x3 layers of CIFAR ResNets, after BN and before other nonlinearity (ReLU or addition).
     """
     x, _ = subject.data("response_sd")
-    layers = [module for module in _hidden(subject, "response_sd") if not (isinstance(module, nn.Conv2d) and set(module.kernel_size) == {1})]
+    layers = [
+        module
+        for module in _hidden(subject, "response_sd")
+        if not (isinstance(module, nn.Conv2d) and set(module.kernel_size) == {1})
+    ]
     if not layers:
-        raise DlgbenchError(f"probe response_sd wants hidden layers other than 1x1 convolutions; {type(subject.network).__name__} without came")
+        raise DlgbenchError(
+            f"probe response_sd wants hidden layers other than 1x1 convolutions; {type(subject.network).__name__} without came"
+        )
     responses: list[float] = []
     fresh = False  # whether the layer before was one of them
 

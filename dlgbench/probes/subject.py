@@ -12,7 +12,9 @@ from torch.nn import functional as F
 
 from dlgbench.errors import DlgbenchError
 
-Figures = tuple[dict[str, float], dict[str, list[float]]]  # name -> figure, name -> one figure per layer
+Figures = tuple[
+    dict[str, float], dict[str, list[float]]
+]  # name -> figure, name -> one figure per layer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,4 +50,8 @@ class Subject:
 
 def on_meta(network: nn.Module) -> nn.Module:
     """The network itself if it has no memory, else a copy without: shapes alone, which cost nothing."""
-    return network if all(p.is_meta for p in network.parameters()) else copy.deepcopy(network).to("meta")
+    return (
+        network
+        if all(p.is_meta for p in network.parameters())
+        else copy.deepcopy(network).to("meta")
+    )

@@ -40,12 +40,20 @@ def trunk(network: nn.Module, input_shape: Sequence[int]) -> Trunk | None:
         with evaluating(network):
             graph = _Tracer().trace(network)
             follower = _Follower(fx.GraphModule(on_meta(network), graph))
-            follower.run(torch.empty((1, *input_shape), dtype=next((p.dtype for p in network.parameters()), None), device="meta"))
+            follower.run(
+                torch.empty(
+                    (1, *input_shape),
+                    dtype=next((p.dtype for p in network.parameters()), None),
+                    device="meta",
+                )
+            )
     except DlgbenchError as error:
         raise DlgbenchError(f"receptive field of {type(network).__name__}: {error}") from None
     except (RuntimeError, TypeError, ValueError, AttributeError) as error:
         came = f"{type(network).__name__} with inputs of {tuple(input_shape)}"
-        raise DlgbenchError(f"receptive field: a network that torch.fx can trace, and inputs that fit it, are wanted; {came} came: {error}") from error
+        raise DlgbenchError(
+            f"receptive field: a network that torch.fx can trace, and inputs that fit it, are wanted; {came} came: {error}"
+        ) from error
     if not follower.windows or follower.last is None:
         return None
     graph.output_node().args = (follower.last,)
@@ -71,13 +79,21 @@ class _Follower(fx.Interpreter):
         super().__init__(module)
         self.extra_traceback = False
         self.planes: dict[fx.Node, Plane] = {}
-        self.last: fx.Node | None = None  # the map at which space ended last; the output, if it is a map
+        self.last: fx.Node | None = (
+            None  # the map at which space ended last; the output, if it is a map
+        )
         self.windows = False
-        self.vectors: set[fx.Node] = set()  # what comes of a flattened map; not run, so that images of any size pass
+        self.vectors: set[fx.Node] = (
+            set()
+        )  # what comes of a flattened map; not run, so that images of any size pass
 
     def call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
         """What the layer gives; only its shape matters."""
-        return args[0] if layer_rule(self.fetch_attr(target)) is pointwise else super().call_module(target, args, kwargs)
+        return (
+            args[0]
+            if layer_rule(self.fetch_attr(target)) is pointwise
+            else super().call_module(target, args, kwargs)
+        )
 
     def run_node(self, n: fx.Node) -> Any:
         """The node's value."""
@@ -100,11 +116,17 @@ class _Follower(fx.Interpreter):
             module = self.fetch_attr(str(n.target))
             rule, step = layer_rule(module), {**vars(module), "x": args[0]}
             if rule is None:
-                raise DlgbenchError(f"what layer {type(module).__name__} does to a feature map is not known")
+                raise DlgbenchError(
+                    f"what layer {type(module).__name__} does to a feature map is not known"
+                )
         else:
             name = n.target if isinstance(n.target, str) else n.target.__name__
             rule, step = function_rule(name.rstrip("_"), args)
-        if rule is not pointwise and isinstance(n.args[0], fx.Node) and n.args[0] not in self.planes:
+        if (
+            rule is not pointwise
+            and isinstance(n.args[0], fx.Node)
+            and n.args[0] not in self.planes
+        ):
             return  # the map only lends its shape
         plane = rule([self.planes[source] for source in sources], {**step, **kwargs, "y": y})
         self.windows |= rule in WINDOWED

@@ -84,7 +84,10 @@ ACTIVATIONS: dict[str, Activation] = {
     # max(0, a); 1 where a > 0, 0 where a < 0, and at 0 too, as in torch: the slide leaves g'(0) open.
     "relu": Activation(lambda a: a.clamp(min=0), lambda a: (a > 0).to(a.dtype)),
     # a where a > 0, else a / 100. Maas et al. 2013.
-    "leaky_relu": Activation(lambda a: torch.where(a > 0, a, 0.01 * a), lambda a: torch.where(a > 0, 1.0, torch.full_like(a, 0.01))),
+    "leaky_relu": Activation(
+        lambda a: torch.where(a > 0, a, 0.01 * a),
+        lambda a: torch.where(a > 0, 1.0, torch.full_like(a, 0.01)),
+    ),
     "elu": Activation(elu, elu_derivative),
     "gelu": Activation(gelu, gelu_derivative),
     "silu": Activation(silu, silu_derivative),

@@ -27,7 +27,9 @@ def statistics(x: Tensor) -> tuple[Tensor, Tensor]:
         DlgbenchError: where a channel has but one value, which would become 0 whatever it was.
     """
     if x.numel() // x.shape[1] < 2:
-        raise DlgbenchError(f"batch normalization: at least 2 values per channel are wanted; an input of shape {tuple(x.shape)} came")
+        raise DlgbenchError(
+            f"batch normalization: at least 2 values per channel are wanted; an input of shape {tuple(x.shape)} came"
+        )
     return x.mean(over_batch(x)), x.var(over_batch(x), correction=0)
 
 
@@ -41,7 +43,9 @@ def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Ten
     return per_channel(gamma, x) * normalize(x, *statistics(x), eps) + per_channel(beta, x)
 
 
-def batch_norm_backward(d_y: Tensor, x: Tensor, gamma: Tensor, eps: float = 1e-5) -> tuple[Tensor, Tensor, Tensor]:
+def batch_norm_backward(
+    d_y: Tensor, x: Tensor, gamma: Tensor, eps: float = 1e-5
+) -> tuple[Tensor, Tensor, Tensor]:
     """(d_x, d_gamma, d_beta), where mu and sigma depend on x too.
 
     d_gamma = sum_i d_y_i x^_i, d_beta = sum_i d_y_i, and with d_x^ = gamma d_y
@@ -56,23 +60,31 @@ def batch_norm_backward(d_y: Tensor, x: Tensor, gamma: Tensor, eps: float = 1e-5
     return d_x, (d_y * normal).sum(over_batch(x)), d_y.sum(over_batch(x))
 
 
-def running(mean: Tensor, variance: Tensor, x: Tensor, momentum: float = 0.1) -> tuple[Tensor, Tensor]:
+def running(
+    mean: Tensor, variance: Tensor, x: Tensor, momentum: float = 0.1
+) -> tuple[Tensor, Tensor]:
     """The running averages after a batch: mean <- (1 - momentum) mean + momentum mu, and so the variance, with m / (m - 1) sigma^2.
 
     m is the number of values per channel: algorithm 2's unbiased estimate. Shapes: (C,), (C,), (B, C, ...) -> (C,), (C,).
     """
     mu, sigma2 = statistics(x)
     m = x.numel() // x.shape[1]
-    return (1 - momentum) * mean + momentum * mu, (1 - momentum) * variance + momentum * m / (m - 1) * sigma2
+    return (1 - momentum) * mean + momentum * mu, (1 - momentum) * variance + momentum * m / (
+        m - 1
+    ) * sigma2
 
 
-def folded(mean: Tensor, variance: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> tuple[Tensor, Tensor]:
+def folded(
+    mean: Tensor, variance: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5
+) -> tuple[Tensor, Tensor]:
     """Test time: (a, c) with y = a x + c, for the running mean and variance. Shapes: four of (C,) -> (C,), (C,)."""
     a = gamma / (variance + eps).sqrt()
     return a, beta - a * mean
 
 
-def batch_norm_inference(x: Tensor, mean: Tensor, variance: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Tensor:
+def batch_norm_inference(
+    x: Tensor, mean: Tensor, variance: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5
+) -> Tensor:
     """Test time: a line per channel, the same for each example whatever its batch. Shapes: (B, C, ...), four of (C,) -> (B, C, ...)."""
     a, c = folded(mean, variance, gamma, beta, eps)
     return per_channel(a, x) * x + per_channel(c, x)

@@ -38,7 +38,10 @@ class Node:
 
     def graph(self) -> list[Node]:
         """All that this node depends on, and itself: the deepest first, each before its inputs."""
-        found, waiting = {self: None}, [self]  # a dict keeps its order, so that equal graphs add up their gradients in equal order
+        found, waiting = (
+            {self: None},
+            [self],
+        )  # a dict keeps its order, so that equal graphs add up their gradients in equal order
         while waiting:
             new = [x for x, _ in waiting.pop().inputs if x not in found]
             found |= dict.fromkeys(new)

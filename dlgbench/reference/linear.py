@@ -21,7 +21,9 @@ def linear(z: Tensor, w: Tensor) -> Tensor:
         DlgbenchError: where z and w do not agree in H.
     """
     if z.ndim != 2 or w.ndim != 2 or z.shape[1] != w.shape[0]:
-        raise DlgbenchError(f"linear: z of shape (B, H) and w of shape (H, M) are wanted; {tuple(z.shape)} and {tuple(w.shape)} came")
+        raise DlgbenchError(
+            f"linear: z of shape (B, H) and w of shape (H, M) are wanted; {tuple(z.shape)} and {tuple(w.shape)} came"
+        )
     return torch.einsum("ih,hm->im", z, w)
 
 

@@ -15,7 +15,9 @@ def l2(predicted: Tensor, y: Tensor) -> Tensor:
         DlgbenchError: for unequal shapes, which torch would broadcast.
     """
     if predicted.shape != y.shape:
-        raise DlgbenchError(f"l2: predictions and targets of one shape are wanted; {tuple(predicted.shape)} and {tuple(y.shape)} came")
+        raise DlgbenchError(
+            f"l2: predictions and targets of one shape are wanted; {tuple(predicted.shape)} and {tuple(y.shape)} came"
+        )
     return (predicted - y).square().sum()
 
 
@@ -38,7 +40,9 @@ def softmax_cross_entropy(b: Tensor, y: Tensor) -> Tensor:
         DlgbenchError: for a class that is not one of 0 ... C - 1.
     """
     if y.shape != b.shape[:1] or ((y < 0) | (y >= b.shape[1])).any():
-        raise DlgbenchError(f"cross-entropy: {len(b)} classes from 0 to {b.shape[1] - 1} are wanted; {y.tolist()} came")
+        raise DlgbenchError(
+            f"cross-entropy: {len(b)} classes from 0 to {b.shape[1] - 1} are wanted; {y.tolist()} came"
+        )
     top = b.amax(dim=1)
     log_sum = top + torch.log(torch.exp(b - top[:, None]).sum(dim=1))
     return (log_sum - b[torch.arange(len(b)), y]).mean()

@@ -16,7 +16,9 @@ State = tuple[Any, ...]  # tensors of w's shape; numbers before the first step
 Stepped = tuple[Tensor, State]
 
 
-def descend(rule: Callable[..., Stepped], gradient: Callable[[Tensor], Tensor], w: Tensor, steps: int) -> Tensor:
+def descend(
+    rule: Callable[..., Stepped], gradient: Callable[[Tensor], Tensor], w: Tensor, steps: int
+) -> Tensor:
     """The path w_0, ..., w_steps of a rule. Shapes: w (...) -> (steps + 1, ...)."""
     path: list[Tensor] = [w]
     memory: tuple[State, ...] = ()  # no state before the first step
@@ -38,7 +40,9 @@ def ema(w: Tensor, g: Tensor, state: State = (0.0,), *, lr: float, mu: float = 0
     return w - lr * v, (v,)
 
 
-def heavy_ball(w: Tensor, g: Tensor, state: State = (0.0,), *, lr: float, mu: float = 0.9) -> Stepped:
+def heavy_ball(
+    w: Tensor, g: Tensor, state: State = (0.0,), *, lr: float, mu: float = 0.9
+) -> Stepped:
     """Polyak 1964: v <- mu v + g; w <- w - lr v, which is w_(t+1) = w_t - lr g + mu (w_t - w_(t-1)). torch's SGD(momentum=mu)."""
     (v,) = state
     v = mu * v + g
@@ -57,7 +61,15 @@ def nag(w: Tensor, g: Tensor, state: State = (0.0,), *, lr: float, mu: float = 0
 
 
 def rprop(
-    w: Tensor, g: Tensor, state: State = (), *, lr: float = 0.01, shrink: float = 0.5, grow: float = 1.2, least: float = 1e-6, most: float = 50.0
+    w: Tensor,
+    g: Tensor,
+    state: State = (),
+    *,
+    lr: float = 0.01,
+    shrink: float = 0.5,
+    grow: float = 1.2,
+    least: float = 1e-6,
+    most: float = 50.0,
 ) -> Stepped:
     """Resilient propagation: w <- w - s sign(g); each weight's own s, at first lr, grows while its gradient keeps its sign and shrinks when the sign turns.
 
@@ -70,21 +82,39 @@ def rprop(
     return w - s * torch.sign(g), (g, s)
 
 
-def adagrad(w: Tensor, g: Tensor, state: State = (0.0,), *, lr: float = 0.01, eps: float = 1e-10) -> Stepped:
+def adagrad(
+    w: Tensor, g: Tensor, state: State = (0.0,), *, lr: float = 0.01, eps: float = 1e-10
+) -> Stepped:
     """Duchi et al. 2011: r <- r + g^2; w <- w - lr g / (sqrt(r) + eps)."""
     (r,) = state
     r = r + g**2
     return w - lr * g / (r.sqrt() + eps), (r,)
 
 
-def rmsprop(w: Tensor, g: Tensor, state: State = (0.0,), *, lr: float = 0.01, rho: float = 0.99, eps: float = 1e-8) -> Stepped:
+def rmsprop(
+    w: Tensor,
+    g: Tensor,
+    state: State = (0.0,),
+    *,
+    lr: float = 0.01,
+    rho: float = 0.99,
+    eps: float = 1e-8,
+) -> Stepped:
     """Tieleman & Hinton 2012, lecture 6.5: r <- rho r + (1 - rho) g^2; w <- w - lr g / (sqrt(r) + eps). torch's alpha is rho."""
     (r,) = state
     r = rho * r + (1 - rho) * g**2
     return w - lr * g / (r.sqrt() + eps), (r,)
 
 
-def adadelta(w: Tensor, g: Tensor, state: State = (0.0, 0.0), *, lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6) -> Stepped:
+def adadelta(
+    w: Tensor,
+    g: Tensor,
+    state: State = (0.0, 0.0),
+    *,
+    lr: float = 1.0,
+    rho: float = 0.9,
+    eps: float = 1e-6,
+) -> Stepped:
     """Zeiler 2012, where lr = 1: r <- rho r + (1 - rho) g^2; d = g sqrt(q + eps) / sqrt(r + eps); q <- rho q + (1 - rho) d^2; w <- w - lr d."""
     r, q = state
     r = rho * r + (1 - rho) * g**2
@@ -92,7 +122,16 @@ def adadelta(w: Tensor, g: Tensor, state: State = (0.0, 0.0), *, lr: float = 1.0
     return w - lr * d, (r, rho * q + (1 - rho) * d**2)
 
 
-def adam(w: Tensor, g: Tensor, state: State = (0.0, 0.0, 0), *, lr: float = 0.001, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> Stepped:
+def adam(
+    w: Tensor,
+    g: Tensor,
+    state: State = (0.0, 0.0, 0),
+    *,
+    lr: float = 0.001,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-8,
+) -> Stepped:
     """Kingma & Ba 2015, algorithm 1: m <- b1 m + (1 - b1) g; r <- b2 r + (1 - b2) g^2; w <- w - lr m^ / (sqrt(r^) + eps).
 
     m^ = m / (1 - b1^t) and r^ = r / (1 - b2^t) undo the start at zero; t counts the steps from 1.

@@ -25,7 +25,17 @@ TASKS: dict[str, type[Task]] = {
 }
 
 
-LEARNT = ("task", "loss", "init", "optimizer", "optimizer_args", "lr", "weight_decay", "schedule", "max_norm")  # what of a recipe a LightningModule heeds
+LEARNT = (
+    "task",
+    "loss",
+    "init",
+    "optimizer",
+    "optimizer_args",
+    "lr",
+    "weight_decay",
+    "schedule",
+    "max_norm",
+)  # what of a recipe a LightningModule heeds
 
 
 def create(model: str, *, model_args: dict[str, Any] | None = None, **recipe: Any) -> Task:
@@ -42,12 +52,23 @@ def create(model: str, *, model_args: dict[str, Any] | None = None, **recipe: An
     for name in recipe:
         if name not in LEARNT:
             raise unknown("argument", name, ("model_args", *LEARNT), "create")
-    declared = Recipe(model=model, steps=0, model_args=model_args or {}, **{"task": MODELS[model].task, "init": "default", **recipe})
+    declared = Recipe(
+        model=model,
+        steps=0,
+        model_args=model_args or {},
+        **{"task": MODELS[model].task, "init": "default", **recipe},
+    )
     if declared.task not in TASKS:
         raise unknown("task", declared.task, TASKS)
     if declared.init == "lsuv":
-        raise DlgbenchError("create: init lsuv wants a batch; take init orthogonal, then dlgbench.layers.initialization.lsuv(module.network, x)")
-    network = initialization.build(lambda: create_model(model, **declared.model_args), str(declared.init), int(torch.randint(2**62, ())))
+        raise DlgbenchError(
+            "create: init lsuv wants a batch; take init orthogonal, then dlgbench.layers.initialization.lsuv(module.network, x)"
+        )
+    network = initialization.build(
+        lambda: create_model(model, **declared.model_args),
+        str(declared.init),
+        int(torch.randint(2**62, ())),
+    )
     module = TASKS[declared.task](network, declared)
     module.configure_optimizers()
     return module

@@ -62,7 +62,10 @@ class Task(pl.LightningModule, abc.ABC):
         """The mean loss of the network's output; auxiliary heads' added."""
         if isinstance(z, tuple):
             main, *heads = z
-            return self.loss(main, y) + AUXILIARY * torch.stack([self.loss(head, y) for head in heads]).sum()
+            return (
+                self.loss(main, y)
+                + AUXILIARY * torch.stack([self.loss(head, y) for head in heads]).sum()
+            )
         return self.loss(z, y)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -77,7 +80,9 @@ class Task(pl.LightningModule, abc.ABC):
         """The number of steps that the schedule runs over: the recipe's, else the trainer's."""
         self.steps = self.recipe.steps or self.trainer.estimated_stepping_batches
         if self.recipe.schedule != "constant" and not math.isfinite(self.steps):
-            raise DlgbenchError(f"schedule {self.recipe.schedule} wants an end: give the Trainer max_epochs or max_steps")
+            raise DlgbenchError(
+                f"schedule {self.recipe.schedule} wants an end: give the Trainer max_epochs or max_steps"
+            )
 
     def training_step(self, batch: Stack | tuple[Tensor, Tensor]) -> None:
         """One optimizer step per minibatch; the mean of their losses goes into the history."""

@@ -27,13 +27,21 @@ class Classification(Task):
     Figures: `error`, the share of examples whose largest score is not y's.
     """
 
-    losses: ClassVar[dict[str, Loss]] = {"cross_entropy": F.cross_entropy, "squared": squared, "perceptron": perceptron}
+    losses: ClassVar[dict[str, Loss]] = {
+        "cross_entropy": F.cross_entropy,
+        "squared": squared,
+        "perceptron": perceptron,
+    }
 
     def misfit(self, z: Tensor, y: Tensor) -> str:
         """Wants z (B, num_classes) and y (B,) of classes below num_classes."""
         if z.dim() != 2 or y.dim() != 1 or y.is_floating_point():
             return f"scores (B, num_classes) and one class for each input are wanted; scores {tuple(z.shape)} and {y.dtype} targets {tuple(y.shape)} came"
-        return "" if int(y.min()) >= 0 and int(y.max()) < z.shape[1] else f"classes below {z.shape[1]} are wanted; classes from {y.min()} to {y.max()} came"
+        return (
+            ""
+            if int(y.min()) >= 0 and int(y.max()) < z.shape[1]
+            else f"classes below {z.shape[1]} are wanted; classes from {y.min()} to {y.max()} came"
+        )
 
     def figures(self, z: Tensor, y: Tensor) -> dict[str, float]:
         """`error`."""

@@ -39,13 +39,25 @@ class ImageToImage(Task):
 
     def misfit(self, z: Tensor, y: Tensor) -> str:
         """Wants z and y of one shape (B, C, H, W), or z smaller, for a net without padding, and y of floating point."""
-        fits = z.dim() == y.dim() == 4 and z.shape[:2] == y.shape[:2] and y.is_floating_point() and _inside(z, y)
-        return "" if fits else f"outputs and images of one shape (B, C, H, W) are wanted; outputs {tuple(z.shape)} and {y.dtype} targets {tuple(y.shape)} came"
+        fits = (
+            z.dim() == y.dim() == 4
+            and z.shape[:2] == y.shape[:2]
+            and y.is_floating_point()
+            and _inside(z, y)
+        )
+        return (
+            ""
+            if fits
+            else f"outputs and images of one shape (B, C, H, W) are wanted; outputs {tuple(z.shape)} and {y.dtype} targets {tuple(y.shape)} came"
+        )
 
     def figures(self, z: Tensor, y: Tensor) -> dict[str, float]:
         """`mse` and `psnr`."""
         z, y = z.double(), centre(y, z).double()
-        return {"mse": mean_squared_error(z.flatten(), y.flatten()).item(), "psnr": peak_signal_noise_ratio(z, y, data_range=1.0).item()}
+        return {
+            "mse": mean_squared_error(z.flatten(), y.flatten()).item(),
+            "psnr": peak_signal_noise_ratio(z, y, data_range=1.0).item(),
+        }
 
 
 class Segmentation(Task):
@@ -55,19 +67,29 @@ class Segmentation(Task):
     Figures: `error`, the share of labelled pixels that is misclassified, and `miou`, mean intersection over union of the classes.
     """
 
-    losses: ClassVar[dict[str, Loss]] = {"cross_entropy": lambda z, y: F.cross_entropy(z, centre(y, z), ignore_index=UNLABELLED)}
+    losses: ClassVar[dict[str, Loss]] = {
+        "cross_entropy": lambda z, y: F.cross_entropy(z, centre(y, z), ignore_index=UNLABELLED)
+    }
 
     def misfit(self, z: Tensor, y: Tensor) -> str:
         """Wants z (B, num_classes, H, W), or smaller, for a net without padding, and y (B, H, W) of classes below num_classes, or -1."""
         if z.dim() != 4 or y.dim() != 3 or y.is_floating_point() or not _inside(z, y):
             wanted = "scores (B, num_classes, H, W) and a class for each pixel, (B, H, W),"
             return f"{wanted} are wanted; scores {tuple(z.shape)} and {y.dtype} targets {tuple(y.shape)} came"
-        return "" if int(y.max()) < z.shape[1] else f"classes below {z.shape[1]} are wanted; classes up to {y.max()} came"
+        return (
+            ""
+            if int(y.max()) < z.shape[1]
+            else f"classes below {z.shape[1]} are wanted; classes up to {y.max()} came"
+        )
 
     def figures(self, z: Tensor, y: Tensor) -> dict[str, float]:
         """`error` and `miou`."""
         y, classes = centre(y, z), z.shape[1]
-        scores = multiclass_stat_scores(z, y, classes, average="micro", ignore_index=UNLABELLED, validate_args=False)
+        scores = multiclass_stat_scores(
+            z, y, classes, average="micro", ignore_index=UNLABELLED, validate_args=False
+        )
         right, labelled = int(scores[0]), int(scores[4])
-        miou = multiclass_jaccard_index(z, y, classes, average="macro", ignore_index=UNLABELLED, validate_args=False)
+        miou = multiclass_jaccard_index(
+            z, y, classes, average="macro", ignore_index=UNLABELLED, validate_args=False
+        )
         return {"error": (labelled - right) / labelled, "miou": miou.item()}

@@ -20,7 +20,11 @@ class Minimization(Task):
 
     def misfit(self, z: Tensor, y: Tensor) -> str:  # noqa: ARG002
         """Wants a network that is a function of its weights (model `function`)."""
-        return "" if z.dim() == 1 and "minimizer" in dict(self.network.named_buffers()) else f"model function is wanted; {type(self.network).__name__} came"
+        return (
+            ""
+            if z.dim() == 1 and "minimizer" in dict(self.network.named_buffers())
+            else f"model function is wanted; {type(self.network).__name__} came"
+        )
 
     def figures(self, z: Tensor, y: Tensor) -> dict[str, float]:  # noqa: ARG002  (the answer lies in the weights)
         """`distance`."""

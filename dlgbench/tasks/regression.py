@@ -22,7 +22,11 @@ class Regression(Task):
     def misfit(self, z: Tensor, y: Tensor) -> str:
         """Wants z and y of one shape (B, K), of floating point."""
         fits = z.shape == y.shape and z.dim() == 2 and y.is_floating_point()
-        return "" if fits else f"outputs and numbers of one shape (B, K) are wanted; outputs {tuple(z.shape)} and {y.dtype} targets {tuple(y.shape)} came"
+        return (
+            ""
+            if fits
+            else f"outputs and numbers of one shape (B, K) are wanted; outputs {tuple(z.shape)} and {y.dtype} targets {tuple(y.shape)} came"
+        )
 
     def figures(self, z: Tensor, y: Tensor) -> dict[str, float]:
         """`mse` and `r2`."""

@@ -15,7 +15,11 @@ from dlgbench.data import images
 
 def idx(array):
     """MNIST's format: magic, sizes, bytes."""
-    return struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+    return (
+        struct.pack(">HBB", 0, 8, array.ndim)
+        + struct.pack(f">{array.ndim}I", *array.shape)
+        + array.tobytes()
+    )
 
 
 def md5(content):
@@ -30,7 +34,11 @@ def small(monkeypatch, tmp_path):
               for part, n in (("train", 12), ("t10k", 4)) for what, d in (("images-idx3-ubyte", 2), ("labels-idx1-ubyte", 0))}  # fmt: skip
     files = {name: idx(array) for name, array in arrays.items()}
     for family in ("MNIST", "FASHION_MNIST"):
-        monkeypatch.setattr(images, family, {name: hashlib.sha256(content).hexdigest() for name, content in files.items()})
+        monkeypatch.setattr(
+            images,
+            family,
+            {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+        )
     monkeypatch.setattr(images, "DEBIAN", tmp_path / "debian")
     monkeypatch.setenv("DLGBENCH_DATA", str(tmp_path / "root"))
     return arrays, files, tmp_path
@@ -43,9 +51,17 @@ def small_cifar(monkeypatch, tmp_path):
 
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 256, (19, 3, 32, 32), dtype=np.uint8), rng.integers(0, 10, 19)
-    sizes = {f"data_batch_{k}": slice(3 * k - 3, 3 * k) for k in range(1, 6)} | {"test_batch": slice(15, 19)}
-    batches = {name: {"data": x[rows].reshape(-1, 3072), "labels": y[rows].tolist()} for name, rows in sizes.items()}
-    content = {name: pickle.dumps(batch, protocol=2) for name, batch in (batches | {"batches.meta": {"label_names": list("abcdefghij")}}).items()}
+    sizes = {f"data_batch_{k}": slice(3 * k - 3, 3 * k) for k in range(1, 6)} | {
+        "test_batch": slice(15, 19)
+    }
+    batches = {
+        name: {"data": x[rows].reshape(-1, 3072), "labels": y[rows].tolist()}
+        for name, rows in sizes.items()
+    }
+    content = {
+        name: pickle.dumps(batch, protocol=2)
+        for name, batch in (batches | {"batches.meta": {"label_names": list("abcdefghij")}}).items()
+    }
     sums = [[name, md5(content[name])] for name in batches]
     monkeypatch.setattr(CIFAR10, "train_list", sums[:5])
     monkeypatch.setattr(CIFAR10, "test_list", sums[5:])
@@ -76,7 +92,9 @@ def mirror(monkeypatch, tmp_path):
             super().__init__(*args, directory=str(folder))
 
         def copyfile(self, source, outputfile):
-            with contextlib.suppress(ConnectionError):  # torchvision asks for a redirection first, and hangs up
+            with contextlib.suppress(
+                ConnectionError
+            ):  # torchvision asks for a redirection first, and hangs up
                 super().copyfile(source, outputfile)
 
         def log_message(self, *_args):

@@ -22,7 +22,10 @@ def test_each_half_holds_one_object_of_one_class(name):
 
 def test_labelled_pixels_are_the_bright_ones_and_each_digit_is_used_once():
     digits, arrays = load("mnist5k"), load("dense_cue")
-    for (x, y), (images, labels), once in ((arrays.pool, digits.pool, 1500), (arrays.test, digits.test, 1000)):
+    for (x, y), (images, labels), once in (
+        (arrays.pool, digits.pool, 1500),
+        (arrays.test, digits.test, 1000),
+    ):
         assert np.array_equal(y >= 0, x[:, 0] >= 51)
         small = images[:, 0].reshape(-1, 14, 2, 14, 2).mean((2, 4)).round().astype(np.uint8)
         cropped = {_cropped(image): label for image, label in zip(small, labels, strict=True)}
@@ -31,7 +34,9 @@ def test_labelled_pixels_are_the_bright_ones_and_each_digit_is_used_once():
             for canvas, label in zip(x[:, 0], y, strict=True)
             for half, half_y in ((canvas[:, :18], label[:, :18]), (canvas[:, 18:], label[:, 18:]))
         ]
-        assert all(cropped[image] == label for image, label in found)  # so the test's digits are the test split's
+        assert all(
+            cropped[image] == label for image, label in found
+        )  # so the test's digits are the test split's
         assert len({image for image, _ in found}) == len(found) == 2 * once
 
 
@@ -52,9 +57,13 @@ def _neighbourhoods(x, y, field, canvases):
 def test_a_near_cue_lies_within_one_pixel():
     arrays = load("dense_cue_near")
     patches, labels = _neighbourhoods(*arrays.pool, 3, 1500)
-    assert len({patch.tobytes() for patch in patches}) == len({(patch.tobytes(), label) for patch, label in zip(patches, labels, strict=True)})
+    assert len({patch.tobytes() for patch in patches}) == len(
+        {(patch.tobytes(), label) for patch, label in zip(patches, labels, strict=True)}
+    )
     single, labels = _neighbourhoods(*arrays.pool, 1, 1500)
-    assert all(len(set(labels[single[:, 0] == value])) == 4 for value in (102, 255))  # but not in the pixel alone
+    assert all(
+        len(set(labels[single[:, 0] == value])) == 4 for value in (102, 255)
+    )  # but not in the pixel alone
     assert set(np.unique(arrays.pool[0])) == {0, 102, 255}
 
 
@@ -72,11 +81,23 @@ def test_a_digits_cue_lies_farther_than_a_plain_field_sees():
 
 def test_garments_go_the_same_way_and_test_garments_come_from_the_test_split(monkeypatch):
     random = np.random.default_rng(0)
-    pool, test = (random.integers(low, low + 50, (size, 1, 28, 28), dtype=np.uint8) for low, size in ((60, 12_000), (180, 4000)))
+    pool, test = (
+        random.integers(low, low + 50, (size, 1, 28, 28), dtype=np.uint8)
+        for low, size in ((60, 12_000), (180, 4000))
+    )
     labels = [np.arange(len(x)) % 10 for x in (pool, test)]
-    monkeypatch.setattr(canvases, "load", lambda name: {"fashion_mnist": Arrays((pool, labels[0]), (test, labels[1]), 10, "")}[name])
+    monkeypatch.setattr(
+        canvases,
+        "load",
+        lambda name: {"fashion_mnist": Arrays((pool, labels[0]), (test, labels[1]), 10, "")}[name],
+    )
     arrays = canvases.dense_cue_fashion()
-    assert [x.shape for x in (*arrays.pool, *arrays.test)] == [(6000, 1, 18, 36), (6000, 18, 36), (2000, 1, 18, 36), (2000, 18, 36)]
+    assert [x.shape for x in (*arrays.pool, *arrays.test)] == [
+        (6000, 1, 18, 36),
+        (6000, 18, 36),
+        (2000, 1, 18, 36),
+        (2000, 18, 36),
+    ]
     assert ((arrays.pool[1] >= 0).sum((1, 2)) == 2 * 14 * 14).all()
     assert arrays.pool[0].max() < 110
     assert arrays.test[0][arrays.test[0] > 0].min() >= 180

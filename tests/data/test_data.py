@@ -11,10 +11,22 @@ from dlgbench import DlgbenchError
 from dlgbench.data import LOADERS, load, register_data
 from dlgbench.data.arrays import checksum
 
-FETCHED = {"mnist", "cifar10", "fashion_mnist", "dense_cue_fashion"}  # wanted from elsewhere: test_images.py, test_canvases.py
+FETCHED = {
+    "mnist",
+    "cifar10",
+    "fashion_mnist",
+    "dense_cue_fashion",
+}  # wanted from elsewhere: test_images.py, test_canvases.py
 
 
-@pytest.mark.parametrize("name", [name for name, loader in LOADERS.items() if name not in FETCHED and loader.__module__.startswith("dlgbench.")])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, loader in LOADERS.items()
+        if name not in FETCHED and loader.__module__.startswith("dlgbench.")
+    ],
+)
 def test_every_data_set_is_what_arrays_promises_and_the_same_again(name):
     arrays, again = load(name), LOADERS[name]()
     assert arrays.digest == again.digest
@@ -39,12 +51,22 @@ def test_every_data_set_is_what_arrays_promises_and_the_same_again(name):
             assert y.shape[1] == arrays.num_classes
     seen = {row.tobytes() for row in arrays.pool[0]}
     assert not seen & {row.tobytes() for row in arrays.test[0]}  # no test example in the pool
-    assert checksum(*arrays.pool, *arrays.test) == checksum(*again.pool, *again.test) != checksum(*arrays.test, *arrays.pool)
+    assert (
+        checksum(*arrays.pool, *arrays.test)
+        == checksum(*again.pool, *again.test)
+        != checksum(*arrays.test, *arrays.pool)
+    )
 
 
 def test_nothing_is_read_and_nothing_heavy_imported_before_a_data_set_is_asked_for():
     code = "import sys, dlgbench.data; sys.exit(str({'skimage', 'sklearn', 'torchvision', 'scipy', 'PIL'} & set(sys.modules) or '') or None)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env={**os.environ, "DLGBENCH_DATA": "/nowhere"})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "DLGBENCH_DATA": "/nowhere"},
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -54,5 +76,7 @@ def test_a_registry_refuses_duplicates():
 
 
 def test_an_unknown_data_set_is_said_with_its_nearest():
-    with pytest.raises(DlgbenchError, match=r"no data set is called 'strok'; did you mean 'strokes'\?"):
+    with pytest.raises(
+        DlgbenchError, match=r"no data set is called 'strok'; did you mean 'strokes'\?"
+    ):
         load("strok")

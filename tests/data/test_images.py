@@ -9,7 +9,10 @@ from dlgbench import DlgbenchError
 from dlgbench.data import images, load
 
 
-@pytest.mark.parametrize(("name", "shape", "pool", "test", "classes"), [("mnist5k", (1, 28, 28), 3000, 2000, 10), ("digits", (1, 8, 8), 1200, 597, 10)])
+@pytest.mark.parametrize(
+    ("name", "shape", "pool", "test", "classes"),
+    [("mnist5k", (1, 28, 28), 3000, 2000, 10), ("digits", (1, 8, 8), 1200, 597, 10)],
+)
 def test_packaged_images(name, shape, pool, test, classes):
     arrays = load(name)
     assert arrays.pool[0].shape == (pool, *shape)
@@ -25,7 +28,9 @@ def test_packaged_images(name, shape, pool, test, classes):
 
 
 @pytest.mark.usefixtures("unplugged")
-@pytest.mark.parametrize(("name", "folder"), [("mnist", "MNIST"), ("fashion_mnist", "FashionMNIST")])
+@pytest.mark.parametrize(
+    ("name", "folder"), [("mnist", "MNIST"), ("fashion_mnist", "FashionMNIST")]
+)
 def test_mnists_family_from_torchvisions_files(small, name, folder):
     arrays, files, root = small
     raw = root / "root" / folder / "raw"
@@ -37,8 +42,12 @@ def test_mnists_family_from_torchvisions_files(small, name, folder):
         assert np.array_equal(x[:, 0], arrays[f"{part}-images-idx3-ubyte"])
         assert np.array_equal(y, arrays[f"{part}-labels-idx1-ubyte"])
         assert (x.dtype, y.dtype) == (np.uint8, np.int64)
-    (raw / "train-labels-idx1-ubyte").write_bytes(files["train-labels-idx1-ubyte"][:-1] + b"\x0b")  # one byte flipped
-    with pytest.raises(DlgbenchError, match=rf"{folder}/raw/train-labels-idx1-ubyte is corrupt: SHA-256"):
+    (raw / "train-labels-idx1-ubyte").write_bytes(
+        files["train-labels-idx1-ubyte"][:-1] + b"\x0b"
+    )  # one byte flipped
+    with pytest.raises(
+        DlgbenchError, match=rf"{folder}/raw/train-labels-idx1-ubyte is corrupt: SHA-256"
+    ):
         getattr(images, name)()
 
 
@@ -62,23 +71,36 @@ def test_torchvision_downloads_mnist_once(small, mirror, monkeypatch, capfd):
     for name, content in packed.items():
         (folder / name).write_bytes(content)
     monkeypatch.setattr(MNIST, "mirrors", [address])
-    monkeypatch.setattr(MNIST, "resources", [(name, hashlib.md5(content).hexdigest()) for name, content in packed.items()])
+    monkeypatch.setattr(
+        MNIST,
+        "resources",
+        [(name, hashlib.md5(content).hexdigest()) for name, content in packed.items()],
+    )
     assert np.array_equal(images.mnist().test[0][:, 0], arrays["t10k-images-idx3-ubyte"])
     assert "100%" in capfd.readouterr().err  # the progress bar
-    assert sorted(path.name for path in (root / "root" / "MNIST" / "raw").iterdir()) == sorted(files)
+    assert sorted(path.name for path in (root / "root" / "MNIST" / "raw").iterdir()) == sorted(
+        files
+    )
     assert sorted(path.name for path in (root / "root").iterdir()) == [".mnist.lock", "MNIST"]
     for name in packed:
         (folder / name).write_bytes(b"junk")
     assert images.mnist().num_classes == 10
     (root / "root" / "MNIST" / "raw" / "t10k-labels-idx1-ubyte").unlink()
-    with pytest.raises(DlgbenchError, match=r"the data set mnist can't be had.*File not found or corrupted"):
+    with pytest.raises(
+        DlgbenchError, match=r"the data set mnist can't be had.*File not found or corrupted"
+    ):
         images.mnist()
     assert not (root / "root" / "MNIST" / "raw" / "t10k-labels-idx1-ubyte").exists()
 
 
-@pytest.mark.skipif(not images.DEBIAN.exists(), reason="Debian's dataset-fashion-mnist is not installed")
+@pytest.mark.skipif(
+    not images.DEBIAN.exists(), reason="Debian's dataset-fashion-mnist is not installed"
+)
 def test_the_real_fashion_mnist(monkeypatch, tmp_path):
     monkeypatch.setenv("DLGBENCH_DATA", str(tmp_path))
     arrays = images.fashion_mnist()
-    assert (arrays.pool[0].shape, arrays.test[0].shape) == ((60_000, 1, 28, 28), (10_000, 1, 28, 28))
+    assert (arrays.pool[0].shape, arrays.test[0].shape) == (
+        (60_000, 1, 28, 28),
+        (10_000, 1, 28, 28),
+    )
     assert np.bincount(arrays.pool[1]).tolist() == [6000] * 10

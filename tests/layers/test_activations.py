@@ -36,7 +36,11 @@ EQUATIONS = {  # g(a) and g'(a)
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_each_is_its_equation_and_so_is_its_gradient(name):
     g, slope = EQUATIONS[name]
-    a = torch.tensor([-30.0, -4.0, -1.0, -0.3, -1e-3, 1e-3, 0.2, 1.0, 2.5, 30.0], dtype=torch.float64, requires_grad=True)
+    a = torch.tensor(
+        [-30.0, -4.0, -1.0, -0.3, -1e-3, 1e-3, 0.2, 1.0, 2.5, 30.0],
+        dtype=torch.float64,
+        requires_grad=True,
+    )
     z = activation(name)(a)
     z.sum().backward()
     assert z.tolist() == pytest.approx([g(v) for v in a.tolist()], abs=1e-12)

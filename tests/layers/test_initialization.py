@@ -16,7 +16,13 @@ def net(*sizes):
 
 @pytest.mark.parametrize(
     ("scheme", "sd"),
-    [("normal", 0.01), ("slide", 0.01 / 400), ("glorot", math.sqrt(2 / (400 + 300))), ("he", math.sqrt(2 / 400)), ("orthogonal", 1 / math.sqrt(400))],
+    [
+        ("normal", 0.01),
+        ("slide", 0.01 / 400),
+        ("glorot", math.sqrt(2 / (400 + 300))),
+        ("he", math.sqrt(2 / 400)),
+        ("orthogonal", 1 / math.sqrt(400)),
+    ],
 )
 def test_standard_deviations_are_the_formulas(scheme, sd):
     layer = build(lambda: net(400, 300), scheme, seed=0)[0]
@@ -38,7 +44,9 @@ def test_zero_and_orthogonal():
 
 @pytest.mark.parametrize("scheme", [*SCHEMES, "default"])
 def test_equal_seeds_agree_and_others_differ(scheme):
-    first, again, other, twin = (build(lambda: net(4, 3, 2), scheme, *key)[0].weight for key in ((0,), (0,), (1,), (0, 1)))
+    first, again, other, twin = (
+        build(lambda: net(4, 3, 2), scheme, *key)[0].weight for key in ((0,), (0,), (1,), (0, 1))
+    )
     assert torch.equal(first, again)
     if scheme != "zero":
         assert not torch.equal(first, other)
@@ -55,7 +63,15 @@ def digits_like(n=512):
 
 
 def conv_net(*between):
-    layers = [nn.Conv2d(1, 8, 3), *between, nn.ReLU(), nn.Conv2d(8, 12, 3), nn.Tanh(), nn.Flatten(), nn.Linear(12 * 16, 10)]
+    layers = [
+        nn.Conv2d(1, 8, 3),
+        *between,
+        nn.ReLU(),
+        nn.Conv2d(8, 12, 3),
+        nn.Tanh(),
+        nn.Flatten(),
+        nn.Linear(12 * 16, 10),
+    ]
     return nn.Sequential(*layers)
 
 
@@ -74,8 +90,12 @@ def test_lsuv_leaves_unit_variance_in_every_layer_and_keeps_the_directions():
     assert [round(out.var(correction=0).item(), 12) for out in outputs(network, x)] == [1, 1, 1]
     assert list(report) == ["0", "2", "5"]
     assert list(report.values()) == pytest.approx([1, 1, 1], abs=1e-12)
-    for old, new in zip(before, (network[0].weight, network[2].weight, network[5].weight), strict=True):
-        assert torch.allclose(new / new.norm(), old / old.norm(), atol=1e-12)  # scaled, nothing else
+    for old, new in zip(
+        before, (network[0].weight, network[2].weight, network[5].weight), strict=True
+    ):
+        assert torch.allclose(
+            new / new.norm(), old / old.norm(), atol=1e-12
+        )  # scaled, nothing else
     w = before[1].flatten(1)  # 12 x 72: orthonormal rows
     assert torch.allclose(w @ w.T, torch.eye(12, dtype=torch.float64), atol=1e-6)
 
@@ -109,13 +129,18 @@ def test_lsuv_follows_the_order_of_execution_not_of_registration():
             return self.last(self.first(x).relu())
 
     torch.manual_seed(0)
-    variances = lsuv(Backwards().double(), 9 * torch.randn(300, 5, dtype=torch.float64), tolerance=1e-6)
+    variances = lsuv(
+        Backwards().double(), 9 * torch.randn(300, 5, dtype=torch.float64), tolerance=1e-6
+    )
     assert list(variances) == ["first", "last"]  # and nothing of what x never passes
     assert list(variances.values()) == pytest.approx([1, 1], abs=1e-6)
 
 
 def test_lsuv_leaves_modes_running_statistics_and_random_streams_alone():
-    network, x = build(lambda: conv_net(nn.BatchNorm2d(8), nn.Dropout(0.5)), "lsuv", 0).double(), digits_like()
+    network, x = (
+        build(lambda: conv_net(nn.BatchNorm2d(8), nn.Dropout(0.5)), "lsuv", 0).double(),
+        digits_like(),
+    )
     network[2].eval()
     state, modes = torch.get_rng_state(), [module.training for module in network.modules()]
     buffers = [buffer.clone() for buffer in network.buffers()]
@@ -130,7 +155,9 @@ def test_lsuv_says_which_layer_is_dead():
     network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).double()
     nn.init.constant_(network[0].bias, -1e6)
     nn.init.zeros_(network[2].bias)
-    with pytest.raises(DlgbenchError, match=r"variance above 0 is wanted of layer '2' on the batch; 0\.0 came"):
+    with pytest.raises(
+        DlgbenchError, match=r"variance above 0 is wanted of layer '2' on the batch; 0\.0 came"
+    ):
         lsuv(network, torch.rand(50, 3, dtype=torch.float64), tolerance=1e13)
 
 
@@ -150,7 +177,9 @@ def test_a_transposed_convolution_is_drawn_and_constrained_by_what_comes_in():
 
     network = build(lambda: nn.Sequential(nn.ConvTranspose2d(64, 16, 3)), "he", 0)
     plain = build(lambda: nn.Sequential(nn.Conv2d(64, 16, 3)), "he", 0)
-    assert torch.equal(network[0].weight.transpose(0, 1), plain[0].weight)  # fan_in = 64 * 9 in both
+    assert torch.equal(
+        network[0].weight.transpose(0, 1), plain[0].weight
+    )  # fan_in = 64 * 9 in both
     constrain(network, 1.0)
     norms = network[0].weight.transpose(0, 1).flatten(1).norm(dim=1)
     assert norms.max().item() == pytest.approx(1.0, abs=1e-4)

@@ -17,7 +17,10 @@ def seeded():
 @pytest.mark.parametrize("name", NOISES)
 @pytest.mark.parametrize("rate", [0.2, 0.5])
 def test_all_have_mean_x_and_the_same_variance_and_are_the_identity_in_evaluation(name, rate):
-    layer, x = noise(name, rate), torch.full((400, 500, 1, 1), 3.0, dtype=torch.float64)  # 200,000 independent draws
+    layer, x = (
+        noise(name, rate),
+        torch.full((400, 500, 1, 1), 3.0, dtype=torch.float64),
+    )  # 200,000 independent draws
     y = layer(x)
     variance = 9 * rate / (1 - rate)  # of x r, r of mean 1
     assert y.mean().item() == pytest.approx(3, abs=5 * math.sqrt(variance / y.numel()))
@@ -42,7 +45,9 @@ def test_the_same_draws_for_the_same_seed_in_every_dtype_asked_for(name):
 def test_spatial_dropout_drops_whole_channels_of_single_samples():
     y = noise("spatial_dropout", 0.3)(torch.ones(200, 50, 4, 4))
     values = y.flatten(2)
-    assert torch.equal(values, values[..., :1].expand_as(values))  # one r for each channel of each sample
+    assert torch.equal(
+        values, values[..., :1].expand_as(values)
+    )  # one r for each channel of each sample
     assert values.unique().tolist() == pytest.approx([0, 1 / 0.7])
     assert (values[..., 0] == 0).float().mean().item() == pytest.approx(0.3, abs=0.02)
     assert not torch.equal(values[0], values[1])
@@ -84,15 +89,23 @@ def test_weight_scaling_is_exact_for_a_linear_network():
     x = torch.randn(5, 3, dtype=torch.float64)
     nets = list(thinned(network, 1, 6, 0.3, x))
     assert sum(p for p, _ in nets) == pytest.approx(1)
-    assert torch.allclose(sum(p * z for p, z in nets), network.eval()(x), atol=1e-12)  # the mean of the logits
-    geometric = torch.stack([p * z.log_softmax(1) for p, z in nets]).sum(0).softmax(1)  # normalized geometric mean
+    assert torch.allclose(
+        sum(p * z for p, z in nets), network.eval()(x), atol=1e-12
+    )  # the mean of the logits
+    geometric = (
+        torch.stack([p * z.log_softmax(1) for p, z in nets]).sum(0).softmax(1)
+    )  # normalized geometric mean
     assert torch.allclose(geometric, network(x).softmax(1), atol=1e-12)  # Baldi & Sadowski 2013
 
 
 def test_weight_scaling_is_an_approximation_where_a_relu_follows():
-    network = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5), nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)).double()
+    network = nn.Sequential(
+        nn.Linear(3, 4), nn.Dropout(0.5), nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)
+    ).double()
     x = torch.randn(5, 3, dtype=torch.float64)
-    assert not torch.allclose(sum(p * z for p, z in thinned(network, 1, 4, 0.5, x)), network.eval()(x), atol=1e-3)
+    assert not torch.allclose(
+        sum(p * z for p, z in thinned(network, 1, 4, 0.5, x)), network.eval()(x), atol=1e-3
+    )
 
 
 def test_monte_carlo_converges_to_the_mean_over_all_thinned_networks():
@@ -105,15 +118,22 @@ def test_monte_carlo_converges_to_the_mean_over_all_thinned_networks():
     got = monte_carlo(network, x, k)
     assert ((got - mean).abs() < 5 * error).all()
     assert torch.allclose(got.sum(1), torch.ones(4, dtype=torch.float64))
-    assert ((network.eval()(x).softmax(1) - mean).abs() > 5 * error).any()  # the deterministic pass is another number
+    assert (
+        (network.eval()(x).softmax(1) - mean).abs() > 5 * error
+    ).any()  # the deterministic pass is another number
 
 
 def test_monte_carlo_is_the_mean_of_its_passes_and_leaves_no_trace():
-    network = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), GaussianNoise(0.5), nn.Linear(8, 4), nn.Dropout(0.5)).double()
+    network = nn.Sequential(
+        nn.Linear(3, 8), nn.BatchNorm1d(8), GaussianNoise(0.5), nn.Linear(8, 4), nn.Dropout(0.5)
+    ).double()
     network.train()
     network[0].eval()
     network(torch.randn(20, 3, dtype=torch.float64))
-    running, modes = network[1].running_mean.clone(), [layer.training for layer in network.modules()]
+    running, modes = (
+        network[1].running_mean.clone(),
+        [layer.training for layer in network.modules()],
+    )
     x = torch.randn(6, 3, dtype=torch.float64)
     torch.manual_seed(5)
     got = monte_carlo(network, x, 3)
@@ -129,7 +149,10 @@ def test_monte_carlo_is_the_mean_of_its_passes_and_leaves_no_trace():
 
 
 def test_monte_carlo_without_noise_is_the_deterministic_pass():
-    network, x = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.0)).double(), torch.randn(2, 3, dtype=torch.float64)
+    network, x = (
+        nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.0)).double(),
+        torch.randn(2, 3, dtype=torch.float64),
+    )
     assert torch.allclose(monte_carlo(network, x, 7), network(x).softmax(1), atol=1e-15)
 
 

@@ -5,9 +5,19 @@ import torch
 from scipy import ndimage
 from torch.nn import functional as F
 
-from dlgbench.layers.pyramids import haar_decompose, haar_reconstruct, laplacian_decompose, laplacian_expand, laplacian_reconstruct, laplacian_reduce
+from dlgbench.layers.pyramids import (
+    haar_decompose,
+    haar_reconstruct,
+    laplacian_decompose,
+    laplacian_expand,
+    laplacian_reconstruct,
+    laplacian_reduce,
+)
 
-PYRAMIDS = {"laplacian": (laplacian_decompose, laplacian_reconstruct), "haar": (haar_decompose, haar_reconstruct)}
+PYRAMIDS = {
+    "laplacian": (laplacian_decompose, laplacian_reconstruct),
+    "haar": (haar_decompose, haar_reconstruct),
+}
 BINOMIAL = torch.tensor([1.0, 4, 6, 4, 1], dtype=torch.float64) / 16
 SIZES = [(32, 32), (33, 31), (28, 17), (13, 57), (8, 9)]
 
@@ -58,7 +68,9 @@ def test_expand_is_equation_2(size):
                 if (i - m) % 2 == 0:
                     matrix[i, min(max((i - m) // 2, 0), few - 1)] += 2 * BINOMIAL[m + 2]
         axes.append(matrix)
-    assert (laplacian_expand(coarse[None, None], fine)[0, 0] - axes[0] @ coarse @ axes[1].T).abs().max() < 1e-12
+    assert (
+        laplacian_expand(coarse[None, None], fine)[0, 0] - axes[0] @ coarse @ axes[1].T
+    ).abs().max() < 1e-12
 
 
 def test_laplacian_bands_of_a_constant_are_zero_and_of_a_ramp_inside():
@@ -75,14 +87,24 @@ def test_laplacian_bands_of_a_constant_are_zero_and_of_a_ramp_inside():
 def test_reduce_passes_the_mean_and_stops_the_checkerboard():
     board = (torch.arange(16)[:, None] + torch.arange(16)) % 2 * 2.0 - 1
     assert laplacian_reduce(board[None, None].double())[..., 1:-1, 1:-1].abs().max() < 1e-15
-    assert torch.allclose(laplacian_reduce(board[None, None].double() + 5)[..., 1:-1, 1:-1], torch.tensor(5.0, dtype=torch.float64))
+    assert torch.allclose(
+        laplacian_reduce(board[None, None].double() + 5)[..., 1:-1, 1:-1],
+        torch.tensor(5.0, dtype=torch.float64),
+    )
 
 
 def test_haar_is_its_explicit_matrix():
-    matrix = torch.tensor([[1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1], [1, 1, 1, 1]], dtype=torch.float64) / 2
+    matrix = (
+        torch.tensor(
+            [[1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1], [1, 1, 1, 1]], dtype=torch.float64
+        )
+        / 2
+    )
     assert torch.equal(matrix @ matrix.T, torch.eye(4, dtype=torch.float64))
     x = image(2, 1, 6, 10)
-    wanted = F.conv2d(x, matrix.reshape(4, 1, 2, 2), stride=2)  # (horizontal, vertical, diagonal, approximation) of each block
+    wanted = F.conv2d(
+        x, matrix.reshape(4, 1, 2, 2), stride=2
+    )  # (horizontal, vertical, diagonal, approximation) of each block
     assert (torch.cat(haar_decompose(x, 1), 1) - wanted).abs().max() < 1e-12
     again = F.conv2d(wanted[:, 3:, :2, :4], matrix.reshape(4, 1, 2, 2), stride=2)
     assert (torch.cat(haar_decompose(x[:, :, :4, :8], 2)[3:], 1) - again).abs().max() < 1e-12
@@ -105,7 +127,9 @@ def test_haar_keeps_the_energy_and_loses_what_is_dropped(size):
     assert energy(*bands).item() == pytest.approx(energy(x).item(), rel=1e-12)
     for k, band in enumerate(bands):
         dropped = [torch.zeros_like(other) if j == k else other for j, other in enumerate(bands)]
-        assert energy(haar_reconstruct(dropped) - x).item() == pytest.approx(energy(band).item(), rel=1e-12)
+        assert energy(haar_reconstruct(dropped) - x).item() == pytest.approx(
+            energy(band).item(), rel=1e-12
+        )
     coarse = haar_reconstruct([*(torch.zeros_like(band) for band in bands[:-1]), bands[-1]])
     assert energy(coarse - x).item() == pytest.approx(energy(*bands[:-1]).item(), rel=1e-12)
 

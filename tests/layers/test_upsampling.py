@@ -18,19 +18,28 @@ def image(*shape):
 @pytest.mark.parametrize("name", UPSAMPLINGS)
 @pytest.mark.parametrize(("kernel", "factor"), WINDOWS)
 def test_every_one_gives_factor_times_the_size(name, kernel, factor):
-    assert upsample(name, 3, 5, factor, kernel)(torch.zeros(2, 3, 7, 4)).shape == (2, 5, 7 * factor, 4 * factor)
+    assert upsample(name, 3, 5, factor, kernel)(torch.zeros(2, 3, 7, 4)).shape == (
+        2,
+        5,
+        7 * factor,
+        4 * factor,
+    )
 
 
 def test_zero_insertion_by_hand():
     x = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
-    assert ZeroInsertion(2)(x).tolist() == [[[[1, 0, 2, 0], [0, 0, 0, 0], [3, 0, 4, 0], [0, 0, 0, 0]]]]
+    assert ZeroInsertion(2)(x).tolist() == [
+        [[[1, 0, 2, 0], [0, 0, 0, 0], [3, 0, 4, 0], [0, 0, 0, 0]]]
+    ]
     assert ZeroInsertion(3)(x)[0, 0].nonzero().tolist() == [[0, 0], [0, 3], [3, 0], [3, 3]]
     assert torch.equal(ZeroInsertion(1)(x), x)
 
 
 @pytest.mark.parametrize(("kernel", "factor"), WINDOWS)
 def test_zero_insertion_and_convolution_is_transposed_convolution(kernel, factor):
-    zeros, transposed = (upsample(name, 3, 5, factor, kernel).double() for name in ("zero_insertion", "transposed"))
+    zeros, transposed = (
+        upsample(name, 3, 5, factor, kernel).double() for name in ("zero_insertion", "transposed")
+    )
     with torch.no_grad():
         transposed.weight.copy_(zeros[-1].weight.transpose(0, 1).flip(2, 3))
         transposed.bias.copy_(zeros[-1].bias)
@@ -60,10 +69,14 @@ def test_pixel_shuffle_is_equation_4_of_shi(factor):
 @pytest.mark.parametrize("factor", [2, 3])
 def test_sub_pixel_convolution_is_a_transposed_one_with_a_larger_kernel(factor):
     layer, x = upsample("pixel_shuffle", 2, 3, factor).double(), image(2, 2, 4, 5)
-    kernels = layer[1].weight.reshape(3, factor, factor, 2, 3, 3).flip(4, 5)  # (out, a, b, in, u, v)
+    kernels = (
+        layer[1].weight.reshape(3, factor, factor, 2, 3, 3).flip(4, 5)
+    )  # (out, a, b, in, u, v)
     large = kernels.permute(3, 0, 4, 1, 5, 2).reshape(2, 3, 3 * factor, 3 * factor)
     bias = nn.PixelShuffle(factor)(layer[1].bias.reshape(1, -1, 1, 1)).repeat(1, 1, 4, 5)
-    assert (layer(x) - F.conv_transpose2d(x, large, stride=factor, padding=factor) - bias).abs().max() < 1e-12
+    assert (
+        layer(x) - F.conv_transpose2d(x, large, stride=factor, padding=factor) - bias
+    ).abs().max() < 1e-12
 
 
 def test_interpolation_by_hand():
@@ -77,33 +90,63 @@ def test_interpolation_by_hand():
 
 def overlaps(kernel, stride, side=9):
     """How many windows reach each pixel but those at the rim."""
-    count = F.conv_transpose2d(torch.ones(1, 1, side, side), torch.ones(1, 1, kernel, kernel), stride=stride)
+    count = F.conv_transpose2d(
+        torch.ones(1, 1, side, side), torch.ones(1, 1, kernel, kernel), stride=stride
+    )
     return count[0, 0, kernel:-kernel, kernel:-kernel]
 
 
 def test_windows_overlap_evenly_where_the_stride_divides_the_kernel():
-    assert overlaps(3, 2).unique().tolist() == [1, 2, 4]  # 1 or 2 in each direction: Odena's checkerboard
-    assert torch.equal(overlaps(3, 2)[:-1, :-1] == 4, ~(overlaps(3, 2)[1:, 1:] > 1))  # each fourfold pixel beside a single one
+    assert overlaps(3, 2).unique().tolist() == [
+        1,
+        2,
+        4,
+    ]  # 1 or 2 in each direction: Odena's checkerboard
+    assert torch.equal(
+        overlaps(3, 2)[:-1, :-1] == 4, ~(overlaps(3, 2)[1:, 1:] > 1)
+    )  # each fourfold pixel beside a single one
     assert overlaps(4, 2).unique().tolist() == [4]
     assert overlaps(2, 2).unique().tolist() == [1]
     for kernel in range(1, 9):
         for stride in range(1, kernel + 1):
-            assert (len(overlaps(kernel, stride, 12).unique()) == 1) == (kernel % stride == 0), (kernel, stride)
+            assert (len(overlaps(kernel, stride, 12).unique()) == 1) == (kernel % stride == 0), (
+                kernel,
+                stride,
+            )
 
 
 def test_the_layer_draws_the_checkerboard_and_resize_convolution_does_not():
     spread = {}
-    for name, kernel in (("transposed", 3), ("transposed", 4), ("zero_insertion", 3), ("nearest", 3), ("bilinear", 3)):
+    for name, kernel in (
+        ("transposed", 3),
+        ("transposed", 4),
+        ("zero_insertion", 3),
+        ("nearest", 3),
+        ("bilinear", 3),
+    ):
         layer = upsample(name, 1, 1, kernel=kernel)
         nn.init.ones_(layer[-1].weight if isinstance(layer, nn.Sequential) else layer.weight)
         inside = layer(torch.ones(1, 1, 8, 8))[0, 0, 4:-4, 4:-4]
         spread[name, kernel] = (inside.max() - inside.min()).item()
-    assert spread == pytest.approx({("transposed", 3): 3, ("transposed", 4): 0, ("zero_insertion", 3): 3, ("nearest", 3): 0, ("bilinear", 3): 0}, abs=1e-6)
+    assert spread == pytest.approx(
+        {
+            ("transposed", 3): 3,
+            ("transposed", 4): 0,
+            ("zero_insertion", 3): 3,
+            ("nearest", 3): 0,
+            ("bilinear", 3): 0,
+        },
+        abs=1e-6,
+    )
 
 
 def test_all_but_pixel_shuffle_have_equal_parameters():
-    count = {name: sum(p.numel() for p in upsample(name, 6, 4).parameters()) for name in UPSAMPLINGS}
-    assert count == dict.fromkeys(UPSAMPLINGS, 9 * 6 * 4 + 4) | {"pixel_shuffle": 4 * (9 * 6 * 4 + 4)}
+    count = {
+        name: sum(p.numel() for p in upsample(name, 6, 4).parameters()) for name in UPSAMPLINGS
+    }
+    assert count == dict.fromkeys(UPSAMPLINGS, 9 * 6 * 4 + 4) | {
+        "pixel_shuffle": 4 * (9 * 6 * 4 + 4)
+    }
 
 
 def test_any_side_pads_to_the_next_multiple_and_crops():
@@ -116,8 +159,13 @@ def test_any_side_pads_to_the_next_multiple_and_crops():
 
 
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(DlgbenchError, match="no up-sampling is called 'transpose'; did you mean 'transposed'"):
+    with pytest.raises(
+        DlgbenchError, match="no up-sampling is called 'transpose'; did you mean 'transposed'"
+    ):
         upsample("transpose", 1, 1)
     for name in ("transposed", "zero_insertion"):
-        with pytest.raises(DlgbenchError, match=f"{name}: 2 <= factor <= kernel is wanted, .* factor 4, kernel 3 came"):
+        with pytest.raises(
+            DlgbenchError,
+            match=f"{name}: 2 <= factor <= kernel is wanted, .* factor 4, kernel 3 came",
+        ):
             upsample(name, 1, 1, 4)

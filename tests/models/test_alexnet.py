@@ -17,7 +17,16 @@ def test_every_parameter_has_torchvisions_shape():
     for layer in ours[:13]:
         x = layer(x)
         shapes += [] if isinstance(layer, nn.ReLU) else [tuple(x.shape[1:])]
-    wanted = [(64, 55, 55), (64, 27, 27), (192, 27, 27), (192, 13, 13), (384, 13, 13), (256, 13, 13), (256, 13, 13), (256, 6, 6)]
+    wanted = [
+        (64, 55, 55),
+        (64, 27, 27),
+        (192, 27, 27),
+        (192, 13, 13),
+        (384, 13, 13),
+        (256, 13, 13),
+        (256, 13, 13),
+        (256, 6, 6),
+    ]
     assert shapes == wanted
 
 
@@ -25,8 +34,13 @@ def test_torchvisions_weights_give_torchvisions_outputs_and_gradients():
     with torch.device("meta"):
         ours = create_model("alexnet", input_shape=(3, 64, 160), num_classes=5)
     theirs = torchvision.models.alexnet(weights=None, num_classes=5).double()
-    ours.load_state_dict(dict(zip(ours.state_dict(), theirs.state_dict().values(), strict=True)), assign=True)  # the same tensors: each half a gigabyte
-    x, signs = torch.rand(2, 3, 64, 160, dtype=torch.float64), torch.randn(2, 5, dtype=torch.float64)  # pooled to 1x4, so averaged to 6x6
+    ours.load_state_dict(
+        dict(zip(ours.state_dict(), theirs.state_dict().values(), strict=True)), assign=True
+    )  # the same tensors: each half a gigabyte
+    x, signs = (
+        torch.rand(2, 3, 64, 160, dtype=torch.float64),
+        torch.randn(2, 5, dtype=torch.float64),
+    )  # pooled to 1x4, so averaged to 6x6
     for training in (False, True):
         outputs = []
         for network in (ours.train(training), theirs.train(training)):
@@ -34,13 +48,19 @@ def test_torchvisions_weights_give_torchvisions_outputs_and_gradients():
             with torch.set_grad_enabled(training):
                 outputs.append(network(x))
         assert torch.allclose(*outputs, rtol=0, atol=1e-10)
-    gradients = [torch.autograd.grad((out * signs).sum(), list(net.parameters())) for out, net in zip(outputs, (ours, theirs), strict=True)]
+    gradients = [
+        torch.autograd.grad((out * signs).sum(), list(net.parameters()))
+        for out, net in zip(outputs, (ours, theirs), strict=True)
+    ]
     for mine, other in zip(*gradients, strict=True):
         assert other.any()
         assert torch.dist(mine, other, p=torch.inf) <= 1e-10
 
 
-@pytest.mark.parametrize(("side", "sides"), [(28, [28, 14, 7, 3]), (36, [36, 18, 9, 4]), (63, [63, 31, 15, 7]), (8, [8, 4, 2, 1])])
+@pytest.mark.parametrize(
+    ("side", "sides"),
+    [(28, [28, 14, 7, 3]), (36, [36, 18, 9, 4]), (63, [63, 31, 15, 7]), (8, [8, 4, 2, 1])],
+)
 def test_small_images_keep_what_is_left(side, sides):
     network = create_model("alexnet", input_shape=(1, side, side), num_classes=7, width=1 / 16)
     x, seen = torch.zeros(2, 1, side, side), []
@@ -64,5 +84,8 @@ def test_weights_begin_at_hes():
 
 
 def test_what_is_too_small_is_refused():
-    with pytest.raises(DlgbenchError, match=r"alexnet: images .* at least 8 are wanted; input_shape \(1, 7, 7\) came"):
+    with pytest.raises(
+        DlgbenchError,
+        match=r"alexnet: images .* at least 8 are wanted; input_shape \(1, 7, 7\) came",
+    ):
         create_model("alexnet", input_shape=(1, 7, 7))

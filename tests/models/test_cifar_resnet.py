@@ -13,8 +13,19 @@ COUNTS = {20: 269_722, 32: 464_154, 44: 658_586, 56: 853_018, 110: 1_727_962, 12
 
 def windows(n):
     """(kernel, stride, inputs, outputs) of each convolution on the way, for n blocks a stage."""
-    first, second, third = ((3, 1, 16, 16),), ((3, 2, 16, 32), (3, 1, 32, 32)), ((3, 2, 32, 64), (3, 1, 64, 64))
-    return [(3, 1, 3, 16), *first * (2 * n), *second, *second[1:] * (2 * n - 2), *third, *third[1:] * (2 * n - 2)]
+    first, second, third = (
+        ((3, 1, 16, 16),),
+        ((3, 2, 16, 32), (3, 1, 32, 32)),
+        ((3, 2, 32, 64), (3, 1, 64, 64)),
+    )
+    return [
+        (3, 1, 3, 16),
+        *first * (2 * n),
+        *second,
+        *second[1:] * (2 * n - 2),
+        *third,
+        *third[1:] * (2 * n - 2),
+    ]
 
 
 @pytest.mark.parametrize("family", ["resnet", "plain"])
@@ -24,13 +35,19 @@ def test_parameters_layer_by_layer(family, depth, count):
         network = create_model(f"{family}{depth}")
     convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
     by_hand = windows((depth - 2) // 6)
-    assert [(m.kernel_size[0], m.stride[0], m.in_channels, m.out_channels) for m in convolutions] == by_hand
+    assert [
+        (m.kernel_size[0], m.stride[0], m.in_channels, m.out_channels) for m in convolutions
+    ] == by_hand
     assert len(by_hand) + 1 == depth  # and the linear layer
-    kernels = sum(kernel**2 * inputs * outputs + 2 * outputs for kernel, _, inputs, outputs in by_hand)  # with gamma and beta
+    kernels = sum(
+        kernel**2 * inputs * outputs + 2 * outputs for kernel, _, inputs, outputs in by_hand
+    )  # with gamma and beta
     assert sum(p.numel() for p in network.parameters()) == kernels + 64 * 10 + 10 == count
 
 
-@pytest.mark.parametrize(("depth", "side"), [(20, 81), (32, 137), (44, 193), (56, 249), (110, 501), (1202, 5597)])
+@pytest.mark.parametrize(
+    ("depth", "side"), [(20, 81), (32, 137), (44, 193), (56, 249), (110, 501), (1202, 5597)]
+)
 def test_receptive_field_by_hand(depth, side):
     field = jump = 1
     for kernel, stride, *_ in windows((depth - 2) // 6):
@@ -52,10 +69,20 @@ def test_receptive_field_by_gradient(name, side):
         assert seen.max() - seen.min() + 1 == side
 
 
-@pytest.mark.parametrize(("channels", "side", "sides"), [(3, 32, (32, 32, 16, 8)), (1, 28, (28, 28, 14, 7)), (1, 14, (14, 14, 7, 4)), (1, 1, (1, 1, 1, 1))])
+@pytest.mark.parametrize(
+    ("channels", "side", "sides"),
+    [
+        (3, 32, (32, 32, 16, 8)),
+        (1, 28, (28, 28, 14, 7)),
+        (1, 14, (14, 14, 7, 4)),
+        (1, 1, (1, 1, 1, 1)),
+    ],
+)
 @pytest.mark.parametrize("family", ["resnet", "plain"])
 def test_shapes_layer_by_layer(family, channels, side, sides):
-    network = create_model(f"{family}20", input_shape=(channels, side, side), num_classes=7, width=0.25)
+    network = create_model(
+        f"{family}20", input_shape=(channels, side, side), num_classes=7, width=0.25
+    )
     x, shapes = torch.rand(2, channels, side, side), []
     for part in network[:-1]:
         x = part(x)
@@ -75,8 +102,13 @@ def normalized(x, weight, stride):
 @pytest.mark.parametrize("stage", ["stage1", "stage2"])
 def test_a_block_is_its_equation(stage):
     torch.manual_seed(0)
-    residual, plain = (create_model(name, width=0.25).double().get_submodule(stage)[0] for name in ("resnet20", "plain20"))
-    plain.load_state_dict(residual.state_dict())  # the same names: the twin differs by the shortcut alone
+    residual, plain = (
+        create_model(name, width=0.25).double().get_submodule(stage)[0]
+        for name in ("resnet20", "plain20")
+    )
+    plain.load_state_dict(
+        residual.state_dict()
+    )  # the same names: the twin differs by the shortcut alone
     x = torch.randn(5, 4, 7, 7, dtype=torch.float64)
     stride = residual.branch[0].stride[0]
     inner = normalized(x, residual.branch[0].weight, stride).clamp(min=0)
@@ -89,7 +121,10 @@ def test_a_block_is_its_equation(stage):
 
 def test_the_shortcut_subsamples_and_adds_channels_of_zeros():
     x = torch.arange(9.0).reshape(1, 1, 3, 3)
-    assert torch.equal(Shortcut(2, 2)(x), torch.tensor([[[[0.0, 2.0], [6.0, 8.0]], [[0.0, 0.0]] * 2, [[0.0, 0.0]] * 2]]))
+    assert torch.equal(
+        Shortcut(2, 2)(x),
+        torch.tensor([[[[0.0, 2.0], [6.0, 8.0]], [[0.0, 0.0]] * 2, [[0.0, 0.0]] * 2]]),
+    )
     assert torch.equal(Shortcut(1, 0)(x), x)
     assert not list(Shortcut(2, 2).parameters())
 
@@ -101,7 +136,9 @@ def test_the_plain_twin_begins_with_the_same_weights_and_is_the_network_whose_sh
         networks.append(create_model(name, input_shape=(1, 14, 14), width=0.25).double())
     residual, plain = networks
     assert residual.state_dict().keys() == plain.state_dict().keys()
-    assert all(torch.equal(a, b) for a, b in zip(residual.parameters(), plain.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(residual.parameters(), plain.parameters(), strict=True)
+    )
     x = torch.rand(4, 1, 14, 14, dtype=torch.float64)
     assert not torch.allclose(residual(x), plain(x), atol=0.01)
     shortcuts = [module for module in residual.modules() if type(module).__name__ == "Shortcut"]
@@ -112,26 +149,37 @@ def test_the_plain_twin_begins_with_the_same_weights_and_is_the_network_whose_sh
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.5])
-def test_scaled_shortcuts_are_shortcuts_times_the_scale_and_times_0_it_is_the_plain_twin_to_the_bit(scale):
+def test_scaled_shortcuts_are_shortcuts_times_the_scale_and_times_0_it_is_the_plain_twin_to_the_bit(
+    scale,
+):
     x = torch.arange(9.0).reshape(1, 1, 3, 3)
     assert torch.equal(Shortcut(2, 2, scale)(x), scale * Shortcut(2, 2)(x))
     gradients = []
     for name, args in (("resnet20", {"shortcut_scale": scale}), ("plain20", {})):
         torch.manual_seed(3)
         network = create_model(name, input_shape=(1, 14, 14), width=0.25, **args)
-        network(torch.rand(4, 1, 14, 14, generator=torch.Generator().manual_seed(0))).square().sum().backward()
+        network(
+            torch.rand(4, 1, 14, 14, generator=torch.Generator().manual_seed(0))
+        ).square().sum().backward()
         gradients.append([p.grad for p in network.parameters()])
     assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True)) == (scale == 0)
 
 
 def test_with_zero_gamma_a_block_begins_as_its_shortcut():
     torch.manual_seed(0)
-    network = create_model("resnet20", input_shape=(1, 14, 14), width=0.25, zero_gamma=True).double()
+    network = create_model(
+        "resnet20", input_shape=(1, 14, 14), width=0.25, zero_gamma=True
+    ).double()
     x = torch.rand(4, 1, 14, 14, dtype=torch.float64)
     stem = network.stem(x)
-    assert torch.equal(network[:-1](x), Shortcut(4, 12)(stem))  # to the last block: every fourth pixel
+    assert torch.equal(
+        network[:-1](x), Shortcut(4, 12)(stem)
+    )  # to the last block: every fourth pixel
     network(x).square().sum().backward()
-    assert all(stage[0].branch[-1].weight.grad.abs().sum() > 0 for stage in (network.stage1, network.stage2, network.stage3))
+    assert all(
+        stage[0].branch[-1].weight.grad.abs().sum() > 0
+        for stage in (network.stage1, network.stage2, network.stage3)
+    )
 
 
 def test_convolutions_begin_as_hes():
@@ -141,7 +189,9 @@ def test_convolutions_begin_as_hes():
 
 
 def test_what_cannot_be_built_says_so():
-    with pytest.raises(DlgbenchError, match=r"a depth of 6n \+ 2, 8, 14, 20, \.\.\., is wanted; 21 came"):
+    with pytest.raises(
+        DlgbenchError, match=r"a depth of 6n \+ 2, 8, 14, 20, \.\.\., is wanted; 21 came"
+    ):
         cifar_resnet(depth=21)
     with pytest.raises(DlgbenchError, match="plain20: zero_gamma wants shortcuts"):
         create_model("plain20", zero_gamma=True)

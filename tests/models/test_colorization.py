@@ -6,11 +6,15 @@ from dlgbench import create_model
 
 
 def test_parameters_are_the_notebooks():
-    kernels = 16 * (1 * 32 + 32 * 64 + 64 * 128) + 3 * 9 * 128**2 + 16 * (128 * 64 + 64 * 32 + 32 * 2)
+    kernels = (
+        16 * (1 * 32 + 32 * 64 + 64 * 128) + 3 * 9 * 128**2 + 16 * (128 * 64 + 64 * 32 + 32 * 2)
+    )
     maps = 32 + 64 + 4 * 128 + 64 + 32
     assert maps == 704
     count = sum(p.numel() for p in create_model("colorization").parameters())
-    assert count == kernels + 2 * maps + 2 == 772_994  # kernels, gamma and beta, the last layer's biases
+    assert (
+        count == kernels + 2 * maps + 2 == 772_994
+    )  # kernels, gamma and beta, the last layer's biases
     assert count + maps == 773_698  # what the notebook prints
 
 
@@ -20,12 +24,22 @@ def test_shapes_by_hand():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             layer.register_forward_hook(lambda _, __, out: shapes.append(tuple(out.shape[1:])))
     assert network(torch.rand(2, 1, 32, 32)).shape == (2, 2, 32, 32)
-    assert shapes == [(32, 16, 16), (64, 8, 8), *[(128, 4, 4)] * 4, (64, 8, 8), (32, 16, 16), (2, 32, 32)]
+    assert shapes == [
+        (32, 16, 16),
+        (64, 8, 8),
+        *[(128, 4, 4)] * 4,
+        (64, 8, 8),
+        (32, 16, 16),
+        (2, 32, 32),
+    ]
 
 
 def test_a_bias_before_batch_normalization_changes_nothing():
     torch.manual_seed(0)
-    network, x = create_model("colorization", width=0.25).double(), torch.rand(4, 1, 32, 32, dtype=torch.float64)
+    network, x = (
+        create_model("colorization", width=0.25).double(),
+        torch.rand(4, 1, 32, 32, dtype=torch.float64),
+    )
     without = network(x)
     for layer in list(network.body):
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and layer.bias is None:

@@ -57,7 +57,11 @@ def layers_by_hand(depth, growth, *, bottleneck, compression, channels):
     layers = [(3, 3, channels)]
     for block in range(3):
         for _ in range((depth - 4) // (6 if bottleneck else 3)):
-            layers += [(1, channels, 4 * growth), (3, 4 * growth, growth)] if bottleneck else [(3, channels, growth)]
+            layers += (
+                [(1, channels, 4 * growth), (3, 4 * growth, growth)]
+                if bottleneck
+                else [(3, channels, growth)]
+            )
             channels += growth
         if block < 2:
             layers.append((1, channels, int(compression * channels)))
@@ -71,19 +75,36 @@ def layers_by_hand(depth, growth, *, bottleneck, compression, channels):
         ("densenet_40_12", {}, (40, 12, False, 1, 16), 1_019_722),
         ("densenet_bc_100_12", {}, (100, 12, True, 0.5, 24), 769_162),
         ("densenet_40_12", {"depth": 22, "growth": 8}, (22, 8, False, 1, 16), None),
-        ("densenet_bc_100_12", {"depth": 22, "growth": 5, "compression": 0.7}, (22, 5, True, 0.7, 10), None),
-        ("densenet_bc_100_12", {"depth": 40, "bottleneck": False, "compression": 1}, (40, 12, False, 1, 16), 1_019_722),
+        (
+            "densenet_bc_100_12",
+            {"depth": 22, "growth": 5, "compression": 0.7},
+            (22, 5, True, 0.7, 10),
+            None,
+        ),
+        (
+            "densenet_bc_100_12",
+            {"depth": 40, "bottleneck": False, "compression": 1},
+            (40, 12, False, 1, 16),
+            1_019_722,
+        ),
     ],
 )
 def test_parameters_layer_by_layer(name, args, by_hand, count):
     network = on_meta(name, **args)
     depth, growth, bottleneck, compression, channels = by_hand
-    layers, features = layers_by_hand(depth, growth, bottleneck=bottleneck, compression=compression, channels=channels)
+    layers, features = layers_by_hand(
+        depth, growth, bottleneck=bottleneck, compression=compression, channels=channels
+    )
     convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
     assert [(m.kernel_size[0], m.in_channels, m.out_channels) for m in convolutions] == layers
     assert len(layers) + 1 == depth  # and the linear layer
     normalized = sum(2 * inputs for _, inputs, _ in layers[1:]) + 2 * features
-    total = sum(kernel**2 * inputs * outputs for kernel, inputs, outputs in layers) + normalized + features * 10 + 10
+    total = (
+        sum(kernel**2 * inputs * outputs for kernel, inputs, outputs in layers)
+        + normalized
+        + features * 10
+        + 10
+    )
     assert parameters(network) == total
     assert count in (None, total)
 
@@ -100,7 +121,9 @@ def test_a_layer_is_its_equation_and_hands_on_all_it_saw():
 
     def activated(a):
         mean = a.mean((0, 2, 3), keepdim=True)
-        return ((a - mean) / ((a - mean).square().mean((0, 2, 3), keepdim=True) + 1e-5).sqrt()).clamp(min=0)
+        return (
+            (a - mean) / ((a - mean).square().mean((0, 2, 3), keepdim=True) + 1e-5).sqrt()
+        ).clamp(min=0)
 
     inner = torch.einsum("oi,bihw->bohw", layer.branch[2].weight[:, :, 0, 0], activated(x))
     patches = nn.functional.unfold(activated(inner), 3, padding=1)
@@ -113,7 +136,19 @@ def test_a_layer_is_its_equation_and_hands_on_all_it_saw():
 @pytest.mark.parametrize(
     ("name", "side", "shapes"),
     [  # channels and side after each block and transition, at a quarter of the width
-        ("densenet121", 64, [(16 + 6 * 8, 16), (32, 8), (32 + 12 * 8, 8), (64, 4), (64 + 24 * 8, 4), (128, 2), (128 + 16 * 8, 2)]),
+        (
+            "densenet121",
+            64,
+            [
+                (16 + 6 * 8, 16),
+                (32, 8),
+                (32 + 12 * 8, 8),
+                (64, 4),
+                (64 + 24 * 8, 4),
+                (128, 2),
+                (128 + 16 * 8, 2),
+            ],
+        ),
         ("densenet121", 28, [(64, 28), (32, 14), (128, 14), (64, 7), (256, 7), (128, 3), (256, 3)]),
         ("densenet_40_12", 28, [(4 + 12 * 3, 28), (40, 14), (76, 14), (76, 7), (112, 7)]),
         ("densenet_bc_100_12", 28, [(6 + 16 * 3, 28), (27, 14), (75, 14), (37, 7), (85, 7)]),
@@ -141,9 +176,15 @@ def test_convolutions_begin_as_hes():
 
 
 def test_what_cannot_be_built_says_so():
-    with pytest.raises(DlgbenchError, match=r"a depth of 3n \+ 4, 7, 10, \.\.\., is wanted; 41 came"):
+    with pytest.raises(
+        DlgbenchError, match=r"a depth of 3n \+ 4, 7, 10, \.\.\., is wanted; 41 came"
+    ):
         create_model("densenet_40_12", depth=41)
-    with pytest.raises(DlgbenchError, match=r"a depth of 6n \+ 4, 10, 16, \.\.\., is wanted; 4 came"):
+    with pytest.raises(
+        DlgbenchError, match=r"a depth of 6n \+ 4, 10, 16, \.\.\., is wanted; 4 came"
+    ):
         create_model("densenet_bc_100_12", depth=4)
-    with pytest.raises(DlgbenchError, match="a compression above 0, and at most 1, is wanted; 2 came"):
+    with pytest.raises(
+        DlgbenchError, match="a compression above 0, and at most 1, is wanted; 2 came"
+    ):
         create_model("densenet_bc_100_12", compression=2)

@@ -22,8 +22,14 @@ def test_functions_by_hand():
     value, gradient = value_and_gradient("rosenbrock", -1.25, 0.5)
     assert value == pytest.approx(rosen([-1.25, 0.5]))
     assert gradient == pytest.approx(rosen_der([-1.25, 0.5]))
-    assert value_and_gradient("beale", 1.0, 2.0)[0] == pytest.approx((1.5 - 1 + 2) ** 2 + (2.25 - 1 + 4) ** 2 + (2.625 - 1 + 8) ** 2)
-    for name, minimizer in {"rosenbrock": (1.0, 1.0), "beale": (3.0, 0.5), "quadratic": (0.0, 0.0)}.items():
+    assert value_and_gradient("beale", 1.0, 2.0)[0] == pytest.approx(
+        (1.5 - 1 + 2) ** 2 + (2.25 - 1 + 4) ** 2 + (2.625 - 1 + 8) ** 2
+    )
+    for name, minimizer in {
+        "rosenbrock": (1.0, 1.0),
+        "beale": (3.0, 0.5),
+        "quadratic": (0.0, 0.0),
+    }.items():
         value, gradient = value_and_gradient(name, *minimizer)
         assert (value, *gradient) == pytest.approx((0, 0, 0), abs=1e-12)
         assert create_model("function", name=name).minimizer.tolist() == list(minimizer)
@@ -39,7 +45,9 @@ def test_gradient_descent_on_a_quadratic_is_its_closed_form():
         evaluations=8,
     )
     run = train(Cell("a", "arm", 0, "cpu", recipe))
-    path = np.array([[value for name, _, value in run.history if name == f"path/{i}"] for i in (0, 1)])
+    path = np.array(
+        [[value for name, _, value in run.history if name == f"path/{i}"] for i in (0, 1)]
+    )
     k = np.arange(1, 9)
     assert path[0] == pytest.approx(0.85**k, rel=1e-5)
     assert path[1] == pytest.approx((-0.5) ** k, rel=1e-5)

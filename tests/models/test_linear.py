@@ -43,7 +43,9 @@ def test_three_rows_by_hand():
 @pytest.mark.parametrize("spread", [0.5, 8.0])  # separable, and not
 def test_two_classes_agree_with_scikit_learn(passes, spread):
     x, y = rows(2, spread)
-    theirs = Rosenblatt(penalty=None, max_iter=passes, tol=None, shuffle=False).fit(x.numpy(), y.numpy())
+    theirs = Rosenblatt(penalty=None, max_iter=passes, tol=None, shuffle=False).fit(
+        x.numpy(), y.numpy()
+    )
     ours = perceptron(3, 2)
     for _ in range(passes):
         ours.learn(x, y)
@@ -63,7 +65,9 @@ def test_the_rule_is_sgd_on_the_perceptron_criterion():
         for row, own in zip(x, y, strict=True):
             z = twin(row[None])[0]
             gap = z[torch.arange(4) != own].max(0).values - z[own]
-            criterion = torch.where(gap >= 0, gap, 0)  # max(0, gap), with gradient 1 at a tie: torch's clamp takes 0, and would never leave W = 0
+            criterion = torch.where(
+                gap >= 0, gap, 0
+            )  # max(0, gap), with gradient 1 at a tie: torch's clamp takes 0, and would never leave W = 0
             sgd.zero_grad()
             criterion.backward()
             sgd.step()

@@ -20,7 +20,17 @@ def normalized(a, gamma, beta):
 
 
 def test_an_mlp_with_everything_is_its_equation():
-    network = randomized(create_model("mlp", input_shape=(3, 2), hidden=(4, 4, 5, 5), num_classes=2, activation="sigmoid", norm="batch", skip=True))
+    network = randomized(
+        create_model(
+            "mlp",
+            input_shape=(3, 2),
+            hidden=(4, 4, 5, 5),
+            num_classes=2,
+            activation="sigmoid",
+            norm="batch",
+            skip=True,
+        )
+    )
     x, parameters = torch.rand(7, 3, 2, dtype=torch.float64), list(network.parameters())
     z = x.reshape(7, 6)
     for k in range(4):
@@ -32,7 +42,15 @@ def test_an_mlp_with_everything_is_its_equation():
 
 
 def test_without_skip_it_is_the_plain_chain_of_ever():
-    args = {"input_shape": (6,), "hidden": (4, 4), "num_classes": 3, "norm": "batch", "dropout": 0.25, "input_dropout": 0.5, "activation": "tanh"}
+    args = {
+        "input_shape": (6,),
+        "hidden": (4, 4),
+        "num_classes": 3,
+        "norm": "batch",
+        "dropout": 0.25,
+        "input_dropout": 0.5,
+        "activation": "tanh",
+    }
     torch.manual_seed(0)
     network = create_model("mlp", **args)
     torch.manual_seed(0)
@@ -42,24 +60,48 @@ def test_without_skip_it_is_the_plain_chain_of_ever():
     chain = nn.Sequential(*chain, nn.Linear(4, 3))
     assert type(network) is nn.Sequential
     assert str(network) == str(chain)
-    assert all(torch.equal(a, b) for a, b in zip(network.parameters(), chain.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(network.parameters(), chain.parameters(), strict=True)
+    )
 
 
 def test_skips_join_equal_neighbours_alone_and_cost_nothing():
     args = {"input_shape": (5,), "hidden": (5, 5, 7, 7, 7), "num_classes": 3, "norm": "batch"}
     network = create_model("mlp", **args, skip=True)
-    assert [layer.branch[0].in_features for layer in network if isinstance(layer, Residual)] == [5, 7, 7]
-    by_hand = [5 * 5 + 5 + 10, 5 * 5 + 5 + 10, 5 * 7 + 7 + 14, 7 * 7 + 7 + 14, 7 * 7 + 7 + 14, 7 * 3 + 3]
-    assert sum(p.numel() for p in network.parameters()) == sum(by_hand) == sum(p.numel() for p in create_model("mlp", **args).parameters())
+    assert [layer.branch[0].in_features for layer in network if isinstance(layer, Residual)] == [
+        5,
+        7,
+        7,
+    ]
+    by_hand = [
+        5 * 5 + 5 + 10,
+        5 * 5 + 5 + 10,
+        5 * 7 + 7 + 14,
+        7 * 7 + 7 + 14,
+        7 * 7 + 7 + 14,
+        7 * 3 + 3,
+    ]
+    assert (
+        sum(p.numel() for p in network.parameters())
+        == sum(by_hand)
+        == sum(p.numel() for p in create_model("mlp", **args).parameters())
+    )
 
 
 def test_the_twins_with_and_without_skip_begin_with_the_same_weights():
-    plain, skip = (weighted(build(lambda skip=skip: create_model("mlp", hidden=(8, 8, 8), skip=skip), "he", 3)) for skip in (False, True))
+    plain, skip = (
+        weighted(build(lambda skip=skip: create_model("mlp", hidden=(8, 8, 8), skip=skip), "he", 3))
+        for skip in (False, True)
+    )
     assert all(torch.equal(a.weight, b.weight) for a, b in zip(plain, skip, strict=True))
 
 
 def test_dropout_spares_the_identity():
-    block = randomized(create_model("mlp", input_shape=(3,), hidden=(50, 50), dropout=0.25, skip=True, activation="identity"))[-2]
+    block = randomized(
+        create_model(
+            "mlp", input_shape=(3,), hidden=(50, 50), dropout=0.25, skip=True, activation="identity"
+        )
+    )[-2]
     x = torch.rand(9, 50, dtype=torch.float64)
     added, whole = block(x) - x, block.branch[:-1](x)
     dropped = added.abs() < 1e-9
@@ -68,8 +110,15 @@ def test_dropout_spares_the_identity():
 
 
 def test_width_scales_the_hidden_layers_alone():
-    network = create_model("mlp", input_shape=(9,), hidden=(10, 10, 1), num_classes=4, width=0.5, skip=True)
-    assert [(layer.in_features, layer.out_features) for layer in weighted(network)] == [(9, 5), (5, 5), (5, 1), (1, 4)]
+    network = create_model(
+        "mlp", input_shape=(9,), hidden=(10, 10, 1), num_classes=4, width=0.5, skip=True
+    )
+    assert [(layer.in_features, layer.out_features) for layer in weighted(network)] == [
+        (9, 5),
+        (5, 5),
+        (5, 1),
+        (1, 4),
+    ]
 
 
 def test_skips_let_110_layers_train():
@@ -77,7 +126,13 @@ def test_skips_let_110_layers_train():
     x, y = torch.tensor(digits.data[:200] / 16).float(), torch.tensor(digits.target[:200])
     last = {}
     for skip in (False, True):
-        network = build(lambda skip=skip: create_model("mlp", input_shape=(64,), hidden=(16,) * 110, norm="batch", skip=skip), "he", 1)
+        network = build(
+            lambda skip=skip: create_model(
+                "mlp", input_shape=(64,), hidden=(16,) * 110, norm="batch", skip=skip
+            ),
+            "he",
+            1,
+        )
         adam = torch.optim.Adam(network.parameters(), 0.003)
         for _ in range(50):
             loss = F.cross_entropy(network(x), y)
@@ -91,7 +146,10 @@ def test_skips_let_110_layers_train():
 
 @pytest.mark.parametrize("hidden", [(), (8,), (8, 4)])
 def test_a_skip_that_joins_nothing_is_refused(hidden):
-    with pytest.raises(DlgbenchError, match=r"mlp: skip wants two neighbouring hidden layers of equal width; hidden \(.*\) came"):
+    with pytest.raises(
+        DlgbenchError,
+        match=r"mlp: skip wants two neighbouring hidden layers of equal width; hidden \(.*\) came",
+    ):
         create_model("mlp", hidden=hidden, skip=True)
 
 
@@ -101,7 +159,15 @@ def test_an_unknown_norm_is_refused():
 
 
 def test_noise_norm_and_patch_by_name():
-    network = create_model("mlp", input_shape=(1, 4, 4), hidden=(6, 5), norm="noisy_batch", dropout=0.5, noise="gaussian", patch="standardize")
+    network = create_model(
+        "mlp",
+        input_shape=(1, 4, 4),
+        hidden=(6, 5),
+        norm="noisy_batch",
+        dropout=0.5,
+        noise="gaussian",
+        patch="standardize",
+    )
     kinds = [type(layer).__name__ for layer in network]
     block = ["Linear", "NoisyBatchNorm1d", "ReLU", "GaussianNoise"]
     assert kinds == ["StandardizePatch", "Flatten", *block, *block, "Linear"]

@@ -14,7 +14,11 @@ from dlgbench.models import register_model
     [
         ("mlp", {"hidden": (128, 128)}, 784 * 128 + 128 + 128 * 128 + 128 + 128 * 10 + 10),
         ("mlp", {"hidden": ()}, 784 * 10 + 10),  # the linear classifier
-        ("mlp", {"hidden": (5,), "norm": "batch", "input_shape": (2,), "num_classes": 3}, 2 * 5 + 5 + 2 * 5 + 5 * 3 + 3),
+        (
+            "mlp",
+            {"hidden": (5,), "norm": "batch", "input_shape": (2,), "num_classes": 3},
+            2 * 5 + 5 + 2 * 5 + 5 * 3 + 3,
+        ),
         ("conv_stack", {"dilations": (1, 2, 4), "channels": 8}, (9 * 8 + 8) + 2 * (9 * 64 + 8)),
     ],
 )
@@ -23,9 +27,13 @@ def test_parameters_by_hand(name, args, count):
 
 
 def test_an_mlp_is_its_equation():
-    network = create_model("mlp", input_shape=(3,), hidden=(4,), num_classes=2, activation="sigmoid").double()
+    network = create_model(
+        "mlp", input_shape=(3,), hidden=(4,), num_classes=2, activation="sigmoid"
+    ).double()
     x, (w1, b1, w2, b2) = torch.rand(5, 3, dtype=torch.float64), network.parameters()
-    assert torch.allclose(network(x), (1 / (1 + torch.exp(-(x @ w1.T + b1)))) @ w2.T + b2, atol=1e-12)
+    assert torch.allclose(
+        network(x), (1 / (1 + torch.exp(-(x @ w1.T + b1)))) @ w2.T + b2, atol=1e-12
+    )
 
 
 def test_dropout_drops_its_share_and_rescales_in_training_alone():
@@ -54,8 +62,18 @@ def test_create_is_a_lightning_module_that_a_stranger_can_train(tmp_path):
         warnings.simplefilter("ignore")
         x = torch.randn(256, 2)
         loader = DataLoader(TensorDataset(x, (x[:, 0] * x[:, 1] < 0).long()), 32, shuffle=True)
-        module = create("mlp", model_args={"input_shape": (2,), "hidden": (32,), "num_classes": 2}, optimizer="adam", lr=0.02)
-        quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+        module = create(
+            "mlp",
+            model_args={"input_shape": (2,), "hidden": (32,), "num_classes": 2},
+            optimizer="adam",
+            lr=0.02,
+        )
+        quiet = {
+            "logger": False,
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+            "enable_checkpointing": False,
+        }
         trainer = pl.Trainer(accelerator="cpu", max_epochs=30, default_root_dir=tmp_path, **quiet)
         trainer.fit(module, loader)
         assert trainer.callback_metrics["train/loss"] < 0.2

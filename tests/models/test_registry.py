@@ -22,7 +22,9 @@ PARAMETERS = 60_000  # at most, where the width can bring it there
 CLASSES = 5
 DEGRADED = ("plain110", "plain1202")
 
-pytestmark = pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.task != "minimization"])  # a function has no input
+pytestmark = pytest.mark.parametrize(
+    "name", [name for name, model in MODELS.items() if model.task != "minimization"]
+)  # a function has no input
 
 
 @functools.cache
@@ -32,7 +34,9 @@ def width(name, channels, side):
         return None
     for width in WIDTHS:
         with torch.device("meta"):
-            network = create_model(name, input_shape=(channels, side, side), num_classes=CLASSES, width=width)
+            network = create_model(
+                name, input_shape=(channels, side, side), num_classes=CLASSES, width=width
+            )
         if sum(p.numel() for p in network.parameters()) <= PARAMETERS:
             break
     return width
@@ -64,7 +68,11 @@ def inputs(name, channels, side):
     random = torch.Generator().manual_seed(1)
     if MODELS[name].task == "classification":
         return torch.rand(4, channels, side, side, dtype=torch.float64, generator=random)
-    return nn.functional.interpolate(torch.rand(4, channels, 3, 3, dtype=torch.float64, generator=random), (side, side), mode="bilinear")
+    return nn.functional.interpolate(
+        torch.rand(4, channels, 3, 3, dtype=torch.float64, generator=random),
+        (side, side),
+        mode="bilinear",
+    )
 
 
 def targets(name, x, z):
@@ -90,13 +98,19 @@ def test_forward_at_two_sizes_and_a_gradient_reaches_every_parameter(name, chann
     assert z.shape[:2] == (len(x), CLASSES)
     assert z.dim() == (2 if MODELS[name].task == "classification" else 4)
     objective(name)(network.train()(x), targets(name, x, z)).backward()
-    starved = [parameter for parameter, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    starved = [
+        parameter
+        for parameter, p in network.named_parameters()
+        if p.grad is None or not p.grad.abs().sum() > 0
+    ]
     assert not starved
 
 
 def test_one_batch_can_be_over_fitted(name):
     if name in DEGRADED:
-        pytest.skip("a plain net this deep does not train: the claim of architectures/residual_depth")
+        pytest.skip(
+            "a plain net this deep does not train: the claim of architectures/residual_depth"
+        )
     assert any(_fall(name, lr) < 0.25 for lr in (0.01, 0.001))
 
 
@@ -133,7 +147,10 @@ def test_weights_go_out_and_in_and_depend_on_the_seed_alone(name):
     network, x = narrow(name)
     again, _ = narrow(name)
     other, _ = narrow(name, seed=1)
-    assert all(torch.equal(a, b) for a, b in zip(network.state_dict().values(), again.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(network.state_dict().values(), again.state_dict().values(), strict=True)
+    )
     with torch.no_grad():
         z = network.eval()(x)
         if any(p.any() for p in network.parameters()):  # the perceptron begins at zero
@@ -148,7 +165,9 @@ def test_channels_last_agrees(name):
     network, x = settled(name)
     with torch.no_grad():
         z = network(x)
-        last = network.to(memory_format=torch.channels_last)(x.contiguous(memory_format=torch.channels_last))
+        last = network.to(memory_format=torch.channels_last)(
+            x.contiguous(memory_format=torch.channels_last)
+        )
     torch.testing.assert_close(last, z, rtol=1e-10, atol=1e-10)
 
 
@@ -174,7 +193,9 @@ def test_an_exported_network_runs_in_onnx_runtime(name, tmp_path):
         return  # it amplifies the last bit of float32 to the size of its outputs
     rounding = (z - exact).abs().max().item()
     assert rounding < 1e-3
-    assert (found - z).abs().max().item() < max(1e-4, 10 * rounding)  # a net of a hundred layers is itself no closer to float64
+    assert (found - z).abs().max().item() < max(
+        1e-4, 10 * rounding
+    )  # a net of a hundred layers is itself no closer to float64
 
 
 def test_its_entry_tells_where_it_comes_from_and_what_proves_it(name):
@@ -185,7 +206,9 @@ def test_its_entry_tells_where_it_comes_from_and_what_proves_it(name):
     assert model.task in TASKS
     assert model.build.__doc__
     file, _, test = model.proof.partition("::")
-    assert re.search(rf"^def {test}\(", (ROOT / file).read_text(), re.MULTILINE), f"{model.proof!r} is no test"
+    assert re.search(rf"^def {test}\(", (ROOT / file).read_text(), re.MULTILINE), (
+        f"{model.proof!r} is no test"
+    )
 
 
 def test_what_is_no_image_is_refused_in_one_message(name):
@@ -196,7 +219,19 @@ def test_what_is_no_image_is_refused_in_one_message(name):
 
 
 def test_it_comes_as_a_lightning_module(name):
-    args = {} if width(name, 1, MODELS[name].sides[0]) is None else {"width": width(name, 1, MODELS[name].sides[0])}
-    module = create(name, lr=0.1, model_args={"input_shape": (1, *[MODELS[name].sides[0]] * 2), "num_classes": CLASSES, **args})
+    args = (
+        {}
+        if width(name, 1, MODELS[name].sides[0]) is None
+        else {"width": width(name, 1, MODELS[name].sides[0])}
+    )
+    module = create(
+        name,
+        lr=0.1,
+        model_args={
+            "input_shape": (1, *[MODELS[name].sides[0]] * 2),
+            "num_classes": CLASSES,
+            **args,
+        },
+    )
     assert module.recipe.lr == 0.1
     assert module.recipe.task == MODELS[name].task

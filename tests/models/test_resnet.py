@@ -10,7 +10,13 @@ from torch import nn
 from dlgbench import create_model
 from dlgbench.models.resnet import Residual
 
-COUNTS = {"resnet18": 11_689_512, "resnet34": 21_797_672, "resnet50": 25_557_032, "resnet101": 44_549_160, "resnet152": 60_192_808}
+COUNTS = {
+    "resnet18": 11_689_512,
+    "resnet34": 21_797_672,
+    "resnet50": 25_557_032,
+    "resnet101": 44_549_160,
+    "resnet152": 60_192_808,
+}
 
 
 def on_meta(name, **args):
@@ -69,13 +75,21 @@ def test_outputs_gradients_and_statistics_are_torchvisions(name):
 
 def main_path(network):
     """The convolutions and poolings from image to features, shortcuts left aside."""
-    return [m for name, m in network.named_modules() if isinstance(m, nn.Conv2d | nn.MaxPool2d) and "shortcut" not in name]
+    return [
+        m
+        for name, m in network.named_modules()
+        if isinstance(m, nn.Conv2d | nn.MaxPool2d) and "shortcut" not in name
+    ]
 
 
 def field(network):
     side = jump = 1
     for layer in main_path(network):
-        kernel, stride = (layer.kernel_size[0], layer.stride[0]) if isinstance(layer, nn.Conv2d) else (layer.kernel_size, layer.stride)
+        kernel, stride = (
+            (layer.kernel_size[0], layer.stride[0])
+            if isinstance(layer, nn.Conv2d)
+            else (layer.kernel_size, layer.stride)
+        )
         side, jump = side + (kernel - 1) * jump, jump * stride
     return side, jump
 
@@ -98,8 +112,14 @@ def test_receptive_fields_of_the_published_tables(name, args, side):
 @pytest.mark.parametrize(("v1", "side"), [(False, 427), (True, 483)])
 def test_the_receptive_field_by_gradient(v1, side):
     torch.manual_seed(0)
-    features = create_model("resnet50", input_shape=(1, 576, 576), width=1 / 64, v1=v1).double().eval()[:-1]
-    features.stem[3] = nn.AvgPool2d(3, 2, padding=1)  # a maximum's gradient would reach one pixel alone
+    features = (
+        create_model("resnet50", input_shape=(1, 576, 576), width=1 / 64, v1=v1)
+        .double()
+        .eval()[:-1]
+    )
+    features.stem[3] = nn.AvgPool2d(
+        3, 2, padding=1
+    )  # a maximum's gradient would reach one pixel alone
     with torch.no_grad():
         for p in features.parameters():
             p.abs_()  # so that nothing cancels
@@ -114,19 +134,28 @@ def test_v1_puts_the_stride_into_the_first_1x1_and_v1_5_into_the_3x3():
     """By hand: kernels and strides of the first blocks of stages 1 and 2, three convolutions each."""
     for v1, strides in [(True, [(1, 2), (3, 1), (1, 1)]), (False, [(1, 1), (3, 2), (1, 1)])]:
         network = on_meta("resnet50", v1=v1)
-        windows = [[(layer.kernel_size[0], layer.stride[0]) for layer in main_path(stage[0])] for stage in (network.stage1, network.stage2)]
+        windows = [
+            [(layer.kernel_size[0], layer.stride[0]) for layer in main_path(stage[0])]
+            for stage in (network.stage1, network.stage2)
+        ]
         assert windows == [[(1, 1), (3, 1), (1, 1)], strides]
         assert sum(p.numel() for p in network.parameters()) == COUNTS["resnet50"]
 
 
 def test_small_images_keep_their_sides_in_the_stem():
-    for side, sides in [(28, [28, 28, 14, 7, 4]), (63, [63, 63, 32, 16, 8]), (64, [16, 16, 8, 4, 2])]:
+    for side, sides in [
+        (28, [28, 28, 14, 7, 4]),
+        (63, [63, 63, 32, 16, 8]),
+        (64, [16, 16, 8, 4, 2]),
+    ]:
         network = on_meta("resnet18", input_shape=(1, side, side), num_classes=3, width=0.25)
         x, shapes = torch.zeros(2, 1, side, side, device="meta"), []
         for part in network[:-1]:
             x = part(x)
             shapes.append(tuple(x.shape))
-        assert shapes == [(2, channels, s, s) for channels, s in zip([16, 16, 32, 64, 128], sides, strict=True)]
+        assert shapes == [
+            (2, channels, s, s) for channels, s in zip([16, 16, 32, 64, 128], sides, strict=True)
+        ]
         assert network.head(x).shape == (2, 3)
 
 

@@ -13,7 +13,13 @@ from dlgbench.probes.subject import Subject
 
 
 def test_flops_by_hand():
-    network = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 25, 7))
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=2, padding=1),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(8 * 25, 7),
+    )
     multiply_adds = 5 * 5 * 8 * (3 * 3 * 3) + 8 * 25 * 7
     assert flops(Subject(network, (3, 10, 10)))[0] == {"flops": 2 * multiply_adds}
 
@@ -29,12 +35,22 @@ def test_flops_of_transposed_grouped_and_locally_connected_layers():
 
 
 @pytest.mark.parametrize(  # multiply-adds in 1e9 that torchvision publishes with its weights
-    ("name", "published"), [("resnet50", 4.089), ("resnet18", 1.814), ("alexnet", 0.714), ("vgg16", 15.470), ("googlenet", 1.498), ("densenet121", 2.834)]
+    ("name", "published"),
+    [
+        ("resnet50", 4.089),
+        ("resnet18", 1.814),
+        ("alexnet", 0.714),
+        ("vgg16", 15.470),
+        ("googlenet", 1.498),
+        ("densenet121", 2.834),
+    ],
 )
 def test_published_multiply_adds(name, published):
     with torch.device("meta"):
         network = create_model(name)
-    assert flops(Subject(network, (3, 224, 224)))[0]["flops"] == pytest.approx(2e9 * published, rel=0.01)
+    assert flops(Subject(network, (3, 224, 224)))[0]["flops"] == pytest.approx(
+        2e9 * published, rel=0.01
+    )
 
 
 def test_published_multiply_adds_are_torchvisions():
@@ -45,13 +61,20 @@ def test_published_multiply_adds_are_torchvisions():
 def test_memory_by_hand():
     network = nn.Sequential(nn.Flatten(), nn.Linear(12, 5), nn.Sigmoid(), nn.Linear(5, 2))
     figures, _ = memory(Subject(network, (3, 2, 2)))
-    assert figures == {"memory/parameters": 4 * (12 * 5 + 5 + 5 * 2 + 2), "memory/saved": 4 * (12 + 5)}  # the input, and the sigmoid's output
+    assert figures == {
+        "memory/parameters": 4 * (12 * 5 + 5 + 5 * 2 + 2),
+        "memory/saved": 4 * (12 + 5),
+    }  # the input, and the sigmoid's output
 
 
 def test_an_activation_in_place_saves_its_input():
     saved = {}
     for inplace in (False, True):
-        network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.GELU() if not inplace else nn.ReLU(inplace=True), nn.Conv2d(4, 1, 3))
+        network = nn.Sequential(
+            nn.Conv2d(1, 4, 3),
+            nn.GELU() if not inplace else nn.ReLU(inplace=True),
+            nn.Conv2d(4, 1, 3),
+        )
         saved[inplace] = memory(Subject(network, (1, 10, 10)))[0]["memory/saved"]
     assert saved == {False: 4 * (100 + 2 * 4 * 64), True: 4 * (100 + 4 * 64)}
 
@@ -80,14 +103,18 @@ def test_memory_is_what_a_real_step_keeps(name):
         loss = F.cross_entropy(network(x), y)
     real = sum(kept.values()) / 32
     loss.backward()
-    assert memory(Subject(network, (3, 32, 32), (x, y)))[0]["memory/saved"] == pytest.approx(real, rel=0.01)
+    assert memory(Subject(network, (3, 32, 32), (x, y)))[0]["memory/saved"] == pytest.approx(
+        real, rel=0.01
+    )
 
 
 def test_cost_needs_neither_data_nor_a_device():
     with torch.device("meta"):
         network = create_model("resnet152")
     subject = Subject(network, (3, 224, 224))
-    assert flops(Subject(network, (3, 224, 224)))[0]["flops"] == pytest.approx(2 * 11.51e9, rel=0.01)
+    assert flops(Subject(network, (3, 224, 224)))[0]["flops"] == pytest.approx(
+        2 * 11.51e9, rel=0.01
+    )
     figures = memory(subject)[0]
     assert figures["memory/parameters"] == 4 * 60_192_808
     assert 1e8 < figures["memory/saved"] < 1e9

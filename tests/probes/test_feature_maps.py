@@ -9,7 +9,10 @@ from dlgbench import DlgbenchError
 from dlgbench.probes.feature_maps import Axis, interleaved, joined
 
 
-@pytest.mark.parametrize(("k", "s", "d", "p"), [(3, 1, 1, 1), (3, 2, 1, 0), (2, 2, 1, 0), (3, 1, 4, 4), (1, 2, 1, 0), (5, 3, 2, 1)])
+@pytest.mark.parametrize(
+    ("k", "s", "d", "p"),
+    [(3, 1, 1, 1), (3, 2, 1, 0), (2, 2, 1, 0), (3, 1, 4, 4), (1, 2, 1, 0), (5, 3, 2, 1)],
+)
 def test_a_window_is_the_textbooks_rule(k, s, d, p):
     axis = Axis().window(7, 2).window(k, s, d, p)
     assert (axis.field, axis.jump, axis.period) == (7 + (k - 1) * d * 2, 2 * s, 1)
@@ -24,7 +27,17 @@ def test_units_ahead_see_pixels_ahead():
 
 
 @pytest.mark.parametrize(
-    ("k", "s", "d", "p"), [(2, 2, 1, 0), (4, 2, 1, 1), (3, 2, 1, 1), (1, 3, 1, 0), (5, 2, 1, 2), (64, 32, 1, 16), (3, 2, 2, 1), (3, 4, 2, 0)]
+    ("k", "s", "d", "p"),
+    [
+        (2, 2, 1, 0),
+        (4, 2, 1, 1),
+        (3, 2, 1, 1),
+        (1, 3, 1, 0),
+        (5, 2, 1, 2),
+        (64, 32, 1, 16),
+        (3, 2, 2, 1),
+        (3, 4, 2, 0),
+    ],
 )
 def test_a_transposed_window_is_its_matrix(k, s, d, p):
     n = 3 * k * d // s + 8
@@ -38,7 +51,9 @@ def test_a_transposed_window_is_its_matrix(k, s, d, p):
     for unit in range(middle, middle + s):
         seen = np.nonzero(matrix[unit])[0]
         assert axis.at(unit) == ((seen.min(), seen.max()) if len(seen) else (math.inf, -math.inf))
-    assert axis.field == max(np.ptp(np.nonzero(row)[0]) + 1 for row in matrix[middle : middle + s] if row.any())
+    assert axis.field == max(
+        np.ptp(np.nonzero(row)[0]) + 1 for row in matrix[middle : middle + s] if row.any()
+    )
 
 
 def test_three_pixels_of_an_up_sampled_map_straddle_two_of_its_origin():
@@ -51,7 +66,9 @@ def test_joined_axes_see_what_either_sees():
     left, right = Axis().window(3), Axis().window(3, padding=2)
     assert joined([left, right]).at(5) == (3, 7)
     assert joined([Axis(), Axis().window(2, 2).transposed(2, 2)]).field == 2
-    with pytest.raises(DlgbenchError, match="maps of equal jump are wanted; jumps of 1 and 2 pixels came"):
+    with pytest.raises(
+        DlgbenchError, match="maps of equal jump are wanted; jumps of 1 and 2 pixels came"
+    ):
         joined([Axis(), Axis().window(3, 2)])
 
 

@@ -18,7 +18,12 @@ def subject(x=None, y=None, pictures=True):
         network[1].weight.copy_(torch.tensor([WEIGHTS]))
         network[1].bias.zero_()
     x = torch.tensor(legvander(POINTS, 3), dtype=torch.float32) if x is None else x
-    return Subject(network, (4,), (x, torch.tensor([[1.0], [2.0], [3.0]]) if y is None else y), pictures=pictures)
+    return Subject(
+        network,
+        (4,),
+        (x, torch.tensor([[1.0], [2.0], [3.0]]) if y is None else y),
+        pictures=pictures,
+    )
 
 
 def test_the_curve_is_the_polynomial_and_the_points_are_in_order():
@@ -39,7 +44,11 @@ def test_pictures_are_for_those_who_want_them():
     ("x", "y", "came"),
     [
         (torch.rand(3, 1, 2, 2), None, r"inputs of shape \(1, 2, 2\)"),
-        (torch.tensor(legvander(POINTS, 3), dtype=torch.float32) - 0.1, None, r"inputs of shape \(4,\)"),
+        (
+            torch.tensor(legvander(POINTS, 3), dtype=torch.float32) - 0.1,
+            None,
+            r"inputs of shape \(4,\)",
+        ),
         (torch.ones(3, 1), None, r"inputs of shape \(1,\)"),
         (None, torch.zeros(3, 2), r"y of shape \(2,\) came"),
     ],

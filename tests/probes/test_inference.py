@@ -23,9 +23,15 @@ def bright(*means):
 def test_lighting_by_hand():
     x, y = bright(0.2, 0.4, 0.6, 0.8), torch.tensor([0, 0, 1, 1])
     figures, curves = lighting(Subject(Threshold(), (1, 2, 2), (x, y)))
-    wanted = [sum((a * m + b > 0.5) != (m > 0.5) for m in (0.2, 0.4, 0.6, 0.8)) / 4 for a, b in LIGHTING]
+    wanted = [
+        sum((a * m + b > 0.5) != (m > 0.5) for m in (0.2, 0.4, 0.6, 0.8)) / 4 for a, b in LIGHTING
+    ]
     assert curves["lighting/by_setting"] == wanted
-    assert figures == {"lighting/drop": max(wanted), "lighting/clipped": 0.25, "lighting/negative": 1.0}  # 2 * .4 - .25 = .55
+    assert figures == {
+        "lighting/drop": max(wanted),
+        "lighting/clipped": 0.25,
+        "lighting/negative": 1.0,
+    }  # 2 * .4 - .25 = .55
 
 
 def test_standardized_patches_do_not_see_the_lighting():
@@ -47,15 +53,23 @@ def test_averaging_tends_to_the_mean_network_and_one_pass_is_noisy():
     assert figures["averaging/k1"] > 0.1
     assert figures["averaging/k100"] < 0.06
     assert len(curves["averaging/by_samples"]) == 7
-    with pytest.raises(DlgbenchError, match="probe averaging wants a network with dropout or noise"):
+    with pytest.raises(
+        DlgbenchError, match="probe averaging wants a network with dropout or noise"
+    ):
         averaging(Subject(nn.Linear(40, 2), (40,), (x, y)))
 
 
 def test_without_scaling_the_units_after_dropout_are_too_large_and_gaussian_noise_needs_no_scaling():
     for layer, wanted in ((nn.Dropout(0.75), 0.5), (GaussianNoise(0.75), 0.0)):
         network = nn.Sequential(nn.Flatten(), layer, nn.Linear(1, 2))
-        network[2].weight.data, network[2].bias.data = torch.tensor([[0.0], [1.0]]), torch.tensor([1.0, 0.0])  # class 1 where x > 1, unscaled 4 x > 1
-        x, y = torch.tensor([0.1, 0.2, 0.3, 0.5, 0.6, 2.0])[:, None], torch.tensor([0, 0, 0, 0, 0, 1])
+        network[2].weight.data, network[2].bias.data = (
+            torch.tensor([[0.0], [1.0]]),
+            torch.tensor([1.0, 0.0]),
+        )  # class 1 where x > 1, unscaled 4 x > 1
+        x, y = (
+            torch.tensor([0.1, 0.2, 0.3, 0.5, 0.6, 2.0])[:, None],
+            torch.tensor([0, 0, 0, 0, 0, 1]),
+        )
         assert averaging(Subject(network, (1,), (x, y)))[0]["averaging/unscaled"] == wanted
 
 

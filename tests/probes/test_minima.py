@@ -22,7 +22,9 @@ def swapped(*, sides):
 
 
 def test_a_permuted_twin_agrees_everywhere_and_a_hill_lies_between():
-    figures, curves = minima(Subject(swapped(sides=False), (2,), (X, Y), another=lambda: swapped(sides=True)))
+    figures, curves = minima(
+        Subject(swapped(sides=False), (2,), (X, Y), another=lambda: swapped(sides=True))
+    )
     assert figures["minima/gap"] == figures["minima/disagreement"] == 0
     path = torch.tensor(curves["minima/path"], dtype=torch.float64)
     assert len(path) == 21
@@ -63,14 +65,30 @@ def test_nothing_is_made_up_for_a_net_that_diverged():
 
 def test_the_other_is_the_replicate_trained_alike(monkeypatch):
     recipe = Recipe(
-        model="mlp", model_args={"hidden": (8,)}, data="digits", data_args={"train": 100, "val": 50}, optimizer="adam", lr=0.01, steps=20, evaluations=1
+        model="mlp",
+        model_args={"hidden": (8,)},
+        data="digits",
+        data_args={"train": 100, "val": 50},
+        optimizer="adam",
+        lr=0.01,
+        steps=20,
+        evaluations=1,
     )
     modules = []
-    monkeypatch.setattr("dlgbench.train.prepare", lambda *args: modules.append(prepare(*args)) or modules[-1])
+    monkeypatch.setattr(
+        "dlgbench.train.prepare", lambda *args: modules.append(prepare(*args)) or modules[-1]
+    )
     run = train(Cell("a", "a", 0, "cpu", recipe.but(probes=("minima",))))
     again = train(Cell("a", "a", 0, "cpu", recipe.but(replicate=1)))
     _, (other, splits), (alone, _) = modules
-    assert all(torch.equal(a, b) for a, b in zip(other.network.state_dict().values(), alone.network.state_dict().values(), strict=True))
-    assert run.summary["minima/gap"] == pytest.approx(abs(run.summary["test/error"] - again.summary["test/error"]))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(
+            other.network.state_dict().values(), alone.network.state_dict().values(), strict=True
+        )
+    )
+    assert run.summary["minima/gap"] == pytest.approx(
+        abs(run.summary["test/error"] - again.summary["test/error"])
+    )
     with pytest.raises(DlgbenchError, match="closed"):
         splits.test()

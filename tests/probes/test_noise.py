@@ -12,7 +12,9 @@ from dlgbench.probes.subject import Subject
 
 def subject(network=None, rows=256):
     torch.manual_seed(0)
-    network = network or create_model("mlp", input_shape=(1, 6, 6), hidden=(12,), norm="batch", dropout=0.5)
+    network = network or create_model(
+        "mlp", input_shape=(1, 6, 6), hidden=(12,), norm="batch", dropout=0.5
+    )
     return Subject(network, (1, 6, 6), (torch.randn(rows, 1, 6, 6), torch.randint(10, (rows,))))
 
 
@@ -28,7 +30,10 @@ def test_noise_is_the_trace_of_the_covariance_of_single_rows():
     network, (x, y) = drawn.network.double().eval(), drawn.batch
     singles = []
     for row in range(len(x)):
-        parts = torch.autograd.grad(F.cross_entropy(network(x[row : row + 1].double()), y[row : row + 1]), list(network.parameters()))
+        parts = torch.autograd.grad(
+            F.cross_entropy(network(x[row : row + 1].double()), y[row : row + 1]),
+            list(network.parameters()),
+        )
         singles.append(torch.cat([part.flatten() for part in parts]))
     trace = torch.stack(singles).var(0, correction=0).sum().item()
     found = gradient_noise(drawn)[1]["gradient_noise/by_size"]
@@ -38,9 +43,14 @@ def test_noise_is_the_trace_of_the_covariance_of_single_rows():
 def test_the_mean_loss_of_one_weight_by_hand():
     network = nn.Sequential(nn.Flatten(), nn.Linear(1, 1, bias=False))
     nn.init.zeros_(network[1].weight)
-    batch = torch.ones(4, 1), torch.tensor([[1.0], [1.0], [-1.0], [-1.0]])  # gradients -2 y: +-2, variance 4
+    batch = (
+        torch.ones(4, 1),
+        torch.tensor([[1.0], [1.0], [-1.0], [-1.0]]),
+    )  # gradients -2 y: +-2, variance 4
     figures, curves = gradient_noise(Subject(network, (1,), batch, F.mse_loss))
-    assert curves["gradient_noise/by_size"] == pytest.approx([2 / math.sqrt(size) for size in SIZES], rel=0.25)
+    assert curves["gradient_noise/by_size"] == pytest.approx(
+        [2 / math.sqrt(size) for size in SIZES], rel=0.25
+    )
     assert figures["gradient_noise/slope"] == pytest.approx(-0.5, abs=0.1)
 
 
@@ -48,7 +58,9 @@ def test_equal_rows_have_no_noise_and_no_slope():
     network = create_model("mlp", input_shape=(1, 2, 2), hidden=())
     nn.init.zeros_(network[1].weight)
     nn.init.zeros_(network[1].bias)
-    figures, curves = gradient_noise(Subject(network, (1, 2, 2), (torch.ones(16, 1, 2, 2), torch.zeros(16).long())))
+    figures, curves = gradient_noise(
+        Subject(network, (1, 2, 2), (torch.ones(16, 1, 2, 2), torch.zeros(16).long()))
+    )
     assert max(curves["gradient_noise/by_size"]) < 1e-12
     assert math.isnan(figures["gradient_noise/slope"])  # of rounding errors no slope is made
     with pytest.raises(DlgbenchError, match="probe gradient_noise wants data"):

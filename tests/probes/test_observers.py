@@ -38,20 +38,36 @@ def test_updates_are_those_of_a_bare_loop():
         before = vector()
         for rows in stack.rows:
             lr = 0.1 * (1 - step / 7)
-            parts = torch.autograd.grad(F.cross_entropy(network(x[rows]), y[rows]), list(network.parameters()))
+            parts = torch.autograd.grad(
+                F.cross_entropy(network(x[rows]), y[rows]), list(network.parameters())
+            )
             with torch.no_grad():
                 for p, part in zip(network.parameters(), parts, strict=True):
                     p.sub_(lr * part)
             step += 1
         length += (vector() - before).norm()
         change, size = ((vector() - before).norm() / len(stack.rows)).item(), vector().norm().item()
-        wanted.append((step, {"updates/lr": lr, "updates/norm": change, "updates/relative": change / size, "updates/weights": size}))
+        wanted.append(
+            (
+                step,
+                {
+                    "updates/lr": lr,
+                    "updates/norm": change,
+                    "updates/relative": change / size,
+                    "updates/weights": size,
+                },
+            )
+        )
     run = train(cell())
     assert [step for step, _ in wanted] == [3, 6, 7]
     for step, values in wanted:
-        assert {name: value for name, at, value in run.history if name in values and at == step} == pytest.approx(values, rel=1e-5)
+        assert {
+            name: value for name, at, value in run.history if name in values and at == step
+        } == pytest.approx(values, rel=1e-5)
     detour = (length / (vector() - start).norm()).item()
-    assert {name: run.summary[name] for name in PROBES["updates"]} == pytest.approx(wanted[-1][1] | {"updates/detour": detour}, rel=1e-5)
+    assert {name: run.summary[name] for name in PROBES["updates"]} == pytest.approx(
+        wanted[-1][1] | {"updates/detour": detour}, rel=1e-5
+    )
     assert detour > 1
 
 

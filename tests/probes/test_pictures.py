@@ -21,7 +21,14 @@ def test_filters_by_hand():
     figures, curves = filters(convolution(weight))
     assert curves == {"filters/weights": [0, 1, 2, 3, 3, 2, 1, 0]}
     steps = [1, 1, 2**2, 2**2] * 2  # columns, then rows, of each
-    assert figures == pytest.approx({"filters/count": 2, "filters/channels": 1, "filters/side": 2, "filters/roughness": sum(steps) / 8 / 1.25})
+    assert figures == pytest.approx(
+        {
+            "filters/count": 2,
+            "filters/channels": 1,
+            "filters/side": 2,
+            "filters/roughness": sum(steps) / 8 / 1.25,
+        }
+    )
 
 
 def test_white_noise_is_rough_waves_are_smooth_and_a_checkerboard_is_roughest():
@@ -31,7 +38,10 @@ def test_white_noise_is_rough_waves_are_smooth_and_a_checkerboard_is_roughest():
         "wave": torch.cos(math.pi * i / 12)[None, None],
         "board": ((-1.0) ** (i + j))[None, None],
     }
-    rough = {name: filters(convolution(weight))[0]["filters/roughness"] for name, weight in planes.items()}
+    rough = {
+        name: filters(convolution(weight))[0]["filters/roughness"]
+        for name, weight in planes.items()
+    }
     assert rough["noise"] == pytest.approx(2, rel=0.02)
     assert rough["wave"] < 0.1
     assert rough["board"] == pytest.approx(4)
@@ -40,15 +50,25 @@ def test_white_noise_is_rough_waves_are_smooth_and_a_checkerboard_is_roughest():
 def test_filters_of_a_linear_layer_are_images():
     network = create_model("mlp", input_shape=(3, 4, 4), hidden=(5,))
     figures, curves = filters(Subject(network, (3, 4, 4), pictures=True))
-    assert (figures["filters/count"], figures["filters/channels"], figures["filters/side"]) == (5, 3, 4)
+    assert (figures["filters/count"], figures["filters/channels"], figures["filters/side"]) == (
+        5,
+        3,
+        4,
+    )
     shown = torch.tensor(curves["filters/weights"]).reshape(5, 3, 4, 4)
     torch.testing.assert_close(shown.flatten(1), network[1].weight.detach(), rtol=0, atol=0)
 
 
 def test_no_more_is_shown_than_a_report_can_hold():
     assert filters(convolution(torch.randn(65, 3, 11, 11)))[0]["filters/count"] == 64
-    assert filters(Subject(create_model("mlp", hidden=(100,)), (1, 28, 28)))[0]["filters/count"] == 25_000 // 784
-    assert len(filters(convolution(torch.randn(65, 3, 11, 11)))[1]["filters/weights"]) == 64 * 3 * 11 * 11
+    assert (
+        filters(Subject(create_model("mlp", hidden=(100,)), (1, 28, 28)))[0]["filters/count"]
+        == 25_000 // 784
+    )
+    assert (
+        len(filters(convolution(torch.randn(65, 3, 11, 11)))[1]["filters/weights"])
+        == 64 * 3 * 11 * 11
+    )
 
 
 def test_pictures_are_for_those_who_want_them():
@@ -70,7 +90,9 @@ def test_filters_without_neighbours_or_variance_have_no_roughness():
     ],
 )
 def test_a_first_layer_without_images_is_refused(network, shape, came):
-    with pytest.raises(DlgbenchError, match=f"wants a first layer with square images for weights; {came}"):
+    with pytest.raises(
+        DlgbenchError, match=f"wants a first layer with square images for weights; {came}"
+    ):
         filters(Subject(network, shape))
 
 
@@ -78,11 +100,19 @@ class TwoClasses(nn.Module):
     """Class 1 where a pixel's first channel is bright, and in training never."""
 
     def forward(self, x):
-        return torch.stack([torch.full_like(x[:, 0], 0.5), 0 * x[:, 0] if self.training else x[:, 0]], 1)
+        return torch.stack(
+            [torch.full_like(x[:, 0], 0.5), 0 * x[:, 0] if self.training else x[:, 0]], 1
+        )
 
 
 def test_predictions_by_hand():
-    x = torch.tensor([[[[1.0, 0.0, 0.6]], [[0.0, 1.0, 0.2]]], [[[0.0, 1.0, 0.0]], [[0.0, 1.0, 0.0]]], [[[9.0] * 3]] * 2])
+    x = torch.tensor(
+        [
+            [[[1.0, 0.0, 0.6]], [[0.0, 1.0, 0.2]]],
+            [[[0.0, 1.0, 0.0]], [[0.0, 1.0, 0.0]]],
+            [[[9.0] * 3]] * 2,
+        ]
+    )
     y = torch.tensor([[[1, -1, 0]], [[0, 1, 1]], [[5, 5, 5]]])
     figures, curves = predictions(Subject(TwoClasses(), (2, 1, 3), (x, y), pictures=True))
     assert figures == {"predictions/count": 2, "predictions/height": 1, "predictions/width": 3}
@@ -92,7 +122,20 @@ def test_predictions_by_hand():
     assert not predictions(Subject(TwoClasses(), (2, 1, 3), (x, y)))[1]
 
 
-@pytest.mark.parametrize(("network", "labels"), [(create_model("mlp"), (2, 28, 28)), (nn.Conv2d(1, 3, 3), (2, 28, 28)), (nn.Conv2d(1, 3, 1), (2,))])
+@pytest.mark.parametrize(
+    ("network", "labels"),
+    [
+        (create_model("mlp"), (2, 28, 28)),
+        (nn.Conv2d(1, 3, 3), (2, 28, 28)),
+        (nn.Conv2d(1, 3, 1), (2,)),
+    ],
+)
 def test_predictions_want_a_class_for_each_pixel(network, labels):
     with pytest.raises(DlgbenchError, match="probe predictions wants scores"):
-        predictions(Subject(network, (1, 28, 28), (torch.rand(2, 1, 28, 28), torch.zeros(labels, dtype=torch.long))))
+        predictions(
+            Subject(
+                network,
+                (1, 28, 28),
+                (torch.rand(2, 1, 28, 28), torch.zeros(labels, dtype=torch.long)),
+            )
+        )

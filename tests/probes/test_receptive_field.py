@@ -14,7 +14,13 @@ from dlgbench.layers.normalization import NoisyBatchNorm2d, StandardizePatch
 from dlgbench.layers.pooling import POOLINGS, pool
 from dlgbench.layers.upsampling import UPSAMPLINGS, upsample
 from dlgbench.models import MODELS
-from dlgbench.probes.receptive_field import arithmetic, effective_field, field, gradient_mask, measure
+from dlgbench.probes.receptive_field import (
+    arithmetic,
+    effective_field,
+    field,
+    gradient_mask,
+    measure,
+)
 from dlgbench.probes.subject import Subject
 
 PUBLISHED = {  # LeCun et al. 1998; Araujo et al. 2019, Distill, Table 1; Huang et al. 2017 by the same arithmetic; 28 n - 3 for He's CIFAR nets
@@ -28,7 +34,16 @@ PUBLISHED = {  # LeCun et al. 1998; Araujo et al. 2019, Distill, Table 1; Huang 
     "context_module": 67,  # Yu & Koltun 2016, Table 1
 }
 # An MLP has no feature map; of the others the gradient takes seconds, or vanishes below 1e-308.
-WITHOUT_GRADIENT = {"mlp", "resnet34", "resnet101", "resnet152", "densenet121", "plain110", "resnet1202", "plain1202"}
+WITHOUT_GRADIENT = {
+    "mlp",
+    "resnet34",
+    "resnet101",
+    "resnet152",
+    "densenet121",
+    "plain110",
+    "resnet1202",
+    "plain1202",
+}
 
 
 def sized(name, **args):
@@ -51,20 +66,40 @@ def test_a_stride_in_the_3x3_convolution_narrows_the_field():
     assert [sized(name)[0] for name in ("resnet50", "resnet101")] == [427, 971]
 
 
-@pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.default("width") is not None and name not in WITHOUT_GRADIENT])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, model in MODELS.items()
+        if model.default("width") is not None and name not in WITHOUT_GRADIENT
+    ],
+)
 def test_arithmetic_agrees_with_the_gradient_for_every_model(name):
     wanted, _ = sized(name)
-    assert both(create_model(name, width=0.01, num_classes=1), MODELS[name].default("input_shape")) == (wanted, wanted)
+    assert both(
+        create_model(name, width=0.01, num_classes=1), MODELS[name].default("input_shape")
+    ) == (wanted, wanted)
 
 
-@pytest.mark.parametrize(("build", "wanted"), [("alexnet", 195), ("vgg16", 212), ("resnet50", 427), ("densenet121", 2071)])
+@pytest.mark.parametrize(
+    ("build", "wanted"),
+    [("alexnet", 195), ("vgg16", 212), ("resnet50", 427), ("densenet121", 2071)],
+)
 def test_torchvisions_networks_are_followed(build, wanted):
     with torch.device("meta"):
         network = getattr(torchvision.models, build)(weights=None)
     assert field(network, (3, 224, 224)) == (wanted, 32)
 
 
-@pytest.mark.parametrize("layers", [[(3, 1, 1)], [(3, 1, 1), (3, 1, 2), (3, 1, 4)], [(5, 2, 1), (3, 1, 1), (3, 2, 2)], [(1, 1, 1), (2, 2, 1)]])
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [(3, 1, 1)],
+        [(3, 1, 1), (3, 1, 2), (3, 1, 4)],
+        [(5, 2, 1), (3, 1, 1), (3, 2, 2)],
+        [(1, 1, 1), (2, 2, 1)],
+    ],
+)
 def test_arithmetic_by_hand(layers):
     network = nn.Sequential(*(nn.Conv2d(1, 1, k, stride=s, dilation=d) for k, s, d in layers))
     by_hand, step = 1, 1
@@ -89,7 +124,9 @@ def test_a_dead_or_cancelling_network_has_its_field_all_the_same():
 
 
 def test_the_field_is_measured_where_the_network_is():
-    network = create_model("conv_stack").to("meta")  # stands for a GPU: a tensor of the CPU would not fit
+    network = create_model("conv_stack").to(
+        "meta"
+    )  # stands for a GPU: a tensor of the CPU would not fit
     assert gradient_mask(network, (1, 31, 31)).device.type == "meta"
 
 
@@ -107,19 +144,54 @@ class Functional(nn.Module):
         a, b = a[:, :, :-1, :-1], b[..., :-1, :-1]
         c = self.up(self.kernel(a + b) * 0.5)
         d = F.interpolate(a.clone(), scale_factor=2, mode="bilinear")
-        return torch.cat([c, d, x[:, :, 1:-1, 1:-1], F.interpolate(a, size=c.shape[2:])], dim=1).sub_(1.0)
+        return torch.cat(
+            [c, d, x[:, :, 1:-1, 1:-1], F.interpolate(a, size=c.shape[2:])], dim=1
+        ).sub_(1.0)
 
 
 @pytest.mark.parametrize(
     "network",
     [
         Functional(),
-        *(nn.Sequential(nn.Conv2d(2, 2, 3, 2, 1), upsample(name, 2, 2, 2, kernel), nn.Conv2d(2, 2, 3)) for name in UPSAMPLINGS for kernel in (2, 3, 4)),
-        *(nn.Sequential(upsample(name, 2, 2, 3, 3), nn.Conv2d(2, 2, 2), pool("max", 2), upsample(name, 2, 2, 2, 5)) for name in UPSAMPLINGS),
-        *(nn.Sequential(nn.Conv2d(2, 3, 3), pool(name, 3, 2), nn.Conv2d(3, 2, 2)) for name in POOLINGS),
-        nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(8, 4, 3), nn.PixelShuffle(2), nn.Conv2d(1, 1, 3)),
-        nn.Sequential(nn.Conv2d(2, 4, 3, groups=2), NoisyBatchNorm2d(4), nn.GroupNorm(2, 4), nn.GELU(), nn.Dropout2d(0.5), nn.Conv2d(4, 2, 3)),
-        nn.Sequential(StandardizePatch("none"), nn.Conv2d(2, 4, 5), nn.Sigmoid(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3)),
+        *(
+            nn.Sequential(
+                nn.Conv2d(2, 2, 3, 2, 1), upsample(name, 2, 2, 2, kernel), nn.Conv2d(2, 2, 3)
+            )
+            for name in UPSAMPLINGS
+            for kernel in (2, 3, 4)
+        ),
+        *(
+            nn.Sequential(
+                upsample(name, 2, 2, 3, 3),
+                nn.Conv2d(2, 2, 2),
+                pool("max", 2),
+                upsample(name, 2, 2, 2, 5),
+            )
+            for name in UPSAMPLINGS
+        ),
+        *(
+            nn.Sequential(nn.Conv2d(2, 3, 3), pool(name, 3, 2), nn.Conv2d(3, 2, 2))
+            for name in POOLINGS
+        ),
+        nn.Sequential(
+            nn.PixelUnshuffle(2), nn.Conv2d(8, 4, 3), nn.PixelShuffle(2), nn.Conv2d(1, 1, 3)
+        ),
+        nn.Sequential(
+            nn.Conv2d(2, 4, 3, groups=2),
+            NoisyBatchNorm2d(4),
+            nn.GroupNorm(2, 4),
+            nn.GELU(),
+            nn.Dropout2d(0.5),
+            nn.Conv2d(4, 2, 3),
+        ),
+        nn.Sequential(
+            StandardizePatch("none"),
+            nn.Conv2d(2, 4, 5),
+            nn.Sigmoid(),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(16, 3),
+        ),
     ],
 )
 def test_layers_and_functions_agree_with_the_gradient(network):
@@ -128,7 +200,9 @@ def test_layers_and_functions_agree_with_the_gradient(network):
 
 
 def test_each_location_of_a_locally_connected_layer_sees_its_window():
-    network = nn.Sequential(LocallyConnected2d(1, 2, (8, 8), 3, padding="same"), nn.ReLU(), nn.Conv2d(2, 1, 3))
+    network = nn.Sequential(
+        LocallyConnected2d(1, 2, (8, 8), 3, padding="same"), nn.ReLU(), nn.Conv2d(2, 1, 3)
+    )
     assert field(network, (1, 8, 8)) == (5, 1)
 
 
@@ -136,7 +210,10 @@ def test_a_branch_that_looks_at_the_whole_image_is_not_counted():
     class Gated(nn.Module):
         def __init__(self):
             super().__init__()
-            self.conv, self.gate = nn.Conv2d(1, 4, 3), nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(4, 4, 1), nn.Sigmoid())
+            self.conv, self.gate = (
+                nn.Conv2d(1, 4, 3),
+                nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(4, 4, 1), nn.Sigmoid()),
+            )
 
         def forward(self, x):
             x = self.conv(x)
@@ -147,14 +224,24 @@ def test_a_branch_that_looks_at_the_whole_image_is_not_counted():
 
 
 def test_the_size_of_the_images_does_not_matter():
-    for name, shape in [("lenet5", (1, 32, 32)), ("vgg16", (3, 224, 224)), ("encoder_decoder", (1, 28, 28)), ("unet", (1, 100, 60))]:
+    for name, shape in [
+        ("lenet5", (1, 32, 32)),
+        ("vgg16", (3, 224, 224)),
+        ("encoder_decoder", (1, 28, 28)),
+        ("unet", (1, 100, 60)),
+    ]:
         network = create_model(name, width=0.01).double()
         assert field(network) == field(network, shape)
 
 
 def test_a_unet_has_its_field_with_and_without_padding():
-    assert field(create_model("unet", width=0.01, levels=1)) == (1 + 4 + 1 + 4 * 2 + 4, 1)  # twice 3x3, pooling, twice 3x3 at jump 2, twice 3x3
-    same, valid = (create_model("unet", width=0.01, padding=padding) for padding in ("same", "valid"))
+    assert field(create_model("unet", width=0.01, levels=1)) == (
+        1 + 4 + 1 + 4 * 2 + 4,
+        1,
+    )  # twice 3x3, pooling, twice 3x3 at jump 2, twice 3x3
+    same, valid = (
+        create_model("unet", width=0.01, padding=padding) for padding in ("same", "valid")
+    )
     assert field(valid, (1, 572, 572)) == field(same)
     gradient, by_arithmetic = both(valid, (1, 572, 572))
     assert gradient == by_arithmetic
@@ -165,16 +252,23 @@ def test_a_network_is_left_as_it_was():
     before = copy.deepcopy(network.state_dict())
     field(network, (3, 32, 32))
     assert network.training
-    assert all(p.device.type == "cpu" and torch.equal(p, before[name]) for name, p in network.state_dict().items())
+    assert all(
+        p.device.type == "cpu" and torch.equal(p, before[name])
+        for name, p in network.state_dict().items()
+    )
 
 
 def test_without_windows_over_an_image_there_is_no_field():
     assert sized("mlp") is None
     assert sized("function") is None
     assert field(nn.Sequential(nn.Conv1d(1, 1, 3)), (1, 9)) is None
-    with pytest.raises(DlgbenchError, match="a network with windows over an image is wanted; Sequential came"):
+    with pytest.raises(
+        DlgbenchError, match="a network with windows over an image is wanted; Sequential came"
+    ):
         arithmetic(create_model("mlp"))
-    with pytest.raises(DlgbenchError, match="a network with windows over an image is wanted; Sequential came"):
+    with pytest.raises(
+        DlgbenchError, match="a network with windows over an image is wanted; Sequential came"
+    ):
         measure(Subject(create_model("mlp"), (1, 28, 28)))
 
 
@@ -192,17 +286,44 @@ def test_what_arithmetic_cannot_follow_is_said():
             return F.max_pool2d(x, 2) if x.sum() > 0 else x
 
     cases = [
-        (nn.Conv2d(1, 1, (3, 5)), "square windows are wanted; a field of 3 rows and 5 columns came"),
-        (Then(lambda x: torch.flip(x, (2,))), "receptive field of Then: what flip does to a feature map is not known"),
-        (Then(lambda x: x.transpose(1, 2)), "a transposition of rows and columns is wanted; one of dimensions 1 and 2 came"),
+        (
+            nn.Conv2d(1, 1, (3, 5)),
+            "square windows are wanted; a field of 3 rows and 5 columns came",
+        ),
+        (
+            Then(lambda x: torch.flip(x, (2,))),
+            "receptive field of Then: what flip does to a feature map is not known",
+        ),
+        (
+            Then(lambda x: x.transpose(1, 2)),
+            "a transposition of rows and columns is wanted; one of dimensions 1 and 2 came",
+        ),
         (Then(lambda x: x[:, 0]), "slices of rows, columns and channels are wanted"),
-        (Then(lambda x: torch.cat([x, x], 2)), "a concatenation along the channels is wanted; one along space came"),
+        (
+            Then(lambda x: torch.cat([x, x], 2)),
+            "a concatenation along the channels is wanted; one along space came",
+        ),
         (Then(lambda x: torch.stack([x, x], 1)), "a stack behind the columns is wanted"),
-        (Looks(), "torch.fx can trace, and inputs that fit it, are wanted; Looks .* came: symbolically traced variables cannot be used"),
-        (nn.Sequential(nn.Conv2d(1, 1, 3), nn.Upsample(17)), "up-sampling by a whole factor is wanted; 30x30 to 17x17 came"),
-        (nn.Sequential(nn.Conv2d(1, 1, 3), nn.Upsample(scale_factor=2, mode="bicubic")), "interpolation nearest, or bilinear .* is wanted; bicubic came"),
-        (nn.Sequential(nn.Conv2d(1, 1, 3), nn.Flatten(2)), r"what comes of a map in the shape \(1, 1, 900\) is not known"),
-        (nn.Sequential(nn.Conv2d(1, 1, 3), nn.ChannelShuffle(1)), "what layer ChannelShuffle does to a feature map is not known"),
+        (
+            Looks(),
+            "torch.fx can trace, and inputs that fit it, are wanted; Looks .* came: symbolically traced variables cannot be used",
+        ),
+        (
+            nn.Sequential(nn.Conv2d(1, 1, 3), nn.Upsample(17)),
+            "up-sampling by a whole factor is wanted; 30x30 to 17x17 came",
+        ),
+        (
+            nn.Sequential(nn.Conv2d(1, 1, 3), nn.Upsample(scale_factor=2, mode="bicubic")),
+            "interpolation nearest, or bilinear .* is wanted; bicubic came",
+        ),
+        (
+            nn.Sequential(nn.Conv2d(1, 1, 3), nn.Flatten(2)),
+            r"what comes of a map in the shape \(1, 1, 900\) is not known",
+        ),
+        (
+            nn.Sequential(nn.Conv2d(1, 1, 3), nn.ChannelShuffle(1)),
+            "what layer ChannelShuffle does to a feature map is not known",
+        ),
     ]
     for network, message in cases:
         with pytest.raises(DlgbenchError, match=message):
@@ -239,7 +360,11 @@ def test_the_effective_field_grows_as_the_root_of_the_depth_and_its_share_shrink
 
 def test_a_large_effective_field_is_pictured_by_its_cells():
     figures, curves = effective_field(Subject(linear(1, 64), (1, 80, 80), pictures=True))
-    assert figures == {"effective_field": 64, "effective_field/share": 1, "effective_field/picture": 32}
+    assert figures == {
+        "effective_field": 64,
+        "effective_field/share": 1,
+        "effective_field/picture": 32,
+    }
     assert curves["effective_field/map"] == pytest.approx([1.0] * 32**2)
 
 

@@ -29,7 +29,9 @@ def test_gradients_are_of_the_tasks_loss():
     figures, _ = gradients(Subject(network, SHAPE, (x, y), F.mse_loss))
     network.zero_grad()
     F.mse_loss(network(x.double()), y.double()).backward()
-    assert figures["gradient/first"] == pytest.approx(network[1].weight.grad.norm().item(), rel=1e-12)
+    assert figures["gradient/first"] == pytest.approx(
+        network[1].weight.grad.norm().item(), rel=1e-12
+    )
 
 
 def test_activations_are_the_standard_deviations_before_g():
@@ -37,14 +39,23 @@ def test_activations_are_the_standard_deviations_before_g():
     figures, curves = activations(Subject(copy.deepcopy(network), SHAPE, (x, torch.zeros(30))))
     network = network.double()
     z1 = network[1](x.double().flatten(1))
-    assert curves["activation/by_layer"] == pytest.approx([z1.std().item(), network[3](z1.relu()).std().item()])
+    assert curves["activation/by_layer"] == pytest.approx(
+        [z1.std().item(), network[3](z1.relu()).std().item()]
+    )
     assert figures["activation/last_sd"] == curves["activation/by_layer"][-1]
 
 
 def test_he_keeps_the_signal_and_the_slides_formula_kills_it():
     last = {}
     for init in ("he", "slide"):
-        recipe = Recipe(model="mlp", model_args={"hidden": (64,) * 10}, data="digits", init=init, steps=0, probes=("activations",))
+        recipe = Recipe(
+            model="mlp",
+            model_args={"hidden": (64,) * 10},
+            data="digits",
+            init=init,
+            steps=0,
+            probes=("activations",),
+        )
         last[init] = train(Cell("a", "a", 0, "cpu", recipe)).summary["activation/last_sd"]
     assert 0.2 < last["he"] < 5
     assert last["slide"] < 1e-20
@@ -54,14 +65,28 @@ def test_where_no_gradient_comes_no_share_of_it_is_known():
     network = create_model("mlp")
     for p in network.parameters():
         nn.init.zeros_(p)
-    assert math.isnan(gradients(Subject(network, SHAPE, (torch.rand(4, 1, 28, 28), torch.arange(4))))[0]["gradient/log10_ratio"])
+    assert math.isnan(
+        gradients(Subject(network, SHAPE, (torch.rand(4, 1, 28, 28), torch.arange(4))))[0][
+            "gradient/log10_ratio"
+        ]
+    )
 
 
 def test_dead_units_by_hand():
-    network = nn.Sequential(nn.Conv2d(1, 4, 1), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(16, 2), nn.ReLU(), nn.Linear(2, 2), nn.Sigmoid())
+    network = nn.Sequential(
+        nn.Conv2d(1, 4, 1),
+        nn.ReLU(inplace=True),
+        nn.Flatten(),
+        nn.Linear(16, 2),
+        nn.ReLU(),
+        nn.Linear(2, 2),
+        nn.Sigmoid(),
+    )
     with torch.no_grad():
         network[0].weight.copy_(torch.tensor([1.0, -1.0, 1.0, 0.0])[:, None, None, None])
-        network[0].bias.copy_(torch.tensor([0.0, 0.0, -2.5, 0.0]))  # x, -x, x - 2.5, 0: the third lives on one pixel of one row
+        network[0].bias.copy_(
+            torch.tensor([0.0, 0.0, -2.5, 0.0])
+        )  # x, -x, x - 2.5, 0: the third lives on one pixel of one row
         network[3].weight.fill_(-1.0)
         network[3].bias.copy_(torch.tensor([0.0, 100.0]))
     x = torch.ones(2, 1, 2, 2)
@@ -73,7 +98,10 @@ def test_dead_units_by_hand():
 
 def test_no_gradient_passes_a_dead_unit():
     torch.manual_seed(0)
-    network, batch = create_model("mlp", hidden=(40,)), (torch.rand(20, 1, 28, 28), torch.zeros(20, dtype=torch.long))
+    network, batch = (
+        create_model("mlp", hidden=(40,)),
+        (torch.rand(20, 1, 28, 28), torch.zeros(20, dtype=torch.long)),
+    )
     with torch.no_grad():
         network[1].bias.copy_(torch.linspace(-2, 0.5, 40))
     F.cross_entropy(network(batch[0]), batch[1]).backward()
@@ -114,7 +142,14 @@ def test_responses_are_read_after_normalization_and_before_addition_and_activati
 
 
 def test_a_response_without_normalization_is_the_layers_own_and_1x1_convolutions_are_left_out():
-    network = nn.Sequential(nn.Conv2d(1, 3, 1), nn.Conv2d(3, 2, 3), nn.ReLU(inplace=True), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(8, 2))
+    network = nn.Sequential(
+        nn.Conv2d(1, 3, 1),
+        nn.Conv2d(3, 2, 3),
+        nn.ReLU(inplace=True),
+        nn.BatchNorm2d(2),
+        nn.Flatten(),
+        nn.Linear(8, 2),
+    )
     x = torch.randn(5, 1, 4, 4)
     _, curves = response_sd(Subject(copy.deepcopy(network), (1, 4, 4), (x, torch.zeros(5))))
     assert curves["response_sd/by_layer"] == pytest.approx([network[1](network[0](x)).std().item()])
@@ -126,9 +161,18 @@ def test_what_a_probe_cannot_measure_is_said():
         gradients(Subject(create_model("mlp", hidden=()), SHAPE, batch))
     with pytest.raises(DlgbenchError, match="probe activations wants data"):
         activations(Subject(create_model("mlp"), SHAPE))
-    with pytest.raises(DlgbenchError, match="probe dead_units wants a network with activation layers; Sequential without came"):
+    with pytest.raises(
+        DlgbenchError,
+        match="probe dead_units wants a network with activation layers; Sequential without came",
+    ):
         dead_units(Subject(create_model("mlp", hidden=()), SHAPE, batch))
     with pytest.raises(DlgbenchError, match="probe weight_norms wants a network with weights"):
         weight_norms(Subject(nn.Flatten(), SHAPE))
-    with pytest.raises(DlgbenchError, match="probe response_sd wants hidden layers other than 1x1 convolutions"):
-        response_sd(Subject(nn.Sequential(nn.Conv2d(1, 1, 1), nn.Flatten(), nn.Linear(784, 2)), SHAPE, batch))
+    with pytest.raises(
+        DlgbenchError, match="probe response_sd wants hidden layers other than 1x1 convolutions"
+    ):
+        response_sd(
+            Subject(
+                nn.Sequential(nn.Conv2d(1, 1, 1), nn.Flatten(), nn.Linear(784, 2)), SHAPE, batch
+            )
+        )

@@ -24,7 +24,12 @@ def test_each_has_its_equal_in_torch():
 
 @pytest.mark.parametrize("name", TORCH)
 def test_values_and_derivatives_are_torchs(name):
-    a = torch.cat([torch.linspace(-6, 6, 241, dtype=torch.float64), torch.tensor([-800.0, -40.0, 0.0, 40.0, 800.0], dtype=torch.float64)])
+    a = torch.cat(
+        [
+            torch.linspace(-6, 6, 241, dtype=torch.float64),
+            torch.tensor([-800.0, -40.0, 0.0, 40.0, 800.0], dtype=torch.float64),
+        ]
+    )
     a.requires_grad_()
     z = TORCH[name](a)
     (derivative,) = torch.autograd.grad(z.sum(), a)
@@ -59,4 +64,6 @@ def test_the_kinks_lie_where_the_slides_put_them():
     zero = torch.zeros(1, dtype=torch.float64)
     assert ACTIVATIONS["step"].g(zero).item() == 1  # f = 1 if wx + b >= 0
     assert ACTIVATIONS["relu"].derivative(zero).item() == 0
-    assert ACTIVATIONS["tanh"].g(zero + 1).item() == pytest.approx((math.e - 1 / math.e) / (math.e + 1 / math.e))
+    assert ACTIVATIONS["tanh"].g(zero + 1).item() == pytest.approx(
+        (math.e - 1 / math.e) / (math.e + 1 / math.e)
+    )

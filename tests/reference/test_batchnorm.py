@@ -4,7 +4,16 @@ import torch.nn.functional as F
 from torch import nn
 
 from dlgbench.errors import DlgbenchError
-from dlgbench.reference.batchnorm import batch_norm, batch_norm_backward, batch_norm_inference, folded, normalize, per_channel, running, statistics
+from dlgbench.reference.batchnorm import (
+    batch_norm,
+    batch_norm_backward,
+    batch_norm_inference,
+    folded,
+    normalize,
+    per_channel,
+    running,
+    statistics,
+)
 
 SHAPES = [(6, 3), (4, 3, 5, 2), (2, 1)]
 
@@ -22,7 +31,10 @@ def close(came, wanted):
 def test_training_is_torchs(shape):
     leaves = [v.requires_grad_() for v in draw(shape)]
     x, gamma, beta = leaves
-    y, d_y = F.batch_norm(x, None, None, gamma, beta, training=True), torch.randn(*shape, dtype=torch.float64)
+    y, d_y = (
+        F.batch_norm(x, None, None, gamma, beta, training=True),
+        torch.randn(*shape, dtype=torch.float64),
+    )
     expected = torch.autograd.grad(y, leaves, d_y)
     x, gamma, beta = (v.detach() for v in leaves)
     assert close(batch_norm(x, gamma, beta), y.detach())
@@ -31,7 +43,9 @@ def test_training_is_torchs(shape):
 
 @pytest.mark.parametrize("shape", SHAPES[:2])
 def test_gradcheck(shape, gradcheck):
-    assert gradcheck(batch_norm, lambda d_y, x, gamma, _: batch_norm_backward(d_y, x, gamma), *draw(shape))
+    assert gradcheck(
+        batch_norm, lambda d_y, x, gamma, _: batch_norm_backward(d_y, x, gamma), *draw(shape)
+    )
 
 
 def constants_for_statistics(d_y, x, gamma, _beta):
@@ -50,7 +64,9 @@ def no_sum_over_the_batch(d_y, x, gamma, _beta):
     return d_x, (d_y * normalize(x, *statistics(x)))[0], d_y[0]
 
 
-@pytest.mark.parametrize("sabotage", [constants_for_statistics, no_variance_term, no_sum_over_the_batch])
+@pytest.mark.parametrize(
+    "sabotage", [constants_for_statistics, no_variance_term, no_sum_over_the_batch]
+)
 def test_a_sabotaged_backward_is_noticed(sabotage, gradcheck):
     assert not gradcheck(batch_norm, sabotage, *draw((6, 3)))
 
@@ -68,7 +84,9 @@ def test_running_averages_and_inference_are_torchs(shape):
     assert close(mean, layer.running_mean)
     assert close(variance, layer.running_var)
     assert close(batch_norm_inference(x, mean, variance, gamma, beta), layer.eval()(x).detach())
-    assert not close(batch_norm_inference(x, mean, variance, gamma, beta), batch_norm(x, gamma, beta))  # the two phases differ
+    assert not close(
+        batch_norm_inference(x, mean, variance, gamma, beta), batch_norm(x, gamma, beta)
+    )  # the two phases differ
 
 
 def test_after_training_each_channel_has_the_mean_and_deviation_that_beta_and_gamma_say():
@@ -94,7 +112,10 @@ def test_training_takes_off_any_positive_line_and_inference_does_not():
 
 def test_one_value_per_channel_is_refused_as_in_torch():
     x, gamma, beta = draw((1, 3))
-    with pytest.raises(DlgbenchError, match=r"at least 2 values per channel are wanted; an input of shape \(1, 3\) came"):
+    with pytest.raises(
+        DlgbenchError,
+        match=r"at least 2 values per channel are wanted; an input of shape \(1, 3\) came",
+    ):
         batch_norm(x, gamma, beta)
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         nn.BatchNorm1d(3).double()(x)

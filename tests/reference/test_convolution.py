@@ -17,9 +17,18 @@ from dlgbench.reference.convolution import (
 # kernel, and stride, padding, dilation
 GEOMETRIES = [
     pytest.param(
-        kernel, dict(zip(("stride", "padding", "dilation"), numbers, strict=True)), id=f"{kernel[0]}x{kernel[1]}-s{numbers[0]}p{numbers[1]}d{numbers[2]}"
+        kernel,
+        dict(zip(("stride", "padding", "dilation"), numbers, strict=True)),
+        id=f"{kernel[0]}x{kernel[1]}-s{numbers[0]}p{numbers[1]}d{numbers[2]}",
     )
-    for kernel, numbers in [((3, 2), (1, 0, 1)), ((3, 2), (2, 1, 1)), ((2, 3), (1, 2, 2)), ((3, 3), (3, 1, 2)), ((1, 1), (2, 0, 1)), ((2, 2), (2, 3, 1))]
+    for kernel, numbers in [
+        ((3, 2), (1, 0, 1)),
+        ((3, 2), (2, 1, 1)),
+        ((2, 3), (1, 2, 2)),
+        ((3, 3), (3, 1, 2)),
+        ((1, 1), (2, 0, 1)),
+        ((2, 2), (2, 3, 1)),
+    ]
 ]
 
 
@@ -70,7 +79,9 @@ def test_gradchecks(kernel, how, gradcheck):
 
 def test_sabotage_is_noticed(gradcheck):
     x, w = rand(2, 3, 6, 6), rand(3, 3, 3, 3)
-    assert not close(convolution(x, w.flip(2, 3)), F.conv2d(x, w))  # the flipped kernel of mathematics
+    assert not close(
+        convolution(x, w.flip(2, 3)), F.conv2d(x, w)
+    )  # the flipped kernel of mathematics
     assert not close(convolution(x, w.transpose(0, 1)), F.conv2d(x, w))
     unflipped = convolution(insert_zeros(x, 2), w.transpose(0, 1), padding=2)
     assert not close(unflipped, F.conv_transpose2d(x, w, stride=2))
@@ -79,7 +90,9 @@ def test_sabotage_is_noticed(gradcheck):
         return convolution_backward(d_y, x, w)[0], convolution_backward(d_y[:1], x[:1], w)[1]
 
     def first_place(d_y, x, w):  # no sum over the places that share the weights
-        return convolution_backward(d_y, x, w)[0], torch.einsum("no,ncab->ocab", d_y[:, :, 0, 0], x[:, :, :3, :3])
+        return convolution_backward(d_y, x, w)[0], torch.einsum(
+            "no,ncab->ocab", d_y[:, :, 0, 0], x[:, :, :3, :3]
+        )
 
     for sabotage in (first_example, first_place):
         assert not gradcheck(convolution, sabotage, rand(2, 3, 5, 5), w)
@@ -90,13 +103,20 @@ def test_the_slides_banded_matrix():
     k = 6
     # y_i = w_0 x_i + w_1 x_(i+1) + w_2 x_(i+2), and past the end x is 0: two zeros on the right, whose columns then fall away.
     matrix = convolution_matrix(w.view(1, 1, 1, 3), 1, k + 2)[:, :k]
-    expected = sum(value * torch.diag(torch.ones(k - shift, dtype=torch.float64), shift) for shift, value in enumerate((w0, w1, w2)))
+    expected = sum(
+        value * torch.diag(torch.ones(k - shift, dtype=torch.float64), shift)
+        for shift, value in enumerate((w0, w1, w2))
+    )
     assert torch.equal(matrix, expected)
-    assert len(matrix.unique()) == 1 + len(w)  # 36 entries of the fully connected layer, 3 weights of this
+    assert len(matrix.unique()) == 1 + len(
+        w
+    )  # 36 entries of the fully connected layer, 3 weights of this
 
 
 def test_in_two_dimensions_it_is_doubly_block_toeplitz():
-    matrix = convolution_matrix(rand(1, 1, 3, 2), 5, 4, padding=1).view(5, 5, 5, 4)  # output (i, j), input (h, v)
+    matrix = convolution_matrix(rand(1, 1, 3, 2), 5, 4, padding=1).view(
+        5, 5, 5, 4
+    )  # output (i, j), input (h, v)
     for i, j, h, v in (matrix != 0).nonzero().tolist():
         if i + 1 < 5 and h + 1 < 5:
             assert matrix[i + 1, j, h + 1, v] == matrix[i, j, h, v]
@@ -113,7 +133,9 @@ def test_zeros_are_inserted_between():
 
 def test_what_does_not_fit_is_refused():
     assert out_side(7, 3, 2, 1, 1) == 4
-    with pytest.raises(DlgbenchError, match="no wider than 4 \\+ 2 x 0 is wanted; 3 at dilation 2 came"):
+    with pytest.raises(
+        DlgbenchError, match="no wider than 4 \\+ 2 x 0 is wanted; 3 at dilation 2 came"
+    ):
         convolution(rand(1, 1, 4, 4), rand(1, 1, 3, 3), dilation=2)
     with pytest.raises(DlgbenchError, match="input of 2 channels is wanted; 3 came"):
         convolution(rand(1, 3, 4, 4), rand(1, 2, 3, 3))

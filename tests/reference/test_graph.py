@@ -16,7 +16,21 @@ def test_the_toy_unit_has_the_numbers_of_its_figure():
     # Figure of Stanford's CS231n, whose slides these are (credit: Justin Johnson); lecture.txt kept none of its numbers.
     f, inputs = unit(2, -1, -3, -2, -3)
     f.backward()
-    names = "1/x", "c + x", "exp", "a x", "x + y", "x + y", "x y", "x y", "input", "input", "input", "input", "input"
+    names = (
+        "1/x",
+        "c + x",
+        "exp",
+        "a x",
+        "x + y",
+        "x + y",
+        "x y",
+        "x y",
+        "input",
+        "input",
+        "input",
+        "input",
+        "input",
+    )
     assert sorted(node.block for node in f.graph()) == sorted(names)
     chain = [node for node in f.graph() if node.block in {"1/x", "c + x", "exp", "a x"}]
     assert [node.block for node in chain] == ["1/x", "c + x", "exp", "a x"]
@@ -34,7 +48,9 @@ def test_the_toy_unit_is_the_sigmoid_and_its_gradient_g_times_1_minus_g():
     expected = torch.sigmoid(w0 * x0 + w1 * x1 + w2)
     expected.backward()
     assert f.value == pytest.approx(expected.item(), abs=1e-10)
-    assert [node.gradient for node in inputs] == pytest.approx([leaf.grad.item() for leaf in leaves], abs=1e-10)
+    assert [node.gradient for node in inputs] == pytest.approx(
+        [leaf.grad.item() for leaf in leaves], abs=1e-10
+    )
     assert inputs[-1].gradient == pytest.approx(f.value * (1 - f.value), abs=1e-10)
 
 

@@ -11,9 +11,16 @@ def rand(*shape):
 
 
 def agrees_with_autograd(backward, batch=5, inputs=4, outputs=4):
-    z, w, d_b = rand(batch, inputs).requires_grad_(), rand(inputs, outputs).requires_grad_(), rand(batch, outputs)
+    z, w, d_b = (
+        rand(batch, inputs).requires_grad_(),
+        rand(inputs, outputs).requires_grad_(),
+        rand(batch, outputs),
+    )
     expected = torch.autograd.grad(z @ w, (z, w), d_b)
-    return all(torch.allclose(came, wanted, rtol=0, atol=1e-10) for came, wanted in zip(backward(d_b, z.detach(), w.detach()), expected, strict=True))
+    return all(
+        torch.allclose(came, wanted, rtol=0, atol=1e-10)
+        for came, wanted in zip(backward(d_b, z.detach(), w.detach()), expected, strict=True)
+    )
 
 
 @pytest.mark.parametrize(("batch", "inputs", "outputs"), [(5, 4, 4), (1, 3, 2), (7, 1, 6)])
@@ -26,7 +33,9 @@ def test_backward_is_autograds(batch, inputs, outputs):
     [
         pytest.param(lambda d_b, z, w: (d_b @ w, z.T @ d_b), id="w not transposed"),
         pytest.param(lambda d_b, z, w: (d_b[:, :1] * w[:, 0], z.T @ d_b), id="no sum over c"),
-        pytest.param(lambda d_b, z, w: (d_b @ w.T, torch.outer(z[0], d_b[0])), id="no sum over the batch"),
+        pytest.param(
+            lambda d_b, z, w: (d_b @ w.T, torch.outer(z[0], d_b[0])), id="no sum over the batch"
+        ),
         pytest.param(lambda d_b, z, w: (d_b @ w.T, z.T @ d_b / len(z)), id="mean over the batch"),
         pytest.param(lambda d_b, z, w: (d_b @ w.T, d_b.T @ z), id="gradient of w transposed"),
     ],

@@ -37,15 +37,25 @@ def from_torch(layer, take=lambda parameter: parameter.data):
 @pytest.mark.parametrize("name", ["sigmoid", "tanh", "relu", "gelu"])
 @pytest.mark.parametrize(
     ("rule", "optimizer"),
-    [(partial(ema, lr=3.0), partial(torch.optim.SGD, lr=0.3, momentum=0.9)), (partial(adam, lr=0.05), partial(torch.optim.Adam, lr=0.05))],
+    [
+        (partial(ema, lr=3.0), partial(torch.optim.SGD, lr=0.3, momentum=0.9)),
+        (partial(adam, lr=0.05), partial(torch.optim.Adam, lr=0.05)),
+    ],
     ids=["ema", "adam"],
 )
 def test_a_net_trained_by_hand_is_torchs(name, rule, optimizer):
     activation = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU, "gelu": nn.GELU}[name]
-    network = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), activation(), nn.Linear(6, 3)).double()
+    network = nn.Sequential(
+        nn.Linear(4, 6), nn.BatchNorm1d(6), activation(), nn.Linear(6, 3)
+    ).double()
     x = torch.randn(12, 4, dtype=torch.float64)
     y = x[:, :3].argmax(1)
-    parameters = [from_torch(network[0]), network[1].weight.data.clone(), network[1].bias.data.clone(), from_torch(network[3])]
+    parameters = [
+        from_torch(network[0]),
+        network[1].weight.data.clone(),
+        network[1].bias.data.clone(),
+        from_torch(network[3]),
+    ]
     memories, losses = [()] * 4, []
     optimizer = optimizer(network.parameters())
     for _ in range(50):
@@ -55,10 +65,21 @@ def test_a_net_trained_by_hand_is_torchs(name, rule, optimizer):
         expected.backward()
         assert loss.item() == pytest.approx(expected.item(), abs=1e-10)
         losses.append(loss.item())
-        wanted = [from_torch(network[0], lambda p: p.grad), network[1].weight.grad, network[1].bias.grad, from_torch(network[3], lambda p: p.grad)]
-        assert all(torch.allclose(one, other, rtol=0, atol=1e-10) for one, other in zip(gradients, wanted, strict=True))
+        wanted = [
+            from_torch(network[0], lambda p: p.grad),
+            network[1].weight.grad,
+            network[1].bias.grad,
+            from_torch(network[3], lambda p: p.grad),
+        ]
+        assert all(
+            torch.allclose(one, other, rtol=0, atol=1e-10)
+            for one, other in zip(gradients, wanted, strict=True)
+        )
         optimizer.step()
-        stepped = [rule(w, g, *memory) for w, g, memory in zip(parameters, gradients, memories, strict=True)]
+        stepped = [
+            rule(w, g, *memory)
+            for w, g, memory in zip(parameters, gradients, memories, strict=True)
+        ]
         parameters, memories = [w for w, _ in stepped], [(state,) for _, state in stepped]
     assert losses[-1] < 0.7 * losses[0]
 
@@ -68,8 +89,17 @@ def test_the_scalar_graph_and_the_bricks_are_one():
     nodes = [Node(value) for value in values]
     f = sigmoidal_unit(*nodes)
     f.backward()
-    z, w = with_one(torch.tensor([[x0, x1]], dtype=torch.float64)), torch.tensor([[w0], [w1], [w2]], dtype=torch.float64)
+    z, w = (
+        with_one(torch.tensor([[x0, x1]], dtype=torch.float64)),
+        torch.tensor([[w0], [w1], [w2]], dtype=torch.float64),
+    )
     a = linear(z, w)
     d_z, d_w = linear_backward(ACTIVATIONS["sigmoid"].backward(torch.ones_like(a), a), z, w)
     assert ACTIVATIONS["sigmoid"].g(a).item() == pytest.approx(f.value, abs=1e-10)
-    assert [d_w[0].item(), d_z[0, 0].item(), d_w[1].item(), d_z[0, 1].item(), d_w[2].item()] == pytest.approx([node.gradient for node in nodes], abs=1e-10)
+    assert [
+        d_w[0].item(),
+        d_z[0, 0].item(),
+        d_w[1].item(),
+        d_z[0, 1].item(),
+        d_w[2].item(),
+    ] == pytest.approx([node.gradient for node in nodes], abs=1e-10)

@@ -50,15 +50,35 @@ CASES = [
     ("heavy_ball", {"lr": 4e-4, "mu": 0.5}, torch.optim.SGD, {"lr": 4e-4, "momentum": 0.5}),
     ("nag", {"lr": 2e-4}, torch.optim.SGD, {"lr": 2e-4, "momentum": 0.9, "nesterov": True}),
     ("rprop", {}, torch.optim.Rprop, {}),
-    ("rprop", {"shrink": 0.3, "grow": 1.5, "least": 1e-3, "most": 0.02}, torch.optim.Rprop, {"etas": (0.3, 1.5), "step_sizes": (1e-3, 0.02)}),
+    (
+        "rprop",
+        {"shrink": 0.3, "grow": 1.5, "least": 1e-3, "most": 0.02},
+        torch.optim.Rprop,
+        {"etas": (0.3, 1.5), "step_sizes": (1e-3, 0.02)},
+    ),
     ("adagrad", {}, torch.optim.Adagrad, {}),
     ("adagrad", {"lr": 0.3, "eps": 0.1}, torch.optim.Adagrad, {"lr": 0.3, "eps": 0.1}),
     ("rmsprop", {}, torch.optim.RMSprop, {}),
-    ("rmsprop", {"lr": 0.003, "rho": 0.8, "eps": 0.1}, torch.optim.RMSprop, {"lr": 0.003, "alpha": 0.8, "eps": 0.1}),
+    (
+        "rmsprop",
+        {"lr": 0.003, "rho": 0.8, "eps": 0.1},
+        torch.optim.RMSprop,
+        {"lr": 0.003, "alpha": 0.8, "eps": 0.1},
+    ),
     ("adadelta", {}, torch.optim.Adadelta, {}),
-    ("adadelta", {"lr": 0.5, "rho": 0.7, "eps": 1e-4}, torch.optim.Adadelta, {"lr": 0.5, "rho": 0.7, "eps": 1e-4}),
+    (
+        "adadelta",
+        {"lr": 0.5, "rho": 0.7, "eps": 1e-4},
+        torch.optim.Adadelta,
+        {"lr": 0.5, "rho": 0.7, "eps": 1e-4},
+    ),
     ("adam", {}, torch.optim.Adam, {}),
-    ("adam", {"lr": 0.05, "b1": 0.8, "b2": 0.9, "eps": 0.1}, torch.optim.Adam, {"lr": 0.05, "betas": (0.8, 0.9), "eps": 0.1}),
+    (
+        "adam",
+        {"lr": 0.05, "b1": 0.8, "b2": 0.9, "eps": 0.1},
+        torch.optim.Adam,
+        {"lr": 0.05, "betas": (0.8, 0.9), "eps": 0.1},
+    ),
     ("adamw", {}, torch.optim.AdamW, {}),
     (
         "adamw",
@@ -84,7 +104,10 @@ def test_the_cases_differ_from_one_another():
 
 
 def test_the_slides_momentum_is_torchs_at_a_smaller_rate():
-    assert close(path(ema, lr=2e-3), torch_path(torch.optim.SGD, lr=2e-3 * (1 - 0.9), momentum=0.9, dampening=0))
+    assert close(
+        path(ema, lr=2e-3),
+        torch_path(torch.optim.SGD, lr=2e-3 * (1 - 0.9), momentum=0.9, dampening=0),
+    )
     # Powers of two round nothing: then it is so to the bit.
     assert torch.equal(path(ema, lr=2**-11, mu=0.5), path(heavy_ball, lr=2**-12, mu=0.5))
 
@@ -92,7 +115,9 @@ def test_the_slides_momentum_is_torchs_at_a_smaller_rate():
 def test_the_slides_momentum_is_not_torchs_dampening():
     damped = torch_path(torch.optim.SGD, lr=2e-3, momentum=0.9, dampening=0.9)
     slide = path(ema, lr=2e-3)
-    assert torch.allclose(damped[1] - START, 10 * (slide[1] - START))  # its first step is not damped
+    assert torch.allclose(
+        damped[1] - START, 10 * (slide[1] - START)
+    )  # its first step is not damped
     assert not close(damped[2:], slide[2:])
 
 
@@ -117,7 +142,9 @@ def test_without_momentum_all_are_gradient_descent():
     assert all(torch.equal(path(rule, lr=1e-3, mu=0.0), plain) for rule in (ema, heavy_ball, nag))
 
 
-@pytest.mark.parametrize(("rule", "optimizer", "lr"), [(sgd, torch.optim.SGD, 1e-3), (adam, torch.optim.Adam, 0.05)])
+@pytest.mark.parametrize(
+    ("rule", "optimizer", "lr"), [(sgd, torch.optim.SGD, 1e-3), (adam, torch.optim.Adam, 0.05)]
+)
 def test_the_slides_weight_decay_is_half_of_torchs(rule, optimizer, lr):
     lam, one = 0.7, torch.ones((), dtype=torch.float64)
     decayed = path(rule, lambda w: gradient(w) + l2_penalty_backward(one, w, lam), lr=lr)
@@ -136,7 +163,10 @@ def test_decoupled_decay_is_the_l2_penalty_for_sgd_and_not_for_adam():
     assert not close(path(adamw, lr=lr, decay=2 * lam), path(adam, penalized, lr=lr))
 
 
-@pytest.mark.parametrize("name", ["sgd", "ema", "heavy_ball", "nag", "rprop", "adagrad", "rmsprop", "adadelta", "adam", "adamw"])
+@pytest.mark.parametrize(
+    "name",
+    ["sgd", "ema", "heavy_ball", "nag", "rprop", "adagrad", "rmsprop", "adadelta", "adam", "adamw"],
+)
 def test_a_step_changes_nothing_in_place(name):
     rule, w, g = partial(getattr(rules, name), lr=0.01), START.clone(), gradient(START)
     _, state = rule(w, g)
@@ -145,7 +175,10 @@ def test_a_step_changes_nothing_in_place(name):
     assert torch.equal(first, again)
     assert torch.equal(w, START)
     assert torch.equal(g, gradient(START))
-    assert all(torch.equal(v, k) if isinstance(v, torch.Tensor) else v == k for v, k in zip(state, kept, strict=True))
+    assert all(
+        torch.equal(v, k) if isinstance(v, torch.Tensor) else v == k
+        for v, k in zip(state, kept, strict=True)
+    )
 
 
 def test_a_sabotaged_adam_is_noticed():

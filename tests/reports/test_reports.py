@@ -9,7 +9,18 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 
-from dlgbench import Ablation, Claim, DlgbenchError, Recipe, Run, at_least, at_most, difference, exactly, value
+from dlgbench import (
+    Ablation,
+    Claim,
+    DlgbenchError,
+    Recipe,
+    Run,
+    at_least,
+    at_most,
+    difference,
+    exactly,
+    value,
+)
 from dlgbench.ablation import named
 from dlgbench.reports import reference
 from dlgbench.reports.build import build
@@ -17,8 +28,18 @@ from dlgbench.reports.replication import replicate
 from dlgbench.reports.study import Study
 from dlgbench.tracking import Store
 
-ABOUT = {"device": "Abacus (2 beads)", "git": "0123456789ab", "started": "1700000000.0", "wall": "2.5", "version.torch": "9.9.9"}
-ERRORS = {"none": [0.20, 0.22, 0.21, 0.23, 0.19], "trick": [0.10, 0.11, 0.12, 0.13, 0.09], "wild": [0.3, 0.31, 0.32, 0.33, 0.34]}
+ABOUT = {
+    "device": "Abacus (2 beads)",
+    "git": "0123456789ab",
+    "started": "1700000000.0",
+    "wall": "2.5",
+    "version.torch": "9.9.9",
+}
+ERRORS = {
+    "none": [0.20, 0.22, 0.21, 0.23, 0.19],
+    "trick": [0.10, 0.11, 0.12, 0.13, 0.09],
+    "wild": [0.3, 0.31, 0.32, 0.33, 0.34],
+}
 SCORES = {0.01: 0.3, 0.1: 0.2, 1.0: 0.4}
 EDGE = "edge of the grid: the best lr is the largest one tried"
 
@@ -27,14 +48,34 @@ def declare(**more):
     return Ablation(
         question="Does the <trick> help?",
         slide="Tricks & Treats",
-        recipe=Recipe(model="mlp", data="mnist5k", model_args={"hidden": (8, 8)}, steps=20, evaluations=2, probes=("gradients",)),
+        recipe=Recipe(
+            model="mlp",
+            data="mnist5k",
+            model_args={"hidden": (8, 8)},
+            steps=20,
+            evaluations=2,
+            probes=("gradients",),
+        ),
         arms={"none": {}, "trick": {"model_args.dropout": 0.5}, "wild": {"optimizer": "adam"}},
         tune={"lr": tuple(SCORES)},
         scales={"cpu": {"seeds": 5, "tuning_seeds": 1}, "gpu": {"seeds": 5}},
         claims=[
-            Claim("The trick lowers the test error", difference("test/error", "none", "trick"), at_least(0.05), published="half of it", source="Nobody 1999"),
-            Claim("A/A: none is 0", value("test/error", "none"), exactly(0), expect="not supported"),
-            Claim("Wild beats all", value("test/error", "wild"), at_most(0.2), objection="It diverges."),
+            Claim(
+                "The trick lowers the test error",
+                difference("test/error", "none", "trick"),
+                at_least(0.05),
+                published="half of it",
+                source="Nobody 1999",
+            ),
+            Claim(
+                "A/A: none is 0", value("test/error", "none"), exactly(0), expect="not supported"
+            ),
+            Claim(
+                "Wild beats all",
+                value("test/error", "wild"),
+                at_most(0.2),
+                objection="It diverges.",
+            ),
         ],
         objection="It is a toy.",
         **more,
@@ -67,13 +108,30 @@ def fill(store, ablation, best, errors=ERRORS):
     runs = {}
     for arm in ablation.arms:
         for cell in ablation.tuning(arm, "cpu"):
-            runs[cell] = Run("finished", {"val/error": 0.1 if cell.setting["lr"] == best[arm] else SCORES[cell.setting["lr"]]}, (), ABOUT)
+            runs[cell] = Run(
+                "finished",
+                {
+                    "val/error": 0.1
+                    if cell.setting["lr"] == best[arm]
+                    else SCORES[cell.setting["lr"]]
+                },
+                (),
+                ABOUT,
+            )
         for cell in ablation.evaluation(arm, "cpu"):
             error = errors[arm][cell.seed]
-            curve = tuple((name, step, error * scale) for name in ("val/error", "train/loss") for step, scale in ((10, 2.0), (20, 1.0)))
+            curve = tuple(
+                (name, step, error * scale)
+                for name in ("val/error", "train/loss")
+                for step, scale in ((10, 2.0), (20, 1.0))
+            )
             layers = tuple(("gradient/by_layer", layer, 10.0**-layer) for layer in (1, 2))
             diverged = arm == "wild" and cell.seed == 4
-            run = Run("diverged", {"seconds": 1.0}, curve[:1], ABOUT) if diverged else Run("finished", {"test/error": error}, curve + layers, ABOUT)
+            run = (
+                Run("diverged", {"seconds": 1.0}, curve[:1], ABOUT)
+                if diverged
+                else Run("finished", {"test/error": error}, curve + layers, ABOUT)
+            )
             runs[cell.chosen({"lr": best[arm]})] = run
     for number, (cell, run) in enumerate(runs.items()):
         assert store.save(cell, f"{ablation.name}{number}".replace("/", "."), run) is None
@@ -94,7 +152,11 @@ def store(folder, ablation, exact):
     store.open()
     fill(store, ablation, {"none": 0.1, "trick": 1.0, "wild": 0.1})
     for cell, side in zip(exact.cells("cpu"), (3.0, 7.0), strict=True):
-        store.save(cell, cell.id, Run("finished", {"receptive_field": side, "receptive_field/stride": 1.0}, (), ABOUT))
+        store.save(
+            cell,
+            cell.id,
+            Run("finished", {"receptive_field": side, "receptive_field/stride": 1.0}, (), ABOUT),
+        )
     return store
 
 
@@ -137,29 +199,47 @@ def test_diverged_run_is_counted_and_not_drawn(page, text):
     curves = pd.read_csv(page.parent / "controls/tricks/curves.csv")
     assert curves.groupby("arm")["n"].max().to_dict() == {"none": 5, "trick": 5, "wild": 4}
     dots = pd.read_csv(page.parent / "controls/tricks/effects.csv")
-    assert dots.loc[(dots["claim"] == "Wild beats all") & (dots["seed"] == 4), ["low", "high"]].to_numpy().tolist() == [[float("inf")] * 2]
+    assert dots.loc[
+        (dots["claim"] == "Wild beats all") & (dots["seed"] == 4), ["low", "high"]
+    ].to_numpy().tolist() == [[float("inf")] * 2]
 
 
 def test_csv_holds_the_numbers_given(page):
-    curves = pd.read_csv(page.parent / "controls/tricks/curves.csv").set_index(["metric", "arm", "step"])
+    curves = pd.read_csv(page.parent / "controls/tricks/curves.csv").set_index(
+        ["metric", "arm", "step"]
+    )
     assert curves.loc[("val/error", "none", 20), "mean"] == pytest.approx(0.21)
     assert curves.loc[("val/error", "trick", 10), "mean"] == pytest.approx(0.22)
     # t_(4, .975) = 2.776 and s = 0.015811 for 0.19, 0.20, ..., 0.23
-    assert curves.loc[("val/error", "none", 20), "high"] == pytest.approx(0.21 + 2.7764 * 0.0158114 / 5**0.5, rel=1e-4)
+    assert curves.loc[("val/error", "none", 20), "high"] == pytest.approx(
+        0.21 + 2.7764 * 0.0158114 / 5**0.5, rel=1e-4
+    )
     effects = pd.read_csv(page.parent / "controls/tricks/effects.csv")
     measured = effects.loc[effects["claim"] == "The trick lowers the test error", "low"]
-    assert measured.tolist() == pytest.approx([a - b for a, b in zip(ERRORS["none"], ERRORS["trick"], strict=True)])
+    assert measured.tolist() == pytest.approx(
+        [a - b for a, b in zip(ERRORS["none"], ERRORS["trick"], strict=True)]
+    )
     layers = pd.read_csv(page.parent / "controls/tricks/gradients.csv")
     assert layers.loc[layers["arm"] == "none", "mean"].tolist() == pytest.approx([0.1, 0.01])
-    assert pd.read_csv(page.parent / "mine/field/receptive_fields.csv").set_index("arm")["receptive_field"].to_dict() == {"near": 3, "far": 7}
+    assert pd.read_csv(page.parent / "mine/field/receptive_fields.csv").set_index("arm")[
+        "receptive_field"
+    ].to_dict() == {"near": 3, "far": 7}
     claims = pd.read_csv(page.parent / "claims.csv").set_index("claim")
     assert claims.loc["The trick lowers the test error", "effect"] == pytest.approx(0.1)
 
 
 def test_edge_warning_stands_where_the_choice_is_on_the_edge(page):
     tuning = pd.read_csv(page.parent / "controls/tricks/tuning.csv", keep_default_na=False)
-    assert tuning.groupby("arm")["warning"].first().to_dict() == {"none": "", "trick": EDGE, "wild": ""}
-    assert tuning[tuning["chosen"]]["setting"].tolist() == ['{"lr": 0.1}', '{"lr": 1.0}', '{"lr": 0.1}']
+    assert tuning.groupby("arm")["warning"].first().to_dict() == {
+        "none": "",
+        "trick": EDGE,
+        "wild": "",
+    }
+    assert tuning[tuning["chosen"]]["setting"].tolist() == [
+        '{"lr": 0.1}',
+        '{"lr": 1.0}',
+        '{"lr": 0.1}',
+    ]
     assert page.read_text().count(EDGE) == 1
 
 
@@ -172,8 +252,16 @@ def test_page_needs_no_network_and_only_what_lies_beside_it(page):
     loaded = re.findall(r'(?:src|href)="([^"]*)"', html)
     assert loaded
     beside = {unquote(link) for link in loaded if not link.startswith("#")}
-    assert all((page.parent / link).is_file() and not Path(link).is_absolute() for link in beside), beside
-    assert beside >= {"claims.csv", "controls/tricks/effects.svg", "controls/tricks/effects.csv", "controls/tricks/arms.csv", "controls/tricks/tuning.csv"}
+    assert all(
+        (page.parent / link).is_file() and not Path(link).is_absolute() for link in beside
+    ), beside
+    assert beside >= {
+        "claims.csv",
+        "controls/tricks/effects.svg",
+        "controls/tricks/effects.csv",
+        "controls/tricks/arms.csv",
+        "controls/tricks/tuning.csv",
+    }
     assert html.count("<img ") == len({link for link in beside if link.endswith(".svg")})
     ids = re.findall(r'\bid="([^"]*)"', html)
     assert len(ids) == len(set(ids))
@@ -190,15 +278,23 @@ def test_figures_are_artifacts_of_the_ablation(page, folder):
 def test_a_claim_without_runs_is_not_run(store, ablation, folder):
     wider = named(declare(name="wider"), Path("ablations/controls/test_wider.py"))
     html = build([ablation, wider], store, "cpu", folder / "wider").read_text()
-    assert html.count("not run</span>") == 1 + 3 * len(wider.claims)  # the tally; the table, the section and the controls
+    assert html.count("not run</span>") == 1 + 3 * len(
+        wider.claims
+    )  # the tally; the table, the section and the controls
     assert "Not run at scale cpu" in html
 
 
 def test_slips_and_controls_are_listed(page, text):
     slips = text[text.index("Where the slides slip", text.index("Provenance")) :]
-    assert slips.index("It sees 9x9") < slips.index("Negative controls") < slips.index("A/A: none is 0")
+    assert (
+        slips.index("It sees 9x9")
+        < slips.index("Negative controls")
+        < slips.index("A/A: none is 0")
+    )
     controls = slips[slips.index("A/A: none is 0") :]
-    assert controls.startswith("A/A: none is 0 controls/tricks A/A twin ✗ refuted as expected: a control")
+    assert controls.startswith(
+        "A/A: none is 0 controls/tricks A/A twin ✗ refuted as expected: a control"
+    )
     assert "Wild beats all controls/tricks check ? inconclusive" in controls
     assert page.read_text().count('id="slips"') == 1
 
@@ -212,16 +308,27 @@ def test_a_replication_stands_beside_its_own_verdict_and_in_no_tally(store, exac
     html = build([own], store, "cpu", folder / "again").read_text()
     section = html[html.index("<h4>Does it replicate?") :]
     section = section[: section.index("<h4>", 4)]
-    assert re.findall(r'<th scope="col">(.*?)</th>', section) == ["Claim", "mnist5k (own)", "digits"]
+    assert re.findall(r'<th scope="col">(.*?)</th>', section) == [
+        "Claim",
+        "mnist5k (own)",
+        "digits",
+    ]
     assert section.count("supported</span>") == 2
     tally = html[html.index('class="tally"') :]
     assert "1 supported" in tally[: tally.index("</p>")]
     assert replicate(study_of(exact, store), store) is None
     file = reference.write([own], store, "cpu", folder / "replicated")
     first = json.loads(file.read_text())["replications"][0]
-    assert (first["ablation"], first["data"], first["verdict"], first["n"]) == ("mine/again", "digits", "supported", 5)
+    assert (first["ablation"], first["data"], first["verdict"], first["n"]) == (
+        "mine/again",
+        "digits",
+        "supported",
+        5,
+    )
     table = reference.markdown_table(file)
-    assert "On digits, of 3 claims: 2 the same, 0 the opposite, 1 undecided on one or both." in table
+    assert (
+        "On digits, of 3 claims: 2 the same, 0 the opposite, 1 undecided on one or both." in table
+    )
     assert "<summary>The same: 2</summary>" in table
     assert "| claim | own data | digits |" in table
     assert "| The trick lowers the test error | ✓ supported | ✓ supported |" in table
@@ -230,17 +337,33 @@ def test_a_replication_stands_beside_its_own_verdict_and_in_no_tally(store, exac
 def test_what_does_not_replicate_is_told_and_half_a_replication_is_none(store, folder):
     own = named(declare(), Path("ablations/mine/test_differs.py"))
     fill(store, own, {"none": 0.1, "trick": 1.0, "wild": 0.1})
-    fill(store, own.on("digits"), {"none": 0.1, "trick": 1.0, "wild": 0.1}, ERRORS | {"trick": ERRORS["none"]})
+    fill(
+        store,
+        own.on("digits"),
+        {"none": 0.1, "trick": 1.0, "wild": 0.1},
+        ERRORS | {"trick": ERRORS["none"]},
+    )
     half = own.on("fashion_mnist")
-    store.save(half.evaluation("none", "cpu")[0].chosen({"lr": 0.1}), "half", Run("finished", {"test/error": 0.1}, (), ABOUT))
+    store.save(
+        half.evaluation("none", "cpu")[0].chosen({"lr": 0.1}),
+        "half",
+        Run("finished", {"test/error": 0.1}, (), ABOUT),
+    )
     html = build([own], store, "cpu", folder / "differs").read_text()
-    section = html[html.index('<section id="replications">') : html.index('<section id="negative-controls">')]
-    assert "On digits, of 3 claims: 1 the same, 1 the opposite, 1 undecided on one or both. All but the same:" in section
+    section = html[
+        html.index('<section id="replications">') : html.index('<section id="negative-controls">')
+    ]
+    assert (
+        "On digits, of 3 claims: 1 the same, 1 the opposite, 1 undecided on one or both. All but the same:"
+        in section
+    )
     assert section.count('<td class="statement">') == 2
     assert "The trick lowers the test error" in section
     assert "fashion_mnist" not in section
     table = reference.markdown_table(reference.write([own], store, "cpu", folder / "differing"))
-    assert "On digits, of 3 claims: 1 the same, 1 the opposite, 1 undecided on one or both." in table
+    assert (
+        "On digits, of 3 claims: 1 the same, 1 the opposite, 1 undecided on one or both." in table
+    )
     assert "<summary>Opposite, or undecided: 2</summary>" in table
 
 
@@ -258,9 +381,18 @@ def test_reference_round_trips_to_the_readme_table(store, ablation, exact, folde
     file = reference.write([ablation, exact], store, "cpu", folder / "reference")
     assert file == folder / "reference" / "cpu.json"
     record = json.loads(file.read_text())
-    assert (record["machine"], record["date"], record["git"]) == ("Abacus (2 beads)", "2023-11-14", ["0123456789ab"])
+    assert (record["machine"], record["date"], record["git"]) == (
+        "Abacus (2 beads)",
+        "2023-11-14",
+        ["0123456789ab"],
+    )
     first = record["claims"][0]
-    assert (first["ablation"], first["verdict"], first["n"], first["wanted"]) == ("controls/tricks", "supported", 5, "at least 0.05")
+    assert (first["ablation"], first["verdict"], first["n"], first["wanted"]) == (
+        "controls/tricks",
+        "supported",
+        5,
+        "at least 0.05",
+    )
     assert first["effect"] == pytest.approx(0.1)
     text = reference.markdown_table(file)
     assert text.startswith("Scale `cpu`, Abacus (2 beads), 2023-11-14")
@@ -269,6 +401,8 @@ def test_reference_round_trips_to_the_readme_table(store, ablation, exact, folde
     assert "? inconclusive (supported was expected) | 0.32 [−∞, ∞]" in head
     _, rule, *rows = folded.split("\n\n</details>")[0].splitlines()
     assert all(line.count("|") == rule.count("|") for line in rows)
-    assert rows[0].startswith("| [The trick lowers the test error](ablations/controls/test_tricks.py) | ✓ supported | 0.1 [")
+    assert rows[0].startswith(
+        "| [The trick lowers the test error](ablations/controls/test_tricks.py) | ✓ supported | 0.1 ["
+    )
     assert "✗ refuted, as expected" in rows[1]
     assert "? inconclusive (supported was expected) | 0.32 [−∞, ∞]" in rows[2]

@@ -90,7 +90,10 @@ def adam(w, g, t, m):
     return w - 0.05 * (m["m"] / (1 - 0.9**t)) / ((m["v"] / (1 - 0.999**t)).sqrt() + 1e-8)
 
 
-EQUATIONS = {rule.__name__: rule for rule in (sgd, ema, momentum, nag, rprop, adagrad, rmsprop, adadelta, adam)} | {"adamw": adam}
+EQUATIONS = {
+    rule.__name__: rule
+    for rule in (sgd, ema, momentum, nag, rprop, adagrad, rmsprop, adadelta, adam)
+} | {"adamw": adam}
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -113,9 +116,23 @@ def test_weight_decay_adds_to_the_gradient_and_adamw_keeps_it_apart(name):
 def test_the_slides_momentum_is_torchs_at_one_minus_mu_of_the_rate_under_every_schedule(mu, name):
     args = {"optimizer_args": {"momentum": mu}, "schedule": name, "weight_decay": 0.1}
     slide = path(recipe("ema", **args), 30, SCHEDULES[name])
-    assert torch.allclose(slide, path(recipe("momentum", lr=0.05 * (1 - mu), **args), 30, SCHEDULES[name]), rtol=1e-10, atol=1e-12)
+    assert torch.allclose(
+        slide,
+        path(recipe("momentum", lr=0.05 * (1 - mu), **args), 30, SCHEDULES[name]),
+        rtol=1e-10,
+        atol=1e-12,
+    )
     if mu:  # dampening is another rule: its first step is undamped
-        damped = path(recipe("sgd", optimizer_args={"momentum": mu, "dampening": mu}, schedule=name, weight_decay=0.1), 30, SCHEDULES[name])
+        damped = path(
+            recipe(
+                "sgd",
+                optimizer_args={"momentum": mu, "dampening": mu},
+                schedule=name,
+                weight_decay=0.1,
+            ),
+            30,
+            SCHEDULES[name],
+        )
         assert not torch.allclose(slide[0], damped[0], rtol=1e-3)
 
 
@@ -153,27 +170,50 @@ def test_convergence_on_a_ravine_is_the_theorys():
     root = 10.0  # sqrt(kappa); Polyak 1964: the best rates contract by (kappa - 1) / (kappa + 1) and (root - 1) / (root + 1) a step
     plain = steps_to_a_thousandth("sgd", 2 / 101, 0)
     assert plain == math.ceil(math.log(1e-3) / math.log(99 / 101)) == 346
-    ball, slide = (steps_to_a_thousandth(name, lr, (9 / 11) ** 2) for name, lr in [("momentum", (2 / 11) ** 2), ("ema", (2 / 11) ** 2 / (1 - (9 / 11) ** 2))])
+    ball, slide = (
+        steps_to_a_thousandth(name, lr, (9 / 11) ** 2)
+        for name, lr in [("momentum", (2 / 11) ** 2), ("ema", (2 / 11) ** 2 / (1 - (9 / 11) ** 2))]
+    )
     assert ball == slide
-    asymptotic = math.log(1e-3) / math.log((root - 1) / (root + 1))  # 34, plus a transient of t (9 / 11)^t
+    asymptotic = math.log(1e-3) / math.log(
+        (root - 1) / (root + 1)
+    )  # 34, plus a transient of t (9 / 11)^t
     assert asymptotic < ball < 2 * asymptotic
     assert steps_to_a_thousandth("nag", 1 / 100, 9 / 11) < plain / 4
 
 
 def test_optimizer_args_override_what_a_name_stands_for():
-    assert torch.allclose(path(recipe("momentum", optimizer_args={"momentum": 0.0})), path(recipe("sgd")), atol=1e-15)
-    assert optimizer(recipe("nag", optimizer_args={"momentum": 0.5}), [nn.Parameter(torch.ones(1))]).param_groups[0]["momentum"] == 0.5
-    assert optimizer(recipe("adam", optimizer_args={"betas": [0.8, 0.9]}), [nn.Parameter(torch.ones(1))]).param_groups[0]["betas"] == (0.8, 0.9)
+    assert torch.allclose(
+        path(recipe("momentum", optimizer_args={"momentum": 0.0})), path(recipe("sgd")), atol=1e-15
+    )
+    assert (
+        optimizer(
+            recipe("nag", optimizer_args={"momentum": 0.5}), [nn.Parameter(torch.ones(1))]
+        ).param_groups[0]["momentum"]
+        == 0.5
+    )
+    assert optimizer(
+        recipe("adam", optimizer_args={"betas": [0.8, 0.9]}), [nn.Parameter(torch.ones(1))]
+    ).param_groups[0]["betas"] == (0.8, 0.9)
 
 
 @pytest.mark.parametrize(
     ("declared", "message"),
     [
         ({"name": "lbfgs"}, "no optimizer is called 'lbfgs'"),
-        ({"name": "ema", "optimizer_args": {"momentum": 1.0}}, "optimizer ema: momentum must be at least 0 and below 1; 1.0 came"),
+        (
+            {"name": "ema", "optimizer_args": {"momentum": 1.0}},
+            "optimizer ema: momentum must be at least 0 and below 1; 1.0 came",
+        ),
         ({"name": "ema", "optimizer_args": {"nesterov": True}}, "optimizer ema: .*nesterov"),
-        ({"name": "rprop", "weight_decay": 0.1}, "optimizer rprop: it takes the gradient's sign alone, so weight_decay must be 0; 0.1 came"),
-        ({"name": "rprop", "schedule": "cosine"}, "optimizer rprop: .* schedule must be constant; 'cosine' came"),
+        (
+            {"name": "rprop", "weight_decay": 0.1},
+            "optimizer rprop: it takes the gradient's sign alone, so weight_decay must be 0; 0.1 came",
+        ),
+        (
+            {"name": "rprop", "schedule": "cosine"},
+            "optimizer rprop: .* schedule must be constant; 'cosine' came",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(declared, message):
@@ -183,15 +223,21 @@ def test_what_makes_no_sense_is_refused(declared, message):
 
 def test_schedules_are_torchs():
     n, peak = 100, 30
-    warm = (peak + 1) / (n + 1)  # OneCycleLR counts from the first step to the last of n + 1, and its peak is step pct * (n + 1) - 1
+    warm = (
+        (peak + 1) / (n + 1)
+    )  # OneCycleLR counts from the first step to the last of n + 1, and its peak is step pct * (n + 1) - 1
     theirs = {
         "constant": lambda rule: lr_scheduler.ConstantLR(rule, 1.0),
         "linear": lambda rule: lr_scheduler.LinearLR(rule, 1.0, 1e-12, n),
         "cosine": lambda rule: lr_scheduler.CosineAnnealingLR(rule, n),
         "step": lambda rule: lr_scheduler.MultiStepLR(rule, [n // 2, 3 * n // 4]),
         "warmup": lambda rule: lr_scheduler.LinearLR(rule, 0.1, 1.0, n // 10),
-        "up": lambda rule: lr_scheduler.OneCycleLR(rule, 1.0, n + 1, pct_start=warm, anneal_strategy="linear"),
-        "down": lambda rule: lr_scheduler.OneCycleLR(rule, 1.0, n + 1, pct_start=warm, anneal_strategy="cos"),
+        "up": lambda rule: lr_scheduler.OneCycleLR(
+            rule, 1.0, n + 1, pct_start=warm, anneal_strategy="linear"
+        ),
+        "down": lambda rule: lr_scheduler.OneCycleLR(
+            rule, 1.0, n + 1, pct_start=warm, anneal_strategy="cos"
+        ),
     }
     rates = {}
     for name, make in theirs.items():
@@ -204,7 +250,9 @@ def test_schedules_are_torchs():
     rates["one_cycle"] = rates.pop("up")[:peak] + rates.pop("down")[peak:]
     assert set(rates) == set(SCHEDULES)
     for name, expected in rates.items():
-        assert [SCHEDULES[name](step / n) for step in range(n)] == pytest.approx(expected, abs=1e-9), name
+        assert [SCHEDULES[name](step / n) for step in range(n)] == pytest.approx(
+            expected, abs=1e-9
+        ), name
     assert schedule(recipe(schedule="constant"))(0.7) == 1.0
     with pytest.raises(DlgbenchError, match="no schedule is called 'cosin'; did you mean 'cosine'"):
         schedule(recipe(schedule="cosin"))
@@ -212,18 +260,26 @@ def test_schedules_are_torchs():
 
 def test_schedules_at_their_corners():
     assert [SCHEDULES["linear"](t) for t in (0, 0.25, 0.5)] == [1, 0.75, 0.5]
-    assert [SCHEDULES["step"](t) for t in (0, 0.49, 0.5, 0.74, 0.75, 0.99)] == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
+    assert [SCHEDULES["step"](t) for t in (0, 0.49, 0.5, 0.74, 0.75, 0.99)] == pytest.approx(
+        [1, 1, 0.1, 0.1, 0.01, 0.01]
+    )
     assert [SCHEDULES["warmup"](t) for t in (0, 0.05, 0.1, 0.9)] == pytest.approx([0.1, 0.55, 1, 1])
-    assert [SCHEDULES["one_cycle"](t) for t in (0, 0.15, 0.3, 0.65, 1)] == pytest.approx([0.04, 0.52, 1, 0.5 + 0.5 / 25e4, 1 / 25e4])
+    assert [SCHEDULES["one_cycle"](t) for t in (0, 0.15, 0.3, 0.65, 1)] == pytest.approx(
+        [0.04, 0.52, 1, 0.5 + 0.5 / 25e4, 1 / 25e4]
+    )
 
 
 def test_weight_decay_is_two_lambda_of_the_slides():
     lambda_ = 0.1
     w = nn.Parameter(torch.tensor([3.0, -2.0], dtype=torch.float64))
-    (w @ A @ w / 2 + lambda_ * w.square().sum()).backward()  # the slide's L(W): loss + lambda sum of squares
+    (
+        w @ A @ w / 2 + lambda_ * w.square().sum()
+    ).backward()  # the slide's L(W): loss + lambda sum of squares
     expected = w.detach() - 0.05 * w.grad
     assert torch.allclose(path(recipe("sgd", weight_decay=2 * lambda_), 1)[0], expected, atol=1e-15)
-    assert torch.allclose(expected, w.detach() - 0.05 * (A @ w.detach() + 2 * lambda_ * w.detach()), atol=1e-15)
+    assert torch.allclose(
+        expected, w.detach() - 0.05 * (A @ w.detach() + 2 * lambda_ * w.detach()), atol=1e-15
+    )
 
 
 def test_max_norm_scales_back_only_what_exceeds_it():

@@ -38,25 +38,49 @@ def test_every_task_gives_the_figures_that_the_metrics_announce():
     }
     for name, (z, y) in outputs.items():
         assert set(task(name).figures(z, y)) == set(FIGURES[name])
-        assert set(task(name).evaluate("val", z, y)) == {f"val/{figure}" for figure in ("loss", *FIGURES[name])}
+        assert set(task(name).evaluate("val", z, y)) == {
+            f"val/{figure}" for figure in ("loss", *FIGURES[name])
+        }
 
 
 def test_classification_by_hand():
-    z, y = torch.tensor([[2.0, 1.0, 0.0], [0.0, 3.0, 1.0], [1.0, 0.0, 4.0]]), torch.tensor([0, 2, 2])
+    z, y = (
+        torch.tensor([[2.0, 1.0, 0.0], [0.0, 3.0, 1.0], [1.0, 0.0, 4.0]]),
+        torch.tensor([0, 2, 2]),
+    )
     e = np.exp
-    cross_entropy = -np.mean([np.log(e(2) / (e(2) + e(1) + 1)), np.log(e(1) / (1 + e(3) + e(1))), np.log(e(4) / (e(1) + 1 + e(4)))])
+    cross_entropy = -np.mean(
+        [
+            np.log(e(2) / (e(2) + e(1) + 1)),
+            np.log(e(1) / (1 + e(3) + e(1))),
+            np.log(e(4) / (e(1) + 1 + e(4))),
+        ]
+    )
     squared = np.mean([1 + 1 + 0, 0 + 9 + 0, 1 + 0 + 9])
     perceptron = np.mean([0, 3 - 1, 0])
-    for loss, wanted in {None: cross_entropy, "cross_entropy": cross_entropy, "squared": squared, "perceptron": perceptron}.items():
-        assert task("classification", loss=loss).objective(z, y).item() == pytest.approx(wanted, rel=1e-6)
+    for loss, wanted in {
+        None: cross_entropy,
+        "cross_entropy": cross_entropy,
+        "squared": squared,
+        "perceptron": perceptron,
+    }.items():
+        assert task("classification", loss=loss).objective(z, y).item() == pytest.approx(
+            wanted, rel=1e-6
+        )
     assert task("classification").figures(z, y) == {"error": 1 / 3}
 
 
 def test_regression_against_scikit_learn():
     z, y = random(50, 2), random(50, 2, seed=1)
-    assert task("regression").objective(z, y).item() == pytest.approx(np.square(z.numpy() - y.numpy()).mean())
-    assert task("regression", loss="l1").objective(z, y).item() == pytest.approx(np.abs(z.numpy() - y.numpy()).mean())
-    assert task("regression").figures(z, y) == pytest.approx({"mse": np.square(z.numpy() - y.numpy()).mean(), "r2": r2_score(y, z)})
+    assert task("regression").objective(z, y).item() == pytest.approx(
+        np.square(z.numpy() - y.numpy()).mean()
+    )
+    assert task("regression", loss="l1").objective(z, y).item() == pytest.approx(
+        np.abs(z.numpy() - y.numpy()).mean()
+    )
+    assert task("regression").figures(z, y) == pytest.approx(
+        {"mse": np.square(z.numpy() - y.numpy()).mean(), "r2": r2_score(y, z)}
+    )
 
 
 def test_image_to_image_by_hand():
@@ -86,7 +110,9 @@ def test_a_net_without_padding_answers_for_the_middle():
 def test_auxiliary_heads_weigh_three_tenths():
     module, y = task("classification"), labels(4)
     main, one, two = (random(4, 3, seed=seed) for seed in range(3))
-    wanted = F.cross_entropy(main, y) + 0.3 * F.cross_entropy(one, y) + 0.3 * F.cross_entropy(two, y)
+    wanted = (
+        F.cross_entropy(main, y) + 0.3 * F.cross_entropy(one, y) + 0.3 * F.cross_entropy(two, y)
+    )
     assert module.objective((main, one, two), y).item() == pytest.approx(wanted.item())
 
 
@@ -97,21 +123,37 @@ def test_a_split_is_evaluated_in_parts_in_evaluation_mode_and_the_mode_is_put_ba
     found = module.evaluate("test", x, y)
     assert network.training
     z = network[1](x)
-    assert found == pytest.approx({"test/loss": F.cross_entropy(z, y).item(), "test/error": (z.argmax(1) != y).double().mean().item()}, rel=1e-6)
+    assert found == pytest.approx(
+        {
+            "test/loss": F.cross_entropy(z, y).item(),
+            "test/error": (z.argmax(1) != y).double().mean().item(),
+        },
+        rel=1e-6,
+    )
 
 
 def test_what_is_not_finite_is_divergence_and_no_figure():
     module = task("image_to_image")
-    assert not {"val/mse", "val/psnr"} & set(module.evaluate("val", torch.full((2, 1, 4, 4), math.nan), torch.zeros(2, 1, 4, 4)))
+    assert not {"val/mse", "val/psnr"} & set(
+        module.evaluate("val", torch.full((2, 1, 4, 4), math.nan), torch.zeros(2, 1, 4, 4))
+    )
     assert module.diverged
 
 
 def test_a_loss_of_another_task_is_refused():
-    with pytest.raises(DlgbenchError, match=r"task regression: no loss is called 'cross_entropy'. Known: l1, l2"):
+    with pytest.raises(
+        DlgbenchError, match=r"task regression: no loss is called 'cross_entropy'. Known: l1, l2"
+    ):
         task("regression", loss="cross_entropy")
 
 
-QUIET = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+QUIET = {
+    "accelerator": "cpu",
+    "logger": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "enable_checkpointing": False,
+}
 
 
 def test_batches_weigh_by_their_rows(tmp_path):
@@ -127,7 +169,15 @@ def test_batches_weigh_by_their_rows(tmp_path):
 
 
 def test_a_schedule_runs_over_the_trainers_steps(tmp_path):
-    module, rates = create("mlp", model_args={"input_shape": (2,), "hidden": (), "num_classes": 2}, lr=0.1, schedule="linear"), []
+    module, rates = (
+        create(
+            "mlp",
+            model_args={"input_shape": (2,), "hidden": (), "num_classes": 2},
+            lr=0.1,
+            schedule="linear",
+        ),
+        [],
+    )
 
     class Watch(pl.Callback):
         def on_train_batch_end(self, *_):
@@ -136,7 +186,9 @@ def test_a_schedule_runs_over_the_trainers_steps(tmp_path):
     loader = DataLoader(TensorDataset(torch.randn(8, 2), torch.zeros(8).long()), 4)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        pl.Trainer(max_epochs=2, callbacks=[Watch()], default_root_dir=tmp_path, **QUIET).fit(module, loader)
+        pl.Trainer(max_epochs=2, callbacks=[Watch()], default_root_dir=tmp_path, **QUIET).fit(
+            module, loader
+        )
         assert rates == pytest.approx([0.1, 0.075, 0.05, 0.025])
         with pytest.raises(DlgbenchError, match="schedule linear wants an end"):
             pl.Trainer(max_epochs=-1, default_root_dir=tmp_path, **QUIET).fit(module, loader)
@@ -166,13 +218,22 @@ def test_create_heeds_what_it_takes_and_refuses_the_rest():
     ],
 )
 def test_every_task_learns_from_an_ordinary_loader(model, name, x, y, tmp_path):
-    y = {"regression": x.sum(1, keepdim=True), "segmentation": (x[:, 0] > x[:, 1]).long(), "image_to_image": x.mean(1, keepdim=True)}[name].clone()
+    y = {
+        "regression": x.sum(1, keepdim=True),
+        "segmentation": (x[:, 0] > x[:, 1]).long(),
+        "image_to_image": x.mean(1, keepdim=True),
+    }[name].clone()
     y = y if y.dtype == torch.int64 else y.float()
     args = {"input_shape": tuple(x.shape[1:]), "num_classes": 2 if name == "segmentation" else 1}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         module = create(model, task=name, model_args=args, optimizer="adam", lr=0.01)
-        quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+        quiet = {
+            "logger": False,
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+            "enable_checkpointing": False,
+        }
         trainer = pl.Trainer(accelerator="cpu", max_epochs=30, default_root_dir=tmp_path, **quiet)
         before = module.evaluate("train", x.float(), y)["train/loss"]
         trainer.fit(module, DataLoader(TensorDataset(x.float(), y), 32))
