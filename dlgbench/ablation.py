@@ -56,7 +56,7 @@ class Cell:
 
     def chosen(self, setting: Mapping[str, Any]) -> Cell:
         """The cell with the setting that the tuning chose."""
-        return dataclasses.replace(self, recipe=self.recipe.but(setting), setting=setting)
+        return dataclasses.replace(self, recipe=self.recipe.override(setting), setting=setting)
 
     @property
     def id(self) -> str:
@@ -104,7 +104,7 @@ class Ablation:
         select: the metric on the validation split by which a setting is chosen; the smallest mean over the tuning seeds wins. Where the target is
             one on the validation split, `steps_to_target` is another: a claim about speed wants the quickest setting, not the best in the end.
         objection: what an expert would object to the whole.
-        elsewhere: what another set of images that stands in changes in every arm that it is asked on, `{"fashion_mnist": {"target": {"val/error": 0.25}}}`.
+        dataset_overrides: what another set of images that stands in changes in every arm that it is asked on, `{"fashion_mnist": {"target": {"val/error": 0.25}}}`.
         name, file, data: filled in when it is loaded: its place, and the set of images that stands in (`on`).
 
     Raises:
@@ -120,13 +120,13 @@ class Ablation:
     tune: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     select: str = "val/error"
     objection: str = ""
-    elsewhere: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    dataset_overrides: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     name: str = ""
     file: str = ""
     data: str = ""
 
     def __post_init__(self) -> None:
-        for field in ("arms", "scales", "tune", "elsewhere"):
+        for field in ("arms", "scales", "tune", "dataset_overrides"):
             object.__setattr__(self, field, frozen(getattr(self, field)))
         object.__setattr__(self, "claims", tuple(self.claims))
         _check(self)
@@ -137,21 +137,21 @@ class Ablation:
             raise unknown("scale", scale, SCALES)
         if scale == "smoke":
             return self.at("cpu").smoke()
-        return SCALES[scale].but(self.scales[scale])
+        return SCALES[scale].override(self.scales[scale])
 
     def arm(self, name: str, scale: str) -> Recipe:
         """The recipe of an arm at a scale: the base, then what the scale changes, then what the arm changes."""
         at = self.at(scale)
-        recipe = self.recipe.but(at.changes).but(self.arms[name])
+        recipe = self.recipe.override(at.changes).override(self.arms[name])
         if self.data != recipe.data and self.data and recipe.data in IMAGES:
             recipe = (
-                recipe.but(data=self.data)
-                .but(FITTED.get(self.data))
-                .but(self.elsewhere.get(self.data))
+                recipe.override(data=self.data)
+                .override(FITTED.get(self.data))
+                .override(self.dataset_overrides.get(self.data))
             )
-        return recipe.but(at.cut) if recipe.steps else recipe
+        return recipe.override(at.cut) if recipe.steps else recipe
 
-    def on(self, data: str) -> Ablation:
+    def with_data(self, data: str) -> Ablation:
         """The same question on another set of labelled images, under the name `question@data`. Arms on anything else stay as they are.
 
         Raises:
@@ -195,7 +195,7 @@ class Ablation:
                 arm,
                 TUNING_SEED + k,
                 scale,
-                recipe.but(setting),
+                recipe.override(setting),
                 "tune",
                 at.precision,
                 setting,
@@ -248,17 +248,17 @@ def _check(ablation: Ablation) -> None:
         for arm in ablation.arms_at(scale):
             _check_arm(ablation, arm, scale, where)
     _check_tuning(ablation, where)
-    for data, changes in ablation.elsewhere.items():
+    for data, changes in ablation.dataset_overrides.items():
         if data not in IMAGES:
-            raise unknown("set of labelled images", data, IMAGES, f"{where}, elsewhere")
+            raise unknown("set of labelled images", data, IMAGES, f"{where}, dataset_overrides")
         for clash in (
             (arm, name) for arm in ablation.arms for name in changes if name in ablation.arms[arm]
         ):
             raise DlgbenchError(
-                f"{where}: arm {clash[0]!r} sets {clash[1]}, and elsewhere would set it again; leave it to one of them"
+                f"{where}: arm {clash[0]!r} sets {clash[1]}, and dataset_overrides would set it again; leave it to one of them"
             )
         if not ablation.data:
-            ablation.on(data)  # which checks the arms there
+            ablation.with_data(data)  # which checks the arms there
     unique(ablation.claims, where)
     for claim in ablation.claims:
         _check_claim(ablation, claim, f"{where}, claim {claim.statement!r}")
@@ -330,7 +330,7 @@ def _check_grid(recipe: Recipe, grid: Mapping[str, Any], where: str) -> None:
             raise DlgbenchError(f"{where}: {name} wants a tuple of values; {points!r} came")
         for point in points:
             try:
-                recipe.but({name: point})
+                recipe.override({name: point})
             except DlgbenchError as error:
                 raise DlgbenchError(f"{where}: {error}") from None
 

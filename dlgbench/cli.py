@@ -370,8 +370,8 @@ def workers(scale: str) -> int:
 
 def report(args: argparse.Namespace) -> int:
     """Figures and page from the store."""
-    from dlgbench.reports import reference
-    from dlgbench.reports.build import build
+    from dlgbench.reports import results
+    from dlgbench.reports.page import build
 
     ablations, store = _ablations(args.folder), _store(args)
     page = build(
@@ -381,9 +381,9 @@ def report(args: argparse.Namespace) -> int:
     if args.reference:
         for scale in [args.scale] if args.scale else [name for name in SCALES if name != "smoke"]:
             if any(store.runs(ablation, scale) for ablation in ablations):
-                file = reference.write(ablations, store, scale, args.reference)
+                file = results.write(ablations, store, scale, args.reference)
                 print(f"reference: {file}")
-                if reference.refresh(find_root(Path.cwd()) / "README.md", file):
+                if results.refresh(find_root(Path.cwd()) / "README.md", file):
                     print("the table of README.md is made of it")
     return 0
 

@@ -10,7 +10,7 @@ from typing import Any
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
 from dlgbench.errors import DlgbenchError
-from dlgbench.statistics import judge
+from dlgbench.stats import judge
 
 
 def judge_runs(ablation: Ablation, scale: str, runs: Mapping[Cell, Run]) -> dict[Claim, Verdict]:

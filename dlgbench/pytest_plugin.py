@@ -103,7 +103,7 @@ def scale_of(config: pytest.Config) -> str:
 def asked(config: pytest.Config, ablation: Ablation) -> Ablation:
     """The ablation as this session asks it: on its own data, or on what `--data` names."""
     data = config.stash[SETTINGS]["data"]
-    return ablation.on(data) if data else ablation
+    return ablation.with_data(data) if data else ablation
 
 
 def store_of(config: pytest.Config) -> Store:

@@ -54,7 +54,7 @@ def plain(value: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Everything that determines a training but the seed. Frozen; JSON in and out; `but` gives a changed copy.
+    """Everything that determines a training but the seed. Frozen; JSON in and out; `override` gives a changed copy.
 
     Args:
         model: a name that `dlgbench models` lists, or one of your own (`dlgbench.register_model`).
@@ -71,7 +71,7 @@ class Recipe:
         target: `{"val/error": 0.1}`: record the first evaluation at which the metric is at or below it.
         probes: what is measured beside loss and error (`dlgbench.metrics`).
         identity: names of torch.nn classes whose instances are replaced by the identity: a sabotage.
-        replicate: twins that differ in nothing else share the data split and draw fresh weights, order and noise.
+        random_stream: twins that differ in nothing else share the data split and draw fresh weights, order and noise.
 
     Raises:
         DlgbenchError: for a field that does not exist or a value that makes no sense.
@@ -96,7 +96,7 @@ class Recipe:
     target: Mapping[str, float] = dataclasses.field(default_factory=dict)
     probes: tuple[str, ...] = ()
     identity: tuple[str, ...] = ()
-    replicate: int = 0
+    random_stream: int = 0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -111,8 +111,8 @@ class Recipe:
                 f"recipe: {self.steps} steps of training need data; name a data set or set steps=0"
             )
 
-    def but(self, changes: Mapping[str, Any] | None = None, **more: Any) -> Recipe:
-        """A copy with `changes` made; a dotted name reaches inside: `recipe.but({"model_args.dropout": 0.5}, lr=0.1)`."""
+    def override(self, changes: Mapping[str, Any] | None = None, **more: Any) -> Recipe:
+        """A copy with `changes` made; a dotted name reaches inside: `recipe.override({"model_args.dropout": 0.5}, lr=0.1)`."""
         fields = self.to_dict()
         for path, value in {**(changes or {}), **more}.items():
             name, _, inner = path.partition(".")
@@ -191,6 +191,6 @@ CHECKS: list[tuple[str, str, Callable[[Any], bool]]] = [
     ("batch_size", *_whole(1)),
     ("steps", *_whole(0)),
     ("evaluations", *_whole(1)),
-    ("replicate", *_whole(0)),
+    ("random_stream", *_whole(0)),
     ("target", "at most one metric and its value", lambda v: len(v) <= 1),
 ]

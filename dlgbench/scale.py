@@ -48,7 +48,7 @@ class Scale:
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS, f"scale {self.name}")
 
-    def but(self, settings: Mapping[str, Any]) -> Scale:
+    def override(self, settings: Mapping[str, Any]) -> Scale:
         """A copy as an ablation declares it: `{"seeds": 5, "steps": 300}` sets the scale's own fields and the recipe's."""
         own = {name for name in ("seeds", "tuning_seeds", "precision", "arms") if name in settings}
         changes = {

@@ -13,16 +13,16 @@ def isolated(device: torch.device) -> AbstractContextManager[None]:
     return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
-def stream_seed(seed: int, name: str, replicate: int = 0) -> int:
-    """63 bits from SHA-256 of seed, name and replicate."""
+def stream_seed(seed: int, name: str, random_stream: int = 0) -> int:
+    """63 bits from SHA-256 of seed, name and random_stream."""
     return (
         int.from_bytes(
-            hashlib.sha256(f"dlgbench/{seed}/{name}/{replicate}".encode()).digest()[:8], "big"
+            hashlib.sha256(f"dlgbench/{seed}/{name}/{random_stream}".encode()).digest()[:8], "big"
         )
         >> 1
     )
 
 
-def stream(seed: int, name: str, replicate: int = 0) -> torch.Generator:
+def stream(seed: int, name: str, random_stream: int = 0) -> torch.Generator:
     """A CPU generator for one purpose (`split`, `order`, `init/3`, `noise`) of one seed."""
-    return torch.Generator().manual_seed(stream_seed(seed, name, replicate))
+    return torch.Generator().manual_seed(stream_seed(seed, name, random_stream))

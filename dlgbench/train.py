@@ -68,7 +68,7 @@ def train(cell: Cell) -> Run:
         another = functools.partial(_another, cell, device) if recipe.steps else None
         for when in MOMENTS:
             if when == "end" and recipe.steps:
-                torch.manual_seed(streams.stream_seed(cell.seed, "noise", recipe.replicate))
+                torch.manual_seed(streams.stream_seed(cell.seed, "noise", recipe.random_stream))
                 figures |= _fit(module, splits or Nothing(recipe, device), cell, device)
                 history += module.history
             if module.diverged or (when == "test" and cell.purpose != "evaluate"):
@@ -92,10 +92,10 @@ def train(cell: Cell) -> Run:
 
 def _another(cell: Cell, device: torch.device) -> nn.Module:
     """The network of the same recipe from another start: fresh weights, order and noise on the same split, trained alike; the test split stays closed."""
-    recipe = cell.recipe.but(replicate=cell.recipe.replicate + 1, probes=())
+    recipe = cell.recipe.override(random_stream=cell.recipe.random_stream + 1, probes=())
     again = dataclasses.replace(cell, recipe=recipe, purpose="tune")
     module, splits = prepare(again, device)
-    torch.manual_seed(streams.stream_seed(cell.seed, "noise", recipe.replicate))
+    torch.manual_seed(streams.stream_seed(cell.seed, "noise", recipe.random_stream))
     _fit(module, splits or Nothing(recipe, device), again, device)
     return module.to(device).network
 
@@ -209,7 +209,7 @@ def prepare(cell: Cell, device: torch.device) -> tuple[Task, DataModule | None]:
         splits = DataModule(recipe, cell.seed, device, may_test=cell.purpose == "evaluate")
         args = {"input_shape": splits.input_shape, "num_classes": splits.num_classes} | args
     network = initialization.build(
-        lambda: create_model(recipe.model, **args), init, cell.seed, recipe.replicate
+        lambda: create_model(recipe.model, **args), init, cell.seed, recipe.random_stream
     )
     for name in recipe.identity:
         sabotage.replace_by_identity(network, name)

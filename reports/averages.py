@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axis import Axis
 from matplotlib.ticker import FixedLocator
 
-from dlgbench.statistics import t_interval
+from dlgbench.stats import t_interval
 
 LEVEL = 0.95
 WIDE = 1e3  # how far the largest magnitude may lie above the median one on a linear axis

@@ -16,7 +16,7 @@ def draw(study: Study) -> list[style.Drawing]:
     """The error over the rates; none where fewer than five arms differ in the rate, or in anything else."""
     recipes = {arm: study.ablation.arm(arm, study.scale) for arm in study.arms}
     points = study.figures(METRIC)
-    same = len({recipe.but(lr=1.0) for recipe in recipes.values()}) == 1
+    same = len({recipe.override(lr=1.0) for recipe in recipes.values()}) == 1
     if not same or len({recipe.lr for recipe in recipes.values()}) < LEAST or points.empty:
         return []
     points = points.assign(step=points["arm"].map(lambda arm: recipes[arm].lr), arm="")

@@ -124,7 +124,7 @@ def replicate(study: Study, store: Store) -> Replication | None:
     for data in IMAGES:
         if own == (data,):
             continue
-        ablation = study.ablation.on(data)
+        ablation = study.ablation.with_data(data)
         runs = store.runs(ablation, study.scale)
         evaluated = {(cell.arm, cell.seed) for cell in runs if cell.purpose == "evaluate"}
         if evaluated == {

@@ -14,7 +14,7 @@ from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Bounds, Claim, Verdict
 from dlgbench.errors import DlgbenchError
 from dlgbench.judging import judge_runs, readings
-from dlgbench.statistics import effects
+from dlgbench.stats import effects
 from dlgbench.tracking import Store, to_frame
 
 FULLEST = ("gpu", "cpu")  # smoke is plumbing and has no place in a report

@@ -63,25 +63,27 @@ def test_a_scale_may_take_some_arms_and_with_them_some_claims():
 
 def test_another_set_of_images_stands_in_and_changes_what_it_must():
     arms = SOUND["arms"] | {"toy": {"data": "xor"}}
-    recipe = SOUND["recipe"].but(
+    recipe = SOUND["recipe"].override(
         {"data_args.val": 1000, "data_args.shrink": 2}, target={"val/error": 0.1}
     )
-    elsewhere = {"fashion_mnist": {"target": {"val/error": 0.3}}}
+    dataset_overrides = {"fashion_mnist": {"target": {"val/error": 0.3}}}
     own = named(
-        Ablation(**SOUND | {"recipe": recipe, "arms": arms, "elsewhere": elsewhere}),
+        Ablation(
+            **SOUND | {"recipe": recipe, "arms": arms, "dataset_overrides": dataset_overrides}
+        ),
         ROOT / "ablations/mine/test_q.py",
     )
-    there, digits = own.on("fashion_mnist"), own.on("digits")
+    there, digits = own.with_data("fashion_mnist"), own.with_data("digits")
     assert (there.name, own.name, there.data) == ("mine/q@fashion_mnist", "mine/q", "fashion_mnist")
-    assert there.arm("none", "cpu") == own.arm("none", "cpu").but(
+    assert there.arm("none", "cpu") == own.arm("none", "cpu").override(
         data="fashion_mnist", target={"val/error": 0.3}
     )
-    assert digits.arm("none", "cpu") == own.arm("none", "cpu").but(
+    assert digits.arm("none", "cpu") == own.arm("none", "cpu").override(
         {"data": "digits", "data_args.val": 200, "data_args.shrink": 1}
     )
     assert there.arm("toy", "cpu") == digits.arm("toy", "cpu") == own.arm("toy", "cpu")
     with pytest.raises(DlgbenchError, match="no set of labelled images is called 'xor'"):
-        own.on("xor")
+        own.with_data("xor")
 
 
 def claim(metric, arm="none"):
@@ -97,9 +99,9 @@ def claim(metric, arm="none"):
         ({"claims": claim("test/error", "untrained")}, "no metric is called 'test/error'"),
         ({"claims": SOUND["claims"] * 2}, "two claims are called 'C'"),
         ({"arms": {}}, "at least one arm is wanted"),
-        ({"elsewhere": {"digits": {"steps": 9}}}, "arm 'untrained' sets steps, and elsewhere would set it again"),
-        ({"elsewhere": {"fashion": {}}}, "elsewhere: no set of labelled images is called 'fashion'; did you mean 'fashion_mnist'?"),
-        ({"elsewhere": {"digits": {"target": {"val/eror": 0.1}}}}, "no metric for a target is called 'val/eror'"),
+        ({"dataset_overrides": {"digits": {"steps": 9}}}, "arm 'untrained' sets steps, and dataset_overrides would set it again"),
+        ({"dataset_overrides": {"fashion": {}}}, "dataset_overrides: no set of labelled images is called 'fashion'; did you mean 'fashion_mnist'?"),
+        ({"dataset_overrides": {"digits": {"target": {"val/eror": 0.1}}}}, "no metric for a target is called 'val/eror'"),
         ({"arms": {"none": {"model_arg.x": 1}}}, "arm 'none' at cpu: no field of Recipe is called 'model_arg'"),
         ({"scales": {"cpu": {}}}, "what it takes at cpu and at gpu, and nothing else; cpu came"),
         ({"scales": {"cpu": {"seeds": 3}, "gpu": {}}}, "at least 5 seeds; 3 came"),
@@ -110,14 +112,14 @@ def claim(metric, arm="none"):
         ({"tune": {"none": {"lr": (0.1,)}, "dropout": {"lr": (0.1, 0.2)}}}, "the same tuning budget"),
         ({"tune": {"none": {"lr": (0.1,)}}}, "tune gives dropout no grid"),
         ({"arms": {"a": {"lr": 0.1}, "none": {}, "dropout": {}}}, "arm 'a' sets lr, and its grid would set it again"),
-        ({"recipe": SOUND["recipe"].but(steps=0), "tune": {}, "claims": [], "scales": {"cpu": {"seeds": 1}, "gpu": {}}}, "at least 5 seeds; 1 came"),
+        ({"recipe": SOUND["recipe"].override(steps=0), "tune": {}, "claims": [], "scales": {"cpu": {"seeds": 1}, "gpu": {}}}, "at least 5 seeds; 1 came"),
         ({"tune": {"lr": 0.1}}, "lr wants a tuple of values; 0.1 came"),
         ({"tune": {"lrr": (0.1,)}}, "no field of Recipe is called 'lrr'; did you mean 'lr'?"),
         ({"select": "test/error"}, "no metric on the validation split is called 'test/error'"),
         ({"select": "steps_to_target"}, "no metric on the validation split is called 'steps_to_target'"),  # there is no target
-        ({"select": "steps_to_target", "recipe": SOUND["recipe"].but(target={"train/loss": 1})}, "no metric on the validation split"),
-        ({"recipe": SOUND["recipe"].but(probes=("gradient",))}, "no probe is called 'gradient'; did you mean 'gradients'?"),
-        ({"recipe": SOUND["recipe"].but(target={"test/error": 0.1})}, "no metric for a target is called 'test/error'"),
+        ({"select": "steps_to_target", "recipe": SOUND["recipe"].override(target={"train/loss": 1})}, "no metric on the validation split"),
+        ({"recipe": SOUND["recipe"].override(probes=("gradient",))}, "no probe is called 'gradient'; did you mean 'gradients'?"),
+        ({"recipe": SOUND["recipe"].override(target={"test/error": 0.1})}, "no metric for a target is called 'test/error'"),
     ],
 )  # fmt: skip
 def test_nonsense_is_refused_when_declared(change, message):
@@ -131,7 +133,7 @@ def test_the_quickest_setting_may_be_chosen_where_the_target_is_on_the_validatio
             **SOUND
             | {
                 "select": "steps_to_target",
-                "recipe": SOUND["recipe"].but(target={"val/error": 0.1}),
+                "recipe": SOUND["recipe"].override(target={"val/error": 0.1}),
             }
         ).select
         == "steps_to_target"

@@ -8,24 +8,24 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOUNS = {"errors", "recipe", "metrics", "scale", "claim", "statistics"}
+NOUNS = {"errors", "recipe", "metrics", "scale", "claim", "stats"}
 MAY = {
     "errors": set(),
     "recipe": {"errors"},
     "metrics": {"errors", "recipe"},
     "scale": {"errors", "recipe"},
     "claim": {"errors"},
-    "statistics": {"claim", "metrics"},
-    "ablation": NOUNS - {"statistics"},
-    "judging": {"ablation", "claim", "errors", "statistics"},
+    "stats": {"claim", "metrics"},
+    "ablation": NOUNS - {"stats"},
+    "judging": {"ablation", "claim", "errors", "stats"},
     "streams": set(),
     "provenance": set(),
-    "reference": {"errors"},
+    "equations": {"errors"},
     "layers": {"errors", "streams"},
     "models": {"errors", "layers"},
     "data": {"errors", "recipe", "streams"},
     "tasks": {"errors", "recipe", "layers", "models", "data"},
-    "probes": {"errors", "metrics", "recipe", "reference", "streams", "layers"},
+    "probes": {"errors", "metrics", "recipe", "equations", "streams", "layers"},
     "train": {
         "ablation",
         "errors",
@@ -51,7 +51,7 @@ MAY = {
         "metrics",
         "recipe",
         "scale",
-        "statistics",
+        "stats",
         "tracking",
         "provenance",
     },

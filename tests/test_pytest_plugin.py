@@ -132,7 +132,7 @@ def test_another_data_set_is_asked_what_suits_it_and_the_rest_is_told(tmp_path, 
         ).stdout
     )
     assert Store(f"sqlite:///{tmp_path}/mlflow.db", tmp_path).runs(
-        load(tmp_path / "test_width.py").on("digits"), "cpu"
+        load(tmp_path / "test_width.py").with_data("digits"), "cpu"
     )
 
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dlgbench.reports import reference
+from dlgbench.reports import results
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -44,8 +44,8 @@ def test_the_parts_can_be_had_by_themselves():
 
 def test_the_table_of_verdicts_is_the_reference_files():
     table = README.split("<!-- verdicts: cpu -->\n")[1].split("<!-- end of verdicts -->")[0]
-    assert table == reference.markdown_table(ROOT / "reports" / "reference" / "cpu.json"), (
-        "dlgbench report --scale cpu --reference reports/reference"
+    assert table == results.markdown_table(ROOT / "reports" / "results" / "cpu.json"), (
+        "dlgbench report --scale cpu --reference reports/results"
     )
 
 

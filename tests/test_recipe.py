@@ -8,7 +8,7 @@ BASE = Recipe(model="mlp", data="mnist5k", model_args={"hidden": [128, 64]}, lr=
 
 
 def test_but_changes_a_copy_and_reaches_inside():
-    changed = BASE.but({"model_args.dropout": 0.5}, lr=0.01)
+    changed = BASE.override({"model_args.dropout": 0.5}, lr=0.01)
     assert (changed.lr, changed.model_args) == (0.01, {"hidden": (128, 64), "dropout": 0.5})
     assert (BASE.lr, BASE.model_args) == (0.1, {"hidden": (128, 64)})
 
@@ -16,7 +16,7 @@ def test_but_changes_a_copy_and_reaches_inside():
 def test_json_pickle_and_hash_keep_a_recipe():
     assert Recipe.from_json(BASE.to_json()) == BASE
     assert pickle.loads(pickle.dumps(BASE)) == BASE
-    assert len({BASE, Recipe.from_json(BASE.to_json()), BASE.but(lr=0.2)}) == 2
+    assert len({BASE, Recipe.from_json(BASE.to_json()), BASE.override(lr=0.2)}) == 2
 
 
 def test_nothing_in_a_recipe_can_be_changed():
@@ -45,4 +45,4 @@ def test_nothing_in_a_recipe_can_be_changed():
 )
 def test_nonsense_is_refused_by_name(changes, message):
     with pytest.raises(DlgbenchError, match=message.replace("(", r"\(").replace("?", r"\?")):
-        BASE.but(changes)
+        BASE.override(changes)

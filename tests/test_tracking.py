@@ -86,7 +86,7 @@ def test_a_run_of_an_older_recipe_is_not_among_the_runs(store):
             f: getattr(ABLATION, f)
             for f in ("question", "slide", "arms", "scales", "claims", "tune", "name")
         },
-        recipe=RECIPE.but(batch_size=7),
+        recipe=RECIPE.override(batch_size=7),
     )
     assert store.runs(changed, "cpu") == {}
 

@@ -41,7 +41,7 @@ def weights(recipe, seed=0):
 
 
 def test_equal_cells_agree_to_the_bit_and_different_seeds_differ():
-    recipe = RECIPE.but({"model_args.dropout": 0.5}, optimizer="adam", lr=0.01)
+    recipe = RECIPE.override({"model_args.dropout": 0.5}, optimizer="adam", lr=0.01)
     first, again, other = (train(cell(recipe, seed)) for seed in (0, 0, 1))
     timeless = lambda run: ({k: v for k, v in run.summary.items() if k != "seconds"}, run.history)  # noqa: E731
     assert timeless(first) == timeless(again)
@@ -59,7 +59,7 @@ def test_the_global_random_stream_does_not_matter_and_is_left_alone():
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_train_is_a_bare_loop_to_the_bit(optimizer):
-    recipe = RECIPE.but(optimizer=optimizer, lr=0.01, schedule="linear", max_norm=1.0)
+    recipe = RECIPE.override(optimizer=optimizer, lr=0.01, schedule="linear", max_norm=1.0)
     module, splits = prepare(cell(recipe), CPU)
     network = copy.deepcopy(module.network)
     rule = {
@@ -98,10 +98,10 @@ def test_train_is_a_bare_loop_to_the_bit(optimizer):
 def test_arms_pair_by_seed():
     plain, dropout, deep = (
         RECIPE,
-        RECIPE.but({"model_args.dropout": 0.5}),
-        RECIPE.but({"model_args.hidden": (16, 16, 16)}),
+        RECIPE.override({"model_args.dropout": 0.5}),
+        RECIPE.override({"model_args.hidden": (16, 16, 16)}),
     )
-    normed = RECIPE.but({"model_args.norm": "batch"})
+    normed = RECIPE.override({"model_args.norm": "batch"})
     assert all(torch.equal(a, b) for a, b in zip(weights(plain), weights(dropout), strict=True))
     assert all(
         torch.equal(a, b) for a, b in zip(weights(plain)[:4], weights(deep)[:4], strict=True)
@@ -114,7 +114,7 @@ def test_arms_pair_by_seed():
 
 
 def test_twins_share_the_split_and_nothing_else():
-    twin = RECIPE.but(replicate=1)
+    twin = RECIPE.override(random_stream=1)
     assert not torch.equal(weights(RECIPE)[0], weights(twin)[0])
     one, two = (DataModule(recipe, 0, CPU, may_test=False) for recipe in (RECIPE, twin))
     assert torch.equal(one.train[0], two.train[0])
@@ -125,14 +125,16 @@ def test_twins_share_the_split_and_nothing_else():
 
 
 def test_the_identity_in_dropouts_place_changes_nothing_to_the_bit():
-    sabotaged = RECIPE.but({"model_args.dropout": 0.5, "identity": ("Dropout",)})
+    sabotaged = RECIPE.override({"model_args.dropout": 0.5, "identity": ("Dropout",)})
     assert train(cell(sabotaged)).history == train(cell()).history
-    assert train(cell(RECIPE.but({"model_args.dropout": 0.5}))).history != train(cell()).history
+    assert (
+        train(cell(RECIPE.override({"model_args.dropout": 0.5}))).history != train(cell()).history
+    )
     with pytest.raises(
         DlgbenchError,
         match=r"no layer of class 'Dropout' to replace; it has Flatten, Linear, ReLU, Sequential",
     ):
-        train(cell(RECIPE.but(identity=("Dropout",))))
+        train(cell(RECIPE.override(identity=("Dropout",))))
 
 
 def test_the_test_split_opens_once_and_only_for_an_evaluation():
@@ -171,7 +173,7 @@ def test_nothing_but_the_evaluation_depends_on_the_test_images(monkeypatch):
 
 
 def test_a_diverged_run_says_so_and_invents_no_number():
-    run = train(cell(RECIPE.but(lr=1e30)))
+    run = train(cell(RECIPE.override(lr=1e30)))
     assert run.status == "diverged"
     assert set(run.summary) == {"parameters", "seconds"}
     assert all(np.isfinite(value) for _, _, value in run.history)
@@ -191,7 +193,7 @@ def test_what_diverged_once_stays_diverged():
 
 def test_steps_to_target_are_the_first_evaluation_or_a_bound():
     easy, hard = (
-        train(cell(RECIPE.but(target={"val/error": wanted}))).summary for wanted in (1.0, 0.0)
+        train(cell(RECIPE.override(target={"val/error": wanted}))).summary for wanted in (1.0, 0.0)
     )
     assert easy["steps_to_target"] == 10
     assert "steps_to_target" not in hard
@@ -199,7 +201,9 @@ def test_steps_to_target_are_the_first_evaluation_or_a_bound():
 
 
 def test_lsuv_gives_every_layer_unit_variance_on_the_data_it_will_see():
-    module, splits = prepare(cell(RECIPE.but({"model_args.hidden": (16,) * 6}, init="lsuv")), CPU)
+    module, splits = prepare(
+        cell(RECIPE.override({"model_args.hidden": (16,) * 6}, init="lsuv")), CPU
+    )
     variances = []
     for layer in module.network:
         if isinstance(layer, nn.Linear):
@@ -219,8 +223,8 @@ def test_without_steps_nothing_is_trained():
 
 
 def test_probes_do_not_change_the_training_they_watch():
-    recipe = RECIPE.but({"model_args.dropout": 0.5, "model_args.norm": "batch"})
-    watched = train(cell(recipe.but(probes=("gradients", "activations"))))
+    recipe = RECIPE.override({"model_args.dropout": 0.5, "model_args.norm": "batch"})
+    watched = train(cell(recipe.override(probes=("gradients", "activations"))))
     plain = train(cell(recipe))
     assert [point for point in watched.history if not point[0].endswith("by_layer")] == list(
         plain.history
@@ -295,7 +299,7 @@ def test_what_does_not_go_together_is_said_in_one_message(change, message):
     from dlgbench.train import check
 
     with pytest.raises(DlgbenchError, match=re.escape(message)):
-        check(RECIPE.but(change), "cpu")
+        check(RECIPE.override(change), "cpu")
 
 
 def test_a_coarse_answer_is_not_taken_for_the_middle():
@@ -310,7 +314,7 @@ def test_a_coarse_answer_is_not_taken_for_the_middle():
     )
     check(recipe, "cpu")
     with pytest.raises(DlgbenchError, match="the network answers for one in 4 a side"):
-        check(recipe.but({"model_args.pool": True}), "cpu")
+        check(recipe.override({"model_args.pool": True}), "cpu")
 
 
 def test_models_begin_as_they_promise_unless_a_scheme_is_named():
@@ -323,9 +327,9 @@ def test_models_begin_as_they_promise_unless_a_scheme_is_named():
     x = torch.rand(1, 3, 16, 16)
     module, _ = prepare(cell(context), CPU)
     torch.testing.assert_close(module.network(x), x)  # the identity (Yu & Koltun 2016, eq. 4)
-    module, _ = prepare(cell(context.but(init="he")), CPU)
+    module, _ = prepare(cell(context.override(init="he")), CPU)
     assert not torch.allclose(module.network(x), x)
-    module, _ = prepare(cell(RECIPE.but(model="perceptron", model_args={})), CPU)
+    module, _ = prepare(cell(RECIPE.override(model="perceptron", model_args={})), CPU)
     assert not any(p.any() for p in module.network.parameters())
 
 
@@ -333,9 +337,9 @@ def test_fingerprint_changes_with_all_that_determines_a_result(monkeypatch):
     prints = {
         "base": fingerprint(cell()),
         "seed": fingerprint(cell(seed=1)),
-        "recipe": fingerprint(cell(RECIPE.but(lr=0.2))),
+        "recipe": fingerprint(cell(RECIPE.override(lr=0.2))),
         "purpose": fingerprint(cell(purpose="tune")),
-        "data": fingerprint(cell(RECIPE.but(data="xor"))),
+        "data": fingerprint(cell(RECIPE.override(data="xor"))),
         "scale": fingerprint(Cell("a", "arm", 0, "gpu", RECIPE)),
         "precision": fingerprint(Cell("a", "arm", 0, "cpu", RECIPE, precision="bf16")),
     }
@@ -372,7 +376,7 @@ def test_what_cannot_be_carried_out_is_said_before_training(change, message):
     from dlgbench.train import check
 
     with pytest.raises(DlgbenchError, match=message.replace("?", r"\?")):
-        check(RECIPE.but(change), "cpu")
+        check(RECIPE.override(change), "cpu")
 
 
 def test_gpu_without_cuda_is_one_message(monkeypatch):

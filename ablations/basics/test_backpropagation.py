@@ -4,7 +4,7 @@ Slides: "Chain Rule", "Toy example: single sigmoidal unit", "Linear Layer in Bac
 classification". The unit is composed of 1/x, c + x, e^x and a x, each with its derivative. Of the layer b_m = sum_h z_h w_hm: dL/dz_h = sum_c dL/db_c w_hc,
 and for each example dL/dw_hm = dL/db_m z_h, of which the minibatch's is the sum.
 
-Protocol. `dlgbench.reference` writes the slides' equations down in plain arithmetic; the probe `by_hand` sets them against torch.autograd in float64 on
+Protocol. `dlgbench.equations` writes the slides' equations down in plain arithmetic; the probe `by_hand` sets them against torch.autograd in float64 on
 fixed random inputs (7 examples, 5 x 5 weights: square, so that a forgotten transpose keeps the shape and must be seen in the numbers). Error: the largest
 difference over the largest gradient. Nothing is trained and nothing random: one seed, exact. torch's gradcheck stands in `tests/reference`.
 """

@@ -6,7 +6,7 @@ that `normalization/batchnorm_regularization` claims must not come out supported
 
 from dlgbench import Ablation, Claim, Recipe, at_least, interaction
 
-TWIN, DROP = {"replicate": 1}, {"model_args.dropout": 0.5}
+TWIN, DROP = {"random_stream": 1}, {"model_args.dropout": 0.5}
 SMALL = {"data": "mnist5k", "data_args.train": 500, "data_args.val": 2000, "data_args.shrink": 2, "model_args.hidden": (128, 128), "batch_size": 50,
          "steps": 1000, "evaluations": 5}  # fmt: skip
 

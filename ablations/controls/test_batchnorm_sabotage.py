@@ -24,7 +24,7 @@ ABLATION = Ablation(
     tune={"lr": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)},
     select="steps_to_target",
     scales={"cpu": {**SMALL, "tuning_seeds": 1}, "gpu": {}},
-    elsewhere={"fashion_mnist": {"target": {"val/error": 0.24}}},  # as in `normalization/batchnorm_speed`
+    dataset_overrides={"fashion_mnist": {"target": {"val/error": 0.24}}},  # as in `normalization/batchnorm_speed`
     claims=[
         Claim("Sabotage: with the identity in its place the target is reached in 1.5 times fewer samples", STEPS, at_least(math.log(1.5)),
               expect="not supported"),

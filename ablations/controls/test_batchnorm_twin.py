@@ -18,11 +18,11 @@ ABLATION = Ablation(
     slide="Batch Normalization: used in all current systems; Internal Covariate Shift",
     recipe=Recipe(model="mlp", model_args={"hidden": (100, 100, 100)}, data="fashion_mnist", data_args={"val": 10_000}, batch_size=60, steps=10_000,
                   evaluations=500, target={"val/error": 0.15}, probes=("drift",)),
-    arms={"twin_a": BN, "twin_b": BN | {"replicate": 1}},
+    arms={"twin_a": BN, "twin_b": BN | {"random_stream": 1}},
     tune={"lr": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)},
     select="steps_to_target",
     scales={"cpu": {**SMALL, "tuning_seeds": 1}, "gpu": {}},
-    elsewhere={"fashion_mnist": {"target": {"val/error": 0.24}}},  # as in `normalization/batchnorm_speed`
+    dataset_overrides={"fashion_mnist": {"target": {"val/error": 0.24}}},  # as in `normalization/batchnorm_speed`
     claims=[
         Claim("A/A: the twin reaches the target in 1.5 times fewer samples", log_ratio("steps_to_target", "twin_a", "twin_b"), MORE, expect="not supported"),
         Claim("A/A: the twin drifts less", log_ratio("drift/mean", "twin_a", "twin_b"), MORE, expect="not supported"),

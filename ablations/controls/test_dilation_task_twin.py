@@ -11,7 +11,7 @@ ABLATION = Ablation(
     slide="Atrous convolution = Dilated Convolution",
     recipe=Recipe(model="conv_stack", model_args={"channels": 16, "dilations": (1, 1, 1)}, data="dense_cue_fashion", task="segmentation", optimizer="adam",
                   batch_size=16, steps=5000, probes=("effective_field", "predictions")),
-    arms={"plain": {}, "dilated_by_1": {"replicate": 1}},
+    arms={"plain": {}, "dilated_by_1": {"random_stream": 1}},
     tune={"lr": (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)},
     scales={
         "cpu": {"data": "dense_cue", "data_args": {"train": 1000, "val": 300}, "steps": 250, "evaluations": 4, "seeds": 5, "tuning_seeds": 1},

@@ -22,7 +22,7 @@ ABLATION = Ablation(
     slide="Dropout Performance",
     recipe=Recipe(model="mlp", model_args={"hidden": (1024,) * 3, "dropout": 0.5}, data="fashion_mnist", data_args={"val": 10_000},
                   optimizer="adam", schedule="linear", steps=30_000),
-    arms={"twin_a": {}, "twin_b": {"replicate": 1}},
+    arms={"twin_a": {}, "twin_b": {"random_stream": 1}},
     tune={"lr": RATES},
     scales={"cpu": SMALL | N500, "gpu": {}},
     claims=[Claim("A/A: the twin of dropout lowers the test error", difference("test/error", "twin_a", "twin_b"), at_least(0.005), expect="not supported")],

@@ -20,7 +20,7 @@ ABLATION = Ablation(
     question="Does one rate under five names show a U?",
     slide="Learning rate",
     recipe=Recipe(model="mlp", data="fashion_mnist", data_args={"val": 10_000}, batch_size=50, steps=10_000, evaluations=20),
-    arms={f"rate_{name}": {"replicate": k} for k, name in enumerate("abcde")},
+    arms={f"rate_{name}": {"random_stream": k} for k, name in enumerate("abcde")},
     scales={"cpu": SMALL, "gpu": {}},
     claims=[
         Claim("A/A: the middle name beats the first by 10 points", difference(ERROR, "rate_a", "rate_c"), at_least(0.1), expect="not supported"),

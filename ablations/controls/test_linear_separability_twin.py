@@ -21,7 +21,7 @@ ABLATION = Ablation(
     question="Does a classifier beat itself?",
     slide="Nonlinear decision boundaries",
     recipe=Recipe(model="mlp", data="xor", optimizer="adam", schedule="linear", steps=300, evaluations=3),
-    arms={f"{model}_{twin}": change | {"replicate": k} for model, change in MODELS.items() for k, twin in enumerate("ab")},
+    arms={f"{model}_{twin}": change | {"random_stream": k} for model, change in MODELS.items() for k, twin in enumerate("ab")},
     tune={"lr": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)},
     select="val/loss",
     scales={"cpu": {"tuning_seeds": 1}, "gpu": {"steps": 5000}},

@@ -25,7 +25,7 @@ ABLATION = Ablation(
     slide="Training Goal; Loss (prediction error)",
     recipe=Recipe(model="mlp", model_args={"hidden": (1024, 1024)}, data="fashion_mnist", data_args={"train": 50_000, "val": 10_000}, init="glorot",
                   loss="cross_entropy", optimizer="adam", schedule="linear", steps=10_000, evaluations=5),
-    arms={"twin_a": {}, "twin_b": {"replicate": 1}, "unnamed": {"loss": None}, "few": {"data_args.train": 250}},
+    arms={"twin_a": {}, "twin_b": {"random_stream": 1}, "unnamed": {"loss": None}, "few": {"data_args.train": 250}},
     tune={"lr": RATES},
     scales={"cpu": SMALL | {"seeds": 6}, "gpu": {}},
     claims=[

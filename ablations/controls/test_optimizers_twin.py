@@ -24,10 +24,10 @@ ABLATION = Ablation(
     slide="Step-size Selection & Optimizers: research problem",
     recipe=Recipe(model="mlp", data="fashion_mnist", data_args={"val": 10_000}, optimizer="adam", batch_size=50, steps=10_000, evaluations=20,
                   target={"train/loss": 0.3}),
-    arms={"twin_a": {}, "twin_b": {"replicate": 1}},
+    arms={"twin_a": {}, "twin_b": {"random_stream": 1}},
     tune={"lr": (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03)},
     scales={"cpu": SMALL | {"tuning_seeds": 3, "seeds": 20}, "gpu": {}},
-    elsewhere={"fashion_mnist": {"target": {"train/loss": 0.5}}},  # harder: fixed with the catalogue of claims, from its pilots
+    dataset_overrides={"fashion_mnist": {"target": {"train/loss": 0.5}}},  # harder: fixed with the catalogue of claims, from its pilots
     claims=[
         Claim("A/A: Adam is a point better than Adam", difference("test/error", "twin_a", "twin_b"), at_least(0.01), expect="not supported"),
         Claim("A/A: Adam is 5 points better than Adam", difference("test/error", "twin_a", "twin_b"), at_least(0.05), expect="not supported"),

@@ -11,7 +11,7 @@ ABLATION = Ablation(
     slide="Plain network: deeper is not necessarily better",
     recipe=Recipe(model="plain20", data="cifar10", data_args={"val": 5000, "augment": "crop_flip"}, optimizer="momentum", weight_decay=1e-4,
                   schedule="step", batch_size=128, steps=64_000),
-    arms={"twin_a": {}, "twin_b": {"replicate": 1}},
+    arms={"twin_a": {}, "twin_b": {"random_stream": 1}},
     tune={"lr": (0.003, 0.01, 0.02, 0.05, 0.1, 0.2)},
     scales={
         "cpu": {"data": "mnist5k", "data_args": {"train": 1000, "val": 1000, "shrink": 4}, "model_args.width": 0.5, "schedule": "linear",

@@ -20,7 +20,7 @@ ABLATION = Ablation(
     slide="Gradient Descent vs Stochastic Gradient Descent",
     recipe=Recipe(model="mlp", model_args={"hidden": (1024,)}, data="fashion_mnist", data_args={"train": N, "val": 10_000},
                   batch_size=N, steps=10, evaluations=10),
-    arms={"full": {}, "sgd_of_n": {"replicate": 1}},
+    arms={"full": {}, "sgd_of_n": {"random_stream": 1}},
     tune={"lr": (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)},
     select="val/loss",
     scales={"cpu": SMALL, "gpu": {}},

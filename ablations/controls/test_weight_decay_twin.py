@@ -21,7 +21,7 @@ ABLATION = Ablation(
     slide="Regularization in SGD: Weight Decay",
     recipe=Recipe(model="mlp", model_args={"hidden": (1024, 1024)}, data="fashion_mnist", data_args={"train": 500, "val": 10_000, "label_noise": 0.3},
                   optimizer="momentum", batch_size=50, steps=800, evaluations=10),
-    arms={"zero": {}, "zero_again": {"replicate": 1}, "curve_zero": CURVE | {"lr": 0.03}, "curve_zero_again": CURVE | {"lr": 0.03, "replicate": 1}},
+    arms={"zero": {}, "zero_again": {"random_stream": 1}, "curve_zero": CURVE | {"lr": 0.03}, "curve_zero_again": CURVE | {"lr": 0.03, "random_stream": 1}},
     scales={"cpu": SMALL | {"lr": 0.01, "seeds": 10}, "gpu": {"lr": 0.01}},
     claims=[
         Claim("A/A: no weight decay lowers the test error of no weight decay", difference("test/error", "zero", "zero_again"), at_least(0.005), expect=EXPECT),

@@ -23,11 +23,11 @@ ABLATION = Ablation(
                   evaluations=200, target={"val/error": 0.12}, probes=("dead_units",)),
     arms={
         **{name: {"model_args.activation": name, "init": "glorot" if name in GLOROT else "he"} for name in ZOO},
-        "relu_again": {"replicate": 1},
+        "relu_again": {"random_stream": 1},
     },
     tune={"lr": (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)},
     scales={"cpu": {**SMALL, "tuning_seeds": 1}, "gpu": {}},
-    elsewhere={"fashion_mnist": {"target": {"val/error": 0.24}}},  # as in `normalization/batchnorm_speed`
+    dataset_overrides={"fashion_mnist": {"target": {"val/error": 0.24}}},  # as in `normalization/batchnorm_speed`
     claims=[
         *(Claim(f"{name} is within 1 point of relu", difference(ERROR, name, "relu"), within(0.01), expect="inconclusive",
                 objection="One test set: the interval is over seeds, not over test sets.")

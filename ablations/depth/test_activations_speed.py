@@ -30,7 +30,7 @@ ABLATION = Ablation(
     tune={"lr": (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)},
     select=STEPS,
     scales={"cpu": {**SMALL, "tuning_seeds": 1}, "gpu": {}},
-    elsewhere={"fashion_mnist": {"target": {"val/error": 0.24}}},  # as in `normalization/batchnorm_speed`
+    dataset_overrides={"fashion_mnist": {"target": {"val/error": 0.24}}},  # as in `normalization/batchnorm_speed`
     claims=[
         Claim("ReLU is at least 1.5 times quicker than tanh", log_ratio(STEPS, "tanh", "relu"), at_least(math.log(1.5)), expect="refuted",
               published=SIX, source="Krizhevsky 2012, Figure 1", objection=OBJECTION),

@@ -20,7 +20,7 @@ ABLATION = Ablation(
     question="How do zero, N(0, .01) and He's initialization fare in the lecture's own conv net?",
     slide="Parameter Initialization",
     recipe=Recipe(model="lecture_convnet", data="mnist", data_args={"val": 10_000}, optimizer="adam", lr=0.001, steps=10_000, probes=("activations",)),
-    arms={"zero": {"init": "zero"}, "normal": {"init": "normal"}, "he": {"init": "he"}, "he_twin": {"init": "he", "replicate": 1}},
+    arms={"zero": {"init": "zero"}, "normal": {"init": "normal"}, "he": {"init": "he"}, "he_twin": {"init": "he", "random_stream": 1}},
     scales={
         "cpu": {"data": "mnist5k", "data_args": {"train": 1000, "val": 500}, "batch_size": 25, "steps": 800, "evaluations": 10},
         "gpu": {},

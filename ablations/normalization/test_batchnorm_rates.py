@@ -33,7 +33,7 @@ ABLATION = Ablation(
         "relu_hot": RELU | {"lr": 1.0}, "relu_bn_hotter": RELU | BN | {"lr": 3.0},
     },
     scales={"cpu": SMALL, "gpu": {"arms": ("sigmoid_same", "sigmoid_bn_same", "sigmoid_hot", "sigmoid_bn_hotter")}},
-    elsewhere={"fashion_mnist": {"target": {"val/error": 0.24}}},  # as in `normalization/batchnorm_speed`
+    dataset_overrides={"fashion_mnist": {"target": {"val/error": 0.24}}},  # as in `normalization/batchnorm_speed`
     claims=[
         *(Claim(f"{net}: with batch normalization three times the rate at which the plain net fails still trains",
                 difference(ERROR, f"{net}_hot", f"{net}_bn_hotter"), at_least(0.3), published=X30, source="Ioffe 2015, Figure 3")

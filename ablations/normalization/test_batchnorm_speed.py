@@ -39,7 +39,7 @@ ABLATION = Ablation(
     tune={"lr": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)},
     select=STEPS,
     scales={"cpu": {**SMALL, "arms": CPU, "tuning_seeds": 1}, "gpu": {"arms": GPU}},
-    elsewhere={"fashion_mnist": {"target": {"val/error": 0.24}}},
+    dataset_overrides={"fashion_mnist": {"target": {"val/error": 0.24}}},
     claims=[
         *(Claim(f"{net} reaches the target in 1.5 times fewer samples", log_ratio(STEPS, net, f"{net}_bn"), at_least(math.log(1.5)),
                 published=FIGURE, source=ALONE,

@@ -32,7 +32,7 @@ ABLATION = Ablation(
     tune={"lr": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)},
     select=STEPS,
     scales={"cpu": {**SMALL, "tuning_seeds": 1}, "gpu": {"arms": ("sigmoid", "sigmoid_bn", "sigmoid_noisy")}},
-    elsewhere={"fashion_mnist": {"target": {"val/error": 0.24}}},  # as in `normalization/batchnorm_speed`
+    dataset_overrides={"fashion_mnist": {"target": {"val/error": 0.24}}},  # as in `normalization/batchnorm_speed`
     claims=[
         claim
         for net in NETS

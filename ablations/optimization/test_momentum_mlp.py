@@ -32,14 +32,14 @@ ABLATION = Ablation(
     arms={
         "sgd": {},
         "mu_0": {"optimizer": "momentum", "optimizer_args.momentum": 0.0},
-        "ema": {"optimizer": "ema"},
+        "ema": {"optimizer": "momentum_ema"},
         "ball": {"optimizer": "momentum"},
         "nag": {"optimizer": "nag"},
     },
     tune={"sgd": {"lr": TENFOLD}, "mu_0": {"lr": TENFOLD}, "ema": {"lr": TENFOLD}, "ball": {"lr": RATES}, "nag": {"lr": RATES}},
     select="val/loss",
     scales={"cpu": SMALL, "gpu": {}},
-    elsewhere={"fashion_mnist": {"target": {"train/loss": 0.5}}},  # harder: fixed with the catalogue of claims, from its pilots
+    dataset_overrides={"fashion_mnist": {"target": {"train/loss": 0.5}}},  # harder: fixed with the catalogue of claims, from its pilots
     claims=[
         Claim("Heavy ball takes a fifth fewer steps than SGD", log_ratio(STEPS, "sgd", "ball"), at_least(LN125)),
         Claim("Nesterov's gradient takes a fifth fewer steps than SGD", log_ratio(STEPS, "sgd", "nag"), at_least(LN125)),

@@ -32,11 +32,11 @@ ABLATION = Ablation(
     slide="Step-size Selection & Optimizers: research problem",
     recipe=Recipe(model="mlp", data="fashion_mnist", data_args={"val": 10_000}, batch_size=50, steps=10_000, evaluations=20, target={"train/loss": 0.3}),
     arms={
-        name: {"optimizer": name} | ({"weight_decay": 0.01} if name == "adamw" else {}) for name in GRIDS
+        name: {"optimizer": "momentum_ema" if name == "ema" else name} | ({"weight_decay": 0.01} if name == "adamw" else {}) for name in GRIDS
     },
     tune={name: {"lr": rates} for name, rates in GRIDS.items()},
     scales={"cpu": SMALL | {"tuning_seeds": 3, "seeds": 20}, "gpu": {}},
-    elsewhere={"fashion_mnist": {"target": {"train/loss": 0.5}}},  # harder: fixed with the catalogue of claims, from its pilots
+    dataset_overrides={"fashion_mnist": {"target": {"train/loss": 0.5}}},  # harder: fixed with the catalogue of claims, from its pilots
     claims=[
         Claim(f"Tuned, {name} is as good as Adam, within a point", difference("test/error", name, "adam"), within(0.01),
               published="on fmnist_2c2d: SGD .9227, momentum .9214, Adam .9234", source="DeepOBS; Schmidt 2021")

@@ -31,10 +31,10 @@ ABLATION = Ablation(
     slide="Step-size Selection & Optimizers: research problem",
     recipe=Recipe(model="lecture_convnet", data="fashion_mnist", data_args={"val": 10_000}, batch_size=50, steps=10_000, evaluations=20,
                   target={"train/loss": 0.3}),
-    arms={**{name: {"optimizer": name} for name in GRIDS if name != "adam_again"}, "adam_again": {"optimizer": "adam", "replicate": 1}},
+    arms={**{name: {"optimizer": name} for name in GRIDS if name != "adam_again"}, "adam_again": {"optimizer": "adam", "random_stream": 1}},
     tune={name: {"lr": rates} for name, rates in GRIDS.items()},
     scales={"cpu": SMALL | {"tuning_seeds": 3}, "gpu": {}},
-    elsewhere={"fashion_mnist": {"target": {"train/loss": 0.5}}},  # harder: fixed with the catalogue of claims, from its pilots
+    dataset_overrides={"fashion_mnist": {"target": {"train/loss": 0.5}}},  # harder: fixed with the catalogue of claims, from its pilots
     claims=[
         *(Claim(f"Tuned, {name} is as good as Adam in a conv net, within a point", difference("test/error", name, "adam"), within(0.01),
                 published=f"on fmnist_2c2d: {accuracy} against .9234", source="DeepOBS, Schneider 2019")

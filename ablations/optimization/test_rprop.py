@@ -28,7 +28,7 @@ ABLATION = Ablation(
     arms={"descent": {}, "rprop": {"optimizer": "rprop"}},
     tune={"descent": {"lr": RATES}, "rprop": {"lr": tuple(rate / 100 for rate in RATES)}},
     scales={"cpu": SMALL, "gpu": {}},
-    elsewhere={"fashion_mnist": {"target": {"train/loss": 0.5}}},  # harder: fixed with the catalogue of claims, from its pilots
+    dataset_overrides={"fashion_mnist": {"target": {"train/loss": 0.5}}},  # harder: fixed with the catalogue of claims, from its pilots
     claims=[
         Claim("In full batch R-prop takes half the steps of gradient descent", log_ratio("steps_to_target", "descent", "rprop"), at_least(LN2),
               published="12 to 16 steps against 66 to 90", source="a pilot of 10 seeds on Fashion-MNIST",

@@ -92,7 +92,7 @@ class Nothing(pl.LightningDataModule):
 
     def train_dataloader(self) -> StackLoader:
         """Minibatches of the one row."""
-        return StackLoader(self.train, self.recipe.but(batch_size=1), torch.Generator())
+        return StackLoader(self.train, self.recipe.override(batch_size=1), torch.Generator())
 
     def val_dataloader(self) -> Whole:
         """The row."""
@@ -230,7 +230,7 @@ class DataModule(pl.LightningDataModule):
     def train_dataloader(self) -> StackLoader:
         """The recipe's minibatches, from the `order` stream; what augments them draws from the stream `augment`."""
         order, random = (
-            stream(self.seed, name, self.recipe.replicate) for name in ("order", "augment")
+            stream(self.seed, name, self.recipe.random_stream) for name in ("order", "augment")
         )
         return StackLoader(
             self.train, self.recipe, order, augmentation(self._args["augment"], random)

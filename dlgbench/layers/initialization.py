@@ -67,7 +67,9 @@ def draw(module: Weighted, scheme: Callable[[Tensor], object]) -> None:
 
 
 @torch.no_grad()
-def build(make: Callable[[], nn.Module], scheme: str, seed: int, replicate: int = 0) -> nn.Module:
+def build(
+    make: Callable[[], nn.Module], scheme: str, seed: int, random_stream: int = 0
+) -> nn.Module:
     """Makes a network and draws its weights by a scheme, the k-th layer's from the stream `init/k` of the seed.
 
     So two networks whose k-th layers agree in shape begin with the same k-th weights, whatever stands between them.
@@ -79,11 +81,11 @@ def build(make: Callable[[], nn.Module], scheme: str, seed: int, replicate: int 
     if scheme != "default" and scheme not in SCHEMES:
         raise unknown("initialization", scheme, [*SCHEMES, "default"])
     with isolated(torch.device("cpu")):
-        torch.manual_seed(stream_seed(seed, "init", replicate))
+        torch.manual_seed(stream_seed(seed, "init", random_stream))
         network = make()
     if scheme != "default":
         for k, module in enumerate(weighted(network)):
-            generator = stream(seed, f"init/{k}", replicate)
+            generator = stream(seed, f"init/{k}", random_stream)
             draw(module, functools.partial(_drawn, scheme, generator))
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
@@ -126,7 +128,7 @@ def lsuv(
 
     hooks = [module.register_forward_hook(note) for module in weighted(network)]
     try:
-        with evaluating(network, but=(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
+        with evaluating(network, keep=(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
             network(x)
             for module in [module for module in variance if isinstance(module, Weighted)]:
                 for _ in range(max_iterations):

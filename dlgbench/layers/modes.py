@@ -9,12 +9,15 @@ from torch import nn
 
 
 @contextmanager
-def evaluating(network: nn.Module, but: tuple[type[nn.Module], ...] = ()) -> Iterator[None]:
-    """A block in which every layer evaluates `but` those of the given classes, which train; each layer's own mode comes back after it."""
+def evaluating(network: nn.Module, keep: tuple[type[nn.Module], ...] = ()) -> Iterator[None]:
+    """A block in which every layer evaluates, except those of the classes in `keep`, which train.
+
+    Each layer's own mode comes back after the block.
+    """
     before = [(module, module.training) for module in network.modules()]
     try:
         for module, _ in before:
-            module.training = isinstance(module, but)
+            module.training = isinstance(module, keep)
         yield
     finally:
         for module, was in before:

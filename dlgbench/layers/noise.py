@@ -79,7 +79,7 @@ def monte_carlo(network: nn.Module, x: Tensor, samples: int) -> Tensor:
     """
     if samples < 1:
         raise DlgbenchError(f"monte_carlo: at least 1 sample is wanted; {samples} came")
-    with evaluating(network, but=STOCHASTIC):
+    with evaluating(network, keep=STOCHASTIC):
         mean = network(x).softmax(1)
         for _ in range(samples - 1):
             mean += network(x).softmax(1)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dlgbench.equations import graph, linear, losses
 from dlgbench.probes.subject import Figures, Subject
-from dlgbench.reference import graph, linear, losses
 
 
 def _away(ours: Tensor, wanted: Tensor) -> float:
@@ -27,7 +27,7 @@ def _gradient(of: Callable[..., Tensor], *inputs: Tensor) -> tuple[Tensor, ...]:
 
 
 def by_hand(_subject: Subject) -> Figures:
-    """Relative error of `dlgbench.reference`'s gradients against torch.autograd's, in float64, on fixed random inputs.
+    """Relative error of `dlgbench.equations`'s gradients against torch.autograd's, in float64, on fixed random inputs.
 
     The toy sigmoidal unit of the blocks 1/x, c + x, exp, a x; the linear layer b_h = sum_m z_m w_mh, to its input and to its weights; softmax
     cross-entropy. And three sabotages, which must be found out: the gradient of the input of one output c alone, without the sum over c; the gradient

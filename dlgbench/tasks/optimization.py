@@ -15,7 +15,7 @@ from dlgbench.layers.initialization import incoming, weighted
 from dlgbench.recipe import Recipe, plain
 
 
-class EMA(torch.optim.Optimizer):
+class MomentumEMA(torch.optim.Optimizer):
     """V <- mu V + (1 - mu) g, W <- W - lr V, V = 0 at first: the momentum of slide "(S)GD with momentum".
 
     It steps exactly as torch's SGD(momentum=mu) does at the rate lr (1 - mu), the `momentum` of `OPTIMIZERS`; so at equal lr it is 1 / (1 - mu)
@@ -76,7 +76,7 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": functools.partial(
         torch.optim.SGD, fused=True
     ),  # W <- W - lr g; one kernel: 4x faster a step of a net of 56 layers, 1.05x with its gradient
-    "ema": EMA,  # V <- mu V + (1 - mu) g, W <- W - lr V: the slide's momentum
+    "momentum_ema": MomentumEMA,  # V <- mu V + (1 - mu) g, W <- W - lr V: the slide's momentum
     "momentum": functools.partial(
         torch.optim.SGD, momentum=0.9, fused=True
     ),  # V <- mu V + g, W <- W - lr V: heavy ball. Polyak 1964

@@ -20,7 +20,7 @@ DIGITS = Recipe(
 
 def module(recipe=DIGITS, seed=0, may_test=True, **changes):
     return DataModule(
-        recipe.but({name.replace("__", "."): value for name, value in changes.items()}),
+        recipe.override({name.replace("__", "."): value for name, value in changes.items()}),
         seed,
         CPU,
         may_test,
@@ -35,7 +35,7 @@ def test_a_seed_draws_its_splits_from_the_pool_alone():
     assert (one.train[0].shape, one.val[0].shape) == ((300, 1, 8, 8), (200, 1, 8, 8))
     assert one.train[0].mean().item() == pytest.approx(0, abs=1e-5)
     assert one.train[0].std().item() == pytest.approx(1, abs=1e-5)
-    larger = DataModule(recipe.but({"data_args.train": 400}), 0, CPU, may_test=False)
+    larger = DataModule(recipe.override({"data_args.train": 400}), 0, CPU, may_test=False)
     assert torch.equal(larger.train[1][:300], one.train[1])  # more data is the same data and more
 
 
@@ -44,7 +44,8 @@ def test_shrinking_averages_squares_of_pixels():
         model="mlp", data="digits", data_args={"train": 300, "val": 200, "shrink": 2}, steps=1
     )
     small, full = (
-        DataModule(recipe.but({"data_args.shrink": by}), 0, CPU, may_test=True) for by in (2, 1)
+        DataModule(recipe.override({"data_args.shrink": by}), 0, CPU, may_test=True)
+        for by in (2, 1)
     )
     blocks = full.train[0].view(300, 1, 4, 2, 4, 2).mean((3, 5))
     assert torch.allclose(small.train[0], (blocks - blocks.mean()) / blocks.std(), atol=1e-4)
@@ -55,10 +56,10 @@ def test_the_pool_that_seeds_share_stays_as_it_is():
     recipe = Recipe(model="mlp", data="digits", data_args={"train": 300, "val": 200}, steps=1)
     before = DataModule(recipe, 0, CPU, may_test=False).train[0].clone()
     DataModule(recipe, 1, CPU, may_test=False).train[0].zero_()
-    DataModule(recipe.but({"data_args.standardize": False}), 2, CPU, may_test=False).train[
+    DataModule(recipe.override({"data_args.standardize": False}), 2, CPU, may_test=False).train[
         0
     ].zero_()
-    assert DataModule(recipe.but({"data_args.shrink": 2}), 0, CPU, may_test=False).train[
+    assert DataModule(recipe.override({"data_args.shrink": 2}), 0, CPU, may_test=False).train[
         0
     ].shape == (300, 1, 4, 4)
     assert torch.equal(DataModule(recipe, 0, CPU, may_test=False).train[0], before)
@@ -199,7 +200,7 @@ def test_augmentation_leaves_validation_and_test_alone_and_follows_seed_and_repl
     assert torch.equal(x, torch.cat([x for x, _ in minibatches(augmented)]))  # the same again
     assert torch.equal(x, torch.cat([x for x, _ in minibatches(module(augmented.recipe))]))
     rows = [stack.rows for stack in augmented.train_dataloader()]
-    for other in (module(augmented.recipe, seed=1), module(augmented.recipe, replicate=1)):
+    for other in (module(augmented.recipe, seed=1), module(augmented.recipe, random_stream=1)):
         assert not torch.equal(x, torch.cat([x for x, _ in minibatches(other)]))
     assert all(
         torch.equal(a, b.rows) for a, b in zip(rows, plain.train_dataloader(), strict=True)

@@ -10,7 +10,7 @@ def test_only_the_given_classes_train_and_every_mode_comes_back():
     network.train()
     network[1][0].eval()
     before = [layer.training for layer in network.modules()]
-    with evaluating(network, but=(nn.Dropout,)):
+    with evaluating(network, keep=(nn.Dropout,)):
         assert [layer.training for layer in network.modules()] == [False, True, False, False, True]
         assert (network[0](torch.ones(1000)) == 0).any()
     assert [layer.training for layer in network.modules()] == before

@@ -52,7 +52,9 @@ def test_gradient_descent_on_a_quadratic_is_its_closed_form():
     assert path[0] == pytest.approx(0.85**k, rel=1e-5)
     assert path[1] == pytest.approx((-0.5) ** k, rel=1e-5)
     assert run.summary["val/distance"] == pytest.approx(np.hypot(*path[:, -1]), rel=1e-5)
-    assert train(Cell("a", "arm", 0, "cpu", recipe.but(lr=30.0, steps=200))).status == "diverged"
+    assert (
+        train(Cell("a", "arm", 0, "cpu", recipe.override(lr=30.0, steps=200))).status == "diverged"
+    )
 
 
 def test_a_start_that_does_not_fit_is_refused():

@@ -78,8 +78,8 @@ def test_the_other_is_the_replicate_trained_alike(monkeypatch):
     monkeypatch.setattr(
         "dlgbench.train.prepare", lambda *args: modules.append(prepare(*args)) or modules[-1]
     )
-    run = train(Cell("a", "a", 0, "cpu", recipe.but(probes=("minima",))))
-    again = train(Cell("a", "a", 0, "cpu", recipe.but(replicate=1)))
+    run = train(Cell("a", "a", 0, "cpu", recipe.override(probes=("minima",))))
+    again = train(Cell("a", "a", 0, "cpu", recipe.override(random_stream=1)))
     _, (other, splits), (alone, _) = modules
     assert all(
         torch.equal(a, b)

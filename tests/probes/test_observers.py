@@ -72,6 +72,6 @@ def test_updates_are_those_of_a_bare_loop():
 
 
 def test_a_diverged_run_has_the_updates_until_then_and_no_figure_of_its_end():
-    run = train(cell(RECIPE.but(lr=1e30)))
+    run = train(cell(RECIPE.override(lr=1e30)))
     assert run.status == "diverged"
     assert not set(run.summary) & set(PROBES["updates"])

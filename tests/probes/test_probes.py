@@ -41,7 +41,7 @@ CURVE = Recipe(
     task="regression",
     **SHORT | {"data_args": {"train": 60, "val": 20, "standardize": False}},
 )
-LIT = RECIPE.but({"data_args.standardize": False})
+LIT = RECIPE.override({"data_args.standardize": False})
 # of what doesn't look at a classifier of images
 RECIPES = {
     "lighting": LIT,
@@ -100,7 +100,7 @@ def test_a_watched_training_ends_with_the_same_weights_to_the_bit(name, fake, mo
         "dlgbench.train.prepare", lambda *args: modules.append(prepare(*args)) or modules[-1]
     )
     plain, watched = (
-        train(Cell("a", "a", 0, "cpu", recipe.but(probes=probes))) for probes in ((), (name,))
+        train(Cell("a", "a", 0, "cpu", recipe.override(probes=probes))) for probes in ((), (name,))
     )
     before, after = (module.network.state_dict() for module, _ in modules[:2])
     assert all(torch.equal(before[key], after[key]) for key in before)

@@ -44,7 +44,7 @@ from dlgbench.reports import (
     style,
     warp,
 )
-from dlgbench.reports.build import FIGURES
+from dlgbench.reports.page import FIGURES
 from dlgbench.reports.study import Study
 
 ABOUT = {"device": "Abacus (2 beads)"}

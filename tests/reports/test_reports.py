@@ -22,8 +22,8 @@ from dlgbench import (
     value,
 )
 from dlgbench.ablation import named
-from dlgbench.reports import reference
-from dlgbench.reports.build import build
+from dlgbench.reports import results
+from dlgbench.reports.page import build
 from dlgbench.reports.replication import replicate
 from dlgbench.reports.study import Study
 from dlgbench.tracking import Store
@@ -304,7 +304,7 @@ def test_a_replication_stands_beside_its_own_verdict_and_in_no_tally(store, exac
     own = named(declare(), Path("ablations/mine/test_again.py"))
     best = {"none": 0.1, "trick": 1.0, "wild": 0.1}
     fill(store, own, best)
-    fill(store, own.on("digits"), best)
+    fill(store, own.with_data("digits"), best)
     html = build([own], store, "cpu", folder / "again").read_text()
     section = html[html.index("<h4>Does it replicate?") :]
     section = section[: section.index("<h4>", 4)]
@@ -317,7 +317,7 @@ def test_a_replication_stands_beside_its_own_verdict_and_in_no_tally(store, exac
     tally = html[html.index('class="tally"') :]
     assert "1 supported" in tally[: tally.index("</p>")]
     assert replicate(study_of(exact, store), store) is None
-    file = reference.write([own], store, "cpu", folder / "replicated")
+    file = results.write([own], store, "cpu", folder / "replicated")
     first = json.loads(file.read_text())["replications"][0]
     assert (first["ablation"], first["data"], first["verdict"], first["n"]) == (
         "mine/again",
@@ -325,7 +325,7 @@ def test_a_replication_stands_beside_its_own_verdict_and_in_no_tally(store, exac
         "supported",
         5,
     )
-    table = reference.markdown_table(file)
+    table = results.markdown_table(file)
     assert (
         "On digits, of 3 claims: 2 the same, 0 the opposite, 1 undecided on one or both." in table
     )
@@ -339,11 +339,11 @@ def test_what_does_not_replicate_is_told_and_half_a_replication_is_none(store, f
     fill(store, own, {"none": 0.1, "trick": 1.0, "wild": 0.1})
     fill(
         store,
-        own.on("digits"),
+        own.with_data("digits"),
         {"none": 0.1, "trick": 1.0, "wild": 0.1},
         ERRORS | {"trick": ERRORS["none"]},
     )
-    half = own.on("fashion_mnist")
+    half = own.with_data("fashion_mnist")
     store.save(
         half.evaluation("none", "cpu")[0].chosen({"lr": 0.1}),
         "half",
@@ -360,7 +360,7 @@ def test_what_does_not_replicate_is_told_and_half_a_replication_is_none(store, f
     assert section.count('<td class="statement">') == 2
     assert "The trick lowers the test error" in section
     assert "fashion_mnist" not in section
-    table = reference.markdown_table(reference.write([own], store, "cpu", folder / "differing"))
+    table = results.markdown_table(results.write([own], store, "cpu", folder / "differing"))
     assert (
         "On digits, of 3 claims: 1 the same, 1 the opposite, 1 undecided on one or both." in table
     )
@@ -378,7 +378,7 @@ def test_empty_store_is_one_clear_error(store, ablation, folder):
 
 
 def test_reference_round_trips_to_the_readme_table(store, ablation, exact, folder):
-    file = reference.write([ablation, exact], store, "cpu", folder / "reference")
+    file = results.write([ablation, exact], store, "cpu", folder / "reference")
     assert file == folder / "reference" / "cpu.json"
     record = json.loads(file.read_text())
     assert (record["machine"], record["date"], record["git"]) == (
@@ -394,7 +394,7 @@ def test_reference_round_trips_to_the_readme_table(store, ablation, exact, folde
         "at least 0.05",
     )
     assert first["effect"] == pytest.approx(0.1)
-    text = reference.markdown_table(file)
+    text = results.markdown_table(file)
     assert text.startswith("Scale `cpu`, Abacus (2 beads), 2023-11-14")
     head, folded = text.split("<details><summary>controls: 3 claims</summary>\n\n")
     assert "1 came out otherwise than expected:" in head

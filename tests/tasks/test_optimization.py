@@ -43,7 +43,7 @@ def sgd(w, g, _t, _m):
     return w - 0.05 * g
 
 
-def ema(w, g, _t, m):
+def momentum_ema(w, g, _t, m):
     m["v"] = 0.9 * m.get("v", 0) + 0.1 * g
     return w - 0.05 * m["v"]
 
@@ -92,7 +92,7 @@ def adam(w, g, t, m):
 
 EQUATIONS = {
     rule.__name__: rule
-    for rule in (sgd, ema, momentum, nag, rprop, adagrad, rmsprop, adadelta, adam)
+    for rule in (sgd, momentum_ema, momentum, nag, rprop, adagrad, rmsprop, adadelta, adam)
 } | {"adamw": adam}
 
 
@@ -115,7 +115,7 @@ def test_weight_decay_adds_to_the_gradient_and_adamw_keeps_it_apart(name):
 @pytest.mark.parametrize("name", sorted(set(SCHEDULES) - {"one_cycle"}))
 def test_the_slides_momentum_is_torchs_at_one_minus_mu_of_the_rate_under_every_schedule(mu, name):
     args = {"optimizer_args": {"momentum": mu}, "schedule": name, "weight_decay": 0.1}
-    slide = path(recipe("ema", **args), 30, SCHEDULES[name])
+    slide = path(recipe("momentum_ema", **args), 30, SCHEDULES[name])
     assert torch.allclose(
         slide,
         path(recipe("momentum", lr=0.05 * (1 - mu), **args), 30, SCHEDULES[name]),
@@ -142,15 +142,15 @@ def test_ema_saves_and_resumes_and_takes_a_closure():
         return w.detach() @ A @ w.detach() / 2
 
     w = nn.Parameter(torch.tensor([3.0, -2.0], dtype=torch.float64))
-    rule = optimizer(recipe("ema"), [w])
+    rule = optimizer(recipe("momentum_ema"), [w])
     assert rule.step(loss).item() == pytest.approx(0.5 * (9 + 80 - 3.6))
     state = rule.state_dict()
-    rule = optimizer(recipe("ema"), [w])
+    rule = optimizer(recipe("momentum_ema"), [w])
     rule.load_state_dict(state)
     rule.step(loss)
-    assert torch.allclose(w.detach(), path(recipe("ema"), 2)[-1])
+    assert torch.allclose(w.detach(), path(recipe("momentum_ema"), 2)[-1])
     frozen = nn.Parameter(torch.ones(2))
-    optimizer(recipe("ema"), [frozen]).step()  # without a gradient it stays
+    optimizer(recipe("momentum_ema"), [frozen]).step()  # without a gradient it stays
     assert torch.equal(frozen.detach(), torch.ones(2))
 
 
@@ -172,7 +172,10 @@ def test_convergence_on_a_ravine_is_the_theorys():
     assert plain == math.ceil(math.log(1e-3) / math.log(99 / 101)) == 346
     ball, slide = (
         steps_to_a_thousandth(name, lr, (9 / 11) ** 2)
-        for name, lr in [("momentum", (2 / 11) ** 2), ("ema", (2 / 11) ** 2 / (1 - (9 / 11) ** 2))]
+        for name, lr in [
+            ("momentum", (2 / 11) ** 2),
+            ("momentum_ema", (2 / 11) ** 2 / (1 - (9 / 11) ** 2)),
+        ]
     )
     assert ball == slide
     asymptotic = math.log(1e-3) / math.log(
@@ -202,10 +205,13 @@ def test_optimizer_args_override_what_a_name_stands_for():
     [
         ({"name": "lbfgs"}, "no optimizer is called 'lbfgs'"),
         (
-            {"name": "ema", "optimizer_args": {"momentum": 1.0}},
-            "optimizer ema: momentum must be at least 0 and below 1; 1.0 came",
+            {"name": "momentum_ema", "optimizer_args": {"momentum": 1.0}},
+            "optimizer momentum_ema: momentum must be at least 0 and below 1; 1.0 came",
         ),
-        ({"name": "ema", "optimizer_args": {"nesterov": True}}, "optimizer ema: .*nesterov"),
+        (
+            {"name": "momentum_ema", "optimizer_args": {"nesterov": True}},
+            "optimizer momentum_ema: .*nesterov",
+        ),
         (
             {"name": "rprop", "weight_decay": 0.1},
             "optimizer rprop: it takes the gradient's sign alone, so weight_decay must be 0; 0.1 came",

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from dlgbench.reference.activations import ACTIVATIONS
-from dlgbench.reference.batchnorm import batch_norm, batch_norm_backward
-from dlgbench.reference.graph import Node, sigmoidal_unit
-from dlgbench.reference.linear import linear, linear_backward, with_one
-from dlgbench.reference.losses import softmax_cross_entropy, softmax_cross_entropy_backward
-from dlgbench.reference.optimizers import adam, ema
+from dlgbench.equations.activations import ACTIVATIONS
+from dlgbench.equations.batchnorm import batch_norm, batch_norm_backward
+from dlgbench.equations.graph import Node, sigmoidal_unit
+from dlgbench.equations.linear import linear, linear_backward, with_one
+from dlgbench.equations.losses import softmax_cross_entropy, softmax_cross_entropy_backward
+from dlgbench.equations.optimizers import adam, ema
 
 ONE = torch.ones((), dtype=torch.float64)
 

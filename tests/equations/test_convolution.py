@@ -2,8 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dlgbench.errors import DlgbenchError
-from dlgbench.reference.convolution import (
+from dlgbench.equations.convolution import (
     convolution,
     convolution_backward,
     convolution_matrix,
@@ -13,6 +12,7 @@ from dlgbench.reference.convolution import (
     transposed_backward,
     transposed_by_matrix,
 )
+from dlgbench.errors import DlgbenchError
 
 # kernel, and stride, padding, dilation
 GEOMETRIES = [

@@ -1,4 +1,4 @@
-"""What the blocks of dlgbench.reference are held against: numerical gradients."""
+"""What the blocks of dlgbench.equations are held against: numerical gradients."""
 
 import pytest
 import torch

@@ -4,8 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dlgbench.errors import DlgbenchError
-from dlgbench.reference.dropout import (
+from dlgbench.equations.dropout import (
     dropout,
     dropout_backward,
     inverted_dropout,
@@ -13,6 +12,7 @@ from dlgbench.reference.dropout import (
     mask,
     weights_at_test,
 )
+from dlgbench.errors import DlgbenchError
 
 P = 0.7
 

@@ -5,9 +5,9 @@ from functools import partial
 import pytest
 import torch
 
-from dlgbench.reference import optimizers as rules
-from dlgbench.reference.losses import l2_penalty_backward
-from dlgbench.reference.optimizers import adam, adamw, descend, ema, heavy_ball, nag, sgd
+from dlgbench.equations import optimizers as rules
+from dlgbench.equations.losses import l2_penalty_backward
+from dlgbench.equations.optimizers import adam, adamw, descend, ema, heavy_ball, nag, sgd
 
 STEPS = 50
 START = torch.tensor([[-1.2, 1.0, 0.4], [0.8, -0.5, 0.3]], dtype=torch.float64)

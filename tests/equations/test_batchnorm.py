@@ -3,8 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dlgbench.errors import DlgbenchError
-from dlgbench.reference.batchnorm import (
+from dlgbench.equations.batchnorm import (
     batch_norm,
     batch_norm_backward,
     batch_norm_inference,
@@ -14,6 +13,7 @@ from dlgbench.reference.batchnorm import (
     running,
     statistics,
 )
+from dlgbench.errors import DlgbenchError
 
 SHAPES = [(6, 3), (4, 3, 5, 2), (2, 1)]
 

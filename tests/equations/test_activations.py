@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dlgbench.reference.activations import ACTIVATIONS
+from dlgbench.equations.activations import ACTIVATIONS
 
 TORCH = {
     "step": lambda a: torch.heaviside(a.detach(), torch.ones_like(a)) + 0 * a,

@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
+from dlgbench.equations.graph import Node, exp, reciprocal, sigmoidal_unit
 from dlgbench.errors import DlgbenchError
-from dlgbench.reference.graph import Node, exp, reciprocal, sigmoidal_unit
 
 
 def unit(*values):

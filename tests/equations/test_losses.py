@@ -2,8 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dlgbench.errors import DlgbenchError
-from dlgbench.reference.losses import (
+from dlgbench.equations.losses import (
     l2,
     l2_backward,
     l2_penalty,
@@ -12,6 +11,7 @@ from dlgbench.reference.losses import (
     softmax_cross_entropy,
     softmax_cross_entropy_backward,
 )
+from dlgbench.errors import DlgbenchError
 
 ONE = torch.ones((), dtype=torch.float64)
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
+from dlgbench.equations.linear import linear, linear_backward, with_one
 from dlgbench.errors import DlgbenchError
-from dlgbench.reference.linear import linear, linear_backward, with_one
 
 
 def rand(*shape):

@@ -11,15 +11,15 @@ from dlgbench import (
     difference,
     exactly,
     log_ratio,
-    statistics,
     value,
     within,
 )
-from dlgbench.statistics import holm, known, median_interval, t_interval, t_p
+from dlgbench.stats import holm, known, median_interval, t_interval, t_p
+from dlgbench.stats import judge as judge_claims
 
 
 def judge(claims, arms, seeds=1):
-    return statistics.judge(claims, arms, seeds)
+    return judge_claims(claims, arms, seeds)
 
 
 def readings(values, other=None):
