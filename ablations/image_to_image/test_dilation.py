@@ -1,10 +1,12 @@
-"""Does dilation grow the receptive field exponentially, with equal parameters and without loss of resolution?
+"""Does dilation grow the receptive field exponentially, with equal parameters, at full resolution?
 
-Slide: "Atrous convolution = Dilated Convolution", which quotes Yu & Koltun 2016, Figure 1: "(a) F_1 ... has a receptive field of 3x3, (b) F_2 ... 7x7,
-(c) F_3 ... 15x15. The number of parameters associated with each layer is identical. The receptive field grows exponentially while the
-number of parameters grows linearly."
+Slide: "Atrous convolution = Dilated Convolution", which quotes Yu & Koltun 2016, Figure 1: "(a) F_1
+... has a receptive field of 3x3, (b) F_2 ... 7x7, (c) F_3 ... 15x15. The number of parameters
+associated with each layer is identical. The receptive field grows exponentially while the number of
+parameters grows linearly."
 
-Protocol. The exact part: nothing is trained. The field is read off the gradient of one output unit, and the arithmetic r + (k - 1) d j must agree.
+Protocol. The exact part: nothing is trained. The field is read off the gradient of one output unit,
+and the arithmetic r + (k - 1) d j must agree with it.
 """
 
 from dlgbench import Ablation, Claim, Recipe, difference, exactly, interaction, value
@@ -13,7 +15,8 @@ FIELD = "receptive_field"
 FIGURE = "Yu & Koltun 2016, Figure 1"
 
 ABLATION = Ablation(
-    question="Does dilation grow the receptive field exponentially, with equal parameters and without loss of resolution?",
+    question="Does dilation grow the receptive field exponentially, with equal parameters and "
+    "without loss of resolution?",
     slide="Atrous convolution = Dilated Convolution",
     recipe=Recipe(model="conv_stack", steps=0, probes=("receptive_field",)),
     arms={
@@ -64,13 +67,6 @@ ABLATION = Ablation(
             expect="not supported",
         ),
     ],
-    objection="Pixels at the rim are reached by a single path, so the effective field is narrower (Luo 2016); and a wide field is not yet a used one.",
+    objection="Pixels at the rim are reached by a single path, so the effective field is narrower "
+    "(Luo 2016); and a wide field is not yet a used one.",
 )
-
-
-def test_cell(cell, measure):
-    measure(cell)
-
-
-def test_claim(claim, judge):
-    judge(claim)
