@@ -14,7 +14,10 @@ VERSIONS = ("torch", "torchvision", "pytorch-lightning", "numpy", "dlgbench")
 
 @functools.cache
 def provenance(device: str) -> dict[str, str]:
-    """Device by name, host, versions, and the git commit of the working folder (`-dirty` where it has changes)."""
+    """The device's name, the versions, and the git commit of the working folder.
+
+    The commit ends in `-dirty` where the folder has changes.
+    """
     if device.startswith("cuda"):
         import torch
 
@@ -28,10 +31,8 @@ def provenance(device: str) -> dict[str, str]:
 def _cpu() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
-    return next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
-        platform.processor() or platform.machine(),
-    )
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _version(package: str) -> str:
@@ -44,8 +45,7 @@ def _version(package: str) -> str:
 def _git() -> str:
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=10, check=True
-        ).stdout.strip()
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return "none"
+    return done.stdout.strip()

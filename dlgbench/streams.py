@@ -1,4 +1,7 @@
-"""Named random streams: what is drawn for one purpose never shifts what is drawn for another, so arms pair by seed."""
+"""Named random streams: draws for one purpose never shift the draws for another.
+
+So the arms of an ablation can be paired by seed.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,14 @@ import torch
 
 
 def isolated(device: torch.device) -> AbstractContextManager[None]:
-    """A block that leaves torch's global random streams, the CPU's and the device's, where it found them."""
+    """A block after which torch's global random streams, CPU and device, are as before it."""
     return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
 def stream_seed(seed: int, name: str, random_stream: int = 0) -> int:
-    """63 bits from SHA-256 of seed, name and random_stream."""
-    return (
-        int.from_bytes(
-            hashlib.sha256(f"dlgbench/{seed}/{name}/{random_stream}".encode()).digest()[:8], "big"
-        )
-        >> 1
-    )
+    """63 bits of the SHA-256 of seed, name and random_stream."""
+    digest = hashlib.sha256(f"dlgbench/{seed}/{name}/{random_stream}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
 
 
 def stream(seed: int, name: str, random_stream: int = 0) -> torch.Generator:

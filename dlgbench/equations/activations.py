@@ -1,4 +1,7 @@
-"""Activation functions z = g(a) and their derivatives g'(a) (slides "Activation functions", "Vanishing Gradients Problem")."""
+"""Activation functions z = g(a) and their derivatives g'(a).
+
+Slides "Activation functions", "Vanishing Gradients Problem".
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ def sigmoid(a: Tensor) -> Tensor:
 
 
 def sigmoid_derivative(a: Tensor) -> Tensor:
-    """The slide's g (1 - g), where 1 - g(a) is g(-a), which keeps its digits where g is near 1."""
+    """The slide's g (1 - g), with 1 - g(a) computed as g(-a).
+
+    Where g is near 1, the subtraction 1 - g would lose digits.
+    """
     return sigmoid(a) * sigmoid(-a)
 
 
@@ -81,7 +87,8 @@ ACTIVATIONS: dict[str, Activation] = {
     "step": Activation(lambda a: (a >= 0).to(a.dtype), torch.zeros_like),
     "sigmoid": Activation(sigmoid, sigmoid_derivative),
     "tanh": Activation(tanh, tanh_derivative),
-    # max(0, a); 1 where a > 0, 0 where a < 0, and at 0 too, as in torch: the slide leaves g'(0) open.
+    # max(0, a); its derivative is 1 where a > 0, else 0. The slide does not say what it is at 0;
+    # torch takes 0.
     "relu": Activation(lambda a: a.clamp(min=0), lambda a: (a > 0).to(a.dtype)),
     # a where a > 0, else a / 100. Maas et al. 2013.
     "leaky_relu": Activation(

@@ -1,6 +1,7 @@
-"""Dropout (slides "Dropout block", "Test time: Deterministic Approximation"; Srivastava et al. 2014, sections 4 and 10).
+"""Dropout (Srivastava et al. 2014, sections 4 and 10).
 
-p is the probability with which a unit is *retained*, as in the paper and on the slides; torch's p is what is dropped, 1 - p.
+Slides "Dropout block", "Test time: Deterministic Approximation". p is the probability to *retain* a
+unit, as in the paper and on the slides; torch's p is the probability to drop it, 1 - p.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from dlgbench.errors import DlgbenchError
 
 
 def mask(shape: Sequence[int], p: float, generator: torch.Generator) -> Tensor:
-    """r_j ~ Bernoulli(p): 1 where unit j is retained, else 0. Shapes: -> `shape`, float64.
+    """r_j ~ Bernoulli(p): 1 where unit j is retained, else 0; of `shape`, in float64.
 
     Raises:
         DlgbenchError: unless 0 < p <= 1.
     """
     if not 0 < p <= 1:
-        raise DlgbenchError(f"dropout: a retention 0 < p <= 1 is wanted; {p} came")
+        raise DlgbenchError(f"dropout: expected a probability to retain 0 < p <= 1, got {p}")
     return (torch.rand(tuple(shape), generator=generator, dtype=torch.float64) < p).double()
 
 
@@ -30,17 +31,23 @@ def dropout(y: Tensor, r: Tensor) -> Tensor:
 
 
 def dropout_backward(d_out: Tensor, r: Tensor) -> Tensor:
-    """dL/dy = r * dL/dy~: what was dropped learns nothing."""
+    """dL/dy = r * dL/dy~: a unit that was dropped gets no gradient."""
     return r * d_out
 
 
 def weights_at_test(w: Tensor, p: float) -> Tensor:
-    """Test time, as in the paper: the weights that *leave* a dropped-out layer are p w, the expectation of what they carried in training."""
+    """Test time, as in the paper: p w for the weights w of the layer that *follows* the dropout.
+
+    So each unit contributes what it contributed in training on average.
+    """
     return p * w
 
 
 def inverted_dropout(y: Tensor, r: Tensor, p: float) -> Tensor:
-    """Training, as in torch: y~ = r * y / p, whose expectation is y, so that test time rescales nothing."""
+    """Training, as in torch: y~ = r * y / p.
+
+    Its expectation is y, so nothing is rescaled at test time.
+    """
     return r * y / p
 
 

@@ -1,4 +1,7 @@
-"""A computation graph of scalars and its backward mode (slides "Chain Rule", "Computation graph & automatic differentiation")."""
+"""A computation graph of scalars and its backward mode.
+
+Slides "Chain Rule", "Computation graph & automatic differentiation".
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ from dlgbench.errors import DlgbenchError
 
 
 class Node:
-    """A value in the graph: the output of a block, which knows its inputs x and its derivative dy/dx with respect to each.
+    """A value y in the graph: the output of a block.
 
-    `gradient` is dL/dy once `L.backward()` has been called. `y + z`, `y * z` join two nodes; `c + y`, `a * y` take a number.
+    It keeps the block's inputs x and the derivative dy/dx with respect to each. `gradient` is dL/dy
+    once `L.backward()` has been called. `y + z` and `y * z` combine two nodes; `c + y` and `a * y`
+    combine a node with a number.
     """
 
     def __init__(self, value: float, block: str = "input", *inputs: tuple[Node, float]) -> None:
@@ -37,19 +42,20 @@ class Node:
     __rmul__ = __mul__
 
     def graph(self) -> list[Node]:
-        """All that this node depends on, and itself: the deepest first, each before its inputs."""
-        found, waiting = (
-            {self: None},
-            [self],
-        )  # a dict keeps its order, so that equal graphs add up their gradients in equal order
-        while waiting:
-            new = [x for x, _ in waiting.pop().inputs if x not in found]
-            found |= dict.fromkeys(new)
-            waiting += new
-        return sorted(found, key=lambda node: -node.depth)
+        """The node and all nodes that it depends on, the deepest first: each before its inputs."""
+        # A dict keeps its order, so equal graphs add up their gradients in the same order.
+        visited, stack = {self: None}, [self]
+        while stack:
+            new = [x for x, _ in stack.pop().inputs if x not in visited]
+            visited |= dict.fromkeys(new)
+            stack += new
+        return sorted(visited, key=lambda node: -node.depth)
 
     def backward(self) -> None:
-        """Gives each node x of the graph its gradient dL/dx = sum over the y that x feeds of dL/dy dy/dx, where L is this node."""
+        """Sets the gradient dL/dx of each node x of the graph, where L is this node.
+
+        dL/dx = sum_y dL/dy dy/dx over all y of which x is an input.
+        """
         nodes = self.graph()
         for node in nodes:
             node.gradient = 0.0
@@ -66,7 +72,7 @@ def reciprocal(x: Node) -> Node:
         DlgbenchError: at x = 0.
     """
     if x.value == 0:
-        raise DlgbenchError("block 1/x: any x but 0 is wanted; 0 came")
+        raise DlgbenchError("block 1/x: expected x other than 0, got 0")
     y = 1 / x.value
     return Node(y, "1/x", (x, -y * y))
 
@@ -80,13 +86,14 @@ def exp(x: Node) -> Node:
     try:
         y = math.exp(x.value)
     except OverflowError as error:
-        raise DlgbenchError(f"block exp: x below 709.78 is wanted; {x.value} came") from error
+        raise DlgbenchError(f"block exp: expected x below 709.78, got {x.value}") from error
     return Node(y, "exp", (x, y))
 
 
 def sigmoidal_unit(w0: Node, x0: Node, w1: Node, x1: Node, w2: Node) -> Node:
     """f(w, x) = 1 / (1 + exp(-(w0 x0 + w1 x1 + w2))), slide "Toy example: single sigmoidal unit".
 
-    Made of the slide's blocks 1/x, c + x with c = 1, e^x and a x with a = -1; and of sums and products of nodes.
+    It is built from the slide's blocks 1/x, c + x with c = 1, e^x and a x with a = -1, and from
+    sums and products of nodes.
     """
     return reciprocal(1.0 + exp(-1.0 * (w0 * x0 + w1 * x1 + w2)))

@@ -1,7 +1,9 @@
-"""The linear layer (slides "Linear Layer in Forward Mode: All For One", "... in Backward Mode: One From All", "... Parameters in Backward: 1-to-1").
+"""The linear layer.
 
-Letters as on the slides: z_h the H inputs, b_m the M outputs, w_(h,m) the weights; i counts the examples of a batch. A bias is the weight of
-an input that is always 1, as in the slide "Nonlinear mapping": x = (x_1, x_2, 1).
+Slides "Linear Layer in Forward Mode: All For One", "... in Backward Mode: One From All",
+"... Parameters in Backward: 1-to-1". The letters are the slides': z_h are the H inputs, b_m the M
+outputs, w_(h,m) the weights; i counts the examples of a batch. A bias is the weight of an input
+that is always 1, as on the slide "Nonlinear mapping": x = (x_1, x_2, 1).
 """
 
 from __future__ import annotations
@@ -22,13 +24,17 @@ def linear(z: Tensor, w: Tensor) -> Tensor:
     """
     if z.ndim != 2 or w.ndim != 2 or z.shape[1] != w.shape[0]:
         raise DlgbenchError(
-            f"linear: z of shape (B, H) and w of shape (H, M) are wanted; {tuple(z.shape)} and {tuple(w.shape)} came"
+            "linear: expected z of shape (B, H) and w of shape (H, M), "
+            f"got {tuple(z.shape)} and {tuple(w.shape)}"
         )
     return torch.einsum("ih,hm->im", z, w)
 
 
 def linear_backward(d_b: Tensor, z: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-    """(d_z, d_w). One from all: dL/dz_h = sum_c dL/db_c w_(h,c). One to one: dL/dw_(h,m) = dL/db_m z_h, summed over the examples.
+    """(d_z, d_w), the gradients of z and w.
+
+    One from all: dL/dz_h = sum_c dL/db_c w_(h,c).
+    One to one: dL/dw_(h,m) = dL/db_m z_h, summed over the examples.
 
     Shapes: (B, M), (B, H), (H, M) -> (B, H), (H, M).
     """

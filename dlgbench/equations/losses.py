@@ -1,4 +1,8 @@
-"""Losses and their gradients (slides "Training Goal", "Objective for multi-class classification", "Training Objective for N training samples")."""
+"""Losses and their gradients.
+
+Slides "Training Goal", "Objective for multi-class classification", "Training Objective for N
+training samples".
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,8 @@ def l2(predicted: Tensor, y: Tensor) -> Tensor:
     """
     if predicted.shape != y.shape:
         raise DlgbenchError(
-            f"l2: predictions and targets of one shape are wanted; {tuple(predicted.shape)} and {tuple(y.shape)} came"
+            "l2: expected predictions and targets of the same shape, "
+            f"got {tuple(predicted.shape)} and {tuple(y.shape)}"
         )
     return (predicted - y).square().sum()
 
@@ -28,20 +33,26 @@ def l2_backward(d_loss: Tensor, predicted: Tensor, y: Tensor) -> tuple[Tensor, T
 
 
 def softmax(b: Tensor) -> Tensor:
-    """exp(b_c) / sum_k exp(b_k). Shapes: (B, C) -> (B, C). The largest b_k is taken off all of them, which changes nothing but overflow."""
+    """exp(b_c) / sum_k exp(b_k). Shapes: (B, C) -> (B, C).
+
+    The largest b_k is subtracted from all of them first: the value stays the same, and exp does not
+    overflow.
+    """
     e = torch.exp(b - b.amax(dim=1, keepdim=True))
     return e / e.sum(dim=1, keepdim=True)
 
 
 def softmax_cross_entropy(b: Tensor, y: Tensor) -> Tensor:
-    """L = -1/N sum_i log softmax(b^i)_(y^i). Shapes: logits (N, C), classes (N,) of integers -> ().
+    """L = -1/N sum_i log softmax(b^i)_(y^i).
+
+    Shapes: logits (N, C), classes (N,) of integers -> ().
 
     Raises:
-        DlgbenchError: for a class that is not one of 0 ... C - 1.
+        DlgbenchError: for classes that are not N integers from 0 to C - 1.
     """
     if y.shape != b.shape[:1] or ((y < 0) | (y >= b.shape[1])).any():
         raise DlgbenchError(
-            f"cross-entropy: {len(b)} classes from 0 to {b.shape[1] - 1} are wanted; {y.tolist()} came"
+            f"cross-entropy: expected {len(b)} classes from 0 to {b.shape[1] - 1}, got {y.tolist()}"
         )
     top = b.amax(dim=1)
     log_sum = top + torch.log(torch.exp(b - top[:, None]).sum(dim=1))
@@ -56,10 +67,13 @@ def softmax_cross_entropy_backward(d_loss: Tensor, b: Tensor, y: Tensor) -> Tens
 
 
 def l2_penalty(w: Tensor, lam: float) -> Tensor:
-    """Per-layer regularization lambda sum_(k,m) w_(k,m)^2 of the training objective. Shapes: any -> ()."""
+    """The training objective's penalty lambda sum_(k,m) w_(k,m)^2 of a layer. Shapes: any -> ()."""
     return lam * w.square().sum()
 
 
 def l2_penalty_backward(d_loss: Tensor, w: Tensor, lam: float) -> Tensor:
-    """Gradient 2 lambda w, "weight decay" (slide "Regularization in SGD"): torch's `weight_decay` is 2 lambda."""
+    """The gradient 2 lambda w, "weight decay" (slide "Regularization in SGD").
+
+    torch's `weight_decay` is 2 lambda.
+    """
     return d_loss * 2 * lam * w

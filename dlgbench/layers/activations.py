@@ -1,17 +1,22 @@
-"""Activation functions by name, g(a)."""
+"""Activation functions g(a) by name. The built-in ones register themselves here."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from dlgbench.errors import unknown
+from dlgbench.registry import ACTIVATIONS, register_activation
+
+# a. The only one that does not end a hidden layer, see `is_hidden`.
+register_activation("identity")(nn.Identity)
 
 
+@register_activation("step")
 class Step(nn.Module):
-    """g(a) = 1 for a >= 0, else 0 (Heaviside; Rosenblatt 1958; slides "Machine Learning 101: Linear Classifier", "Perceptrons (60's)").
+    """g(a) = 1 for a >= 0, else 0: the Heaviside function of the perceptron (Rosenblatt 1958).
 
-    g'(a) = 0 wherever it is defined, and that is what backward passes on: no gradient reaches what lies below.
+    Slides "Machine Learning 101: Linear Classifier", "Perceptrons (60's)". g'(a) = 0 wherever it is
+    defined, and the backward pass uses 0 everywhere: no gradient reaches the layers below.
     """
 
     def forward(self, a: Tensor) -> Tensor:
@@ -19,28 +24,32 @@ class Step(nn.Module):
         return (torch.sign(a) + 1).sign()
 
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "identity": nn.Identity,  # a
-    "step": Step,  # 1 for a >= 0, else 0; its gradient is zero
-    "sigmoid": nn.Sigmoid,  # 1 / (1 + exp(-a))
-    "tanh": nn.Tanh,  # (exp(a) - exp(-a)) / (exp(a) + exp(-a))
-    "relu": nn.ReLU,  # max(0, a)
-    "leaky_relu": nn.LeakyReLU,  # max(0, a) + 0.01 min(0, a). Maas et al. 2013
-    "elu": nn.ELU,  # a for a > 0, else exp(a) - 1. Clevert et al. 2016
-    "gelu": nn.GELU,  # a Phi(a), Phi the standard normal distribution function. Hendrycks & Gimpel 2016
-    "silu": nn.SiLU,  # a / (1 + exp(-a)). Elfwing et al. 2018; Swish, Ramachandran et al. 2017
-}
-HIDDEN = tuple(
-    kind for name, kind in ACTIVATIONS.items() if name != "identity"
-)  # what ends a hidden layer
+# 1 / (1 + exp(-a))
+register_activation("sigmoid")(nn.Sigmoid)
+# (exp(a) - exp(-a)) / (exp(a) + exp(-a))
+register_activation("tanh")(nn.Tanh)
+# max(0, a)
+register_activation("relu")(nn.ReLU)
+# max(0, a) + 0.01 min(0, a). Maas et al. 2013.
+register_activation("leaky_relu")(nn.LeakyReLU)
+# a for a > 0, else exp(a) - 1. Clevert et al. 2016.
+register_activation("elu")(nn.ELU)
+# a Phi(a), Phi the standard normal distribution function. Hendrycks & Gimpel 2016.
+register_activation("gelu")(nn.GELU)
+# a / (1 + exp(-a)). Elfwing et al. 2018; Swish, Ramachandran et al. 2017.
+register_activation("silu")(nn.SiLU)
 
 
 def activation(name: str) -> nn.Module:
-    """A fresh module g with g(a) by name.
+    """A new module that computes g(a), by name.
 
     Raises:
-        DlgbenchError: for a name that is not in `ACTIVATIONS`.
+        DlgbenchError: for a name that is not registered.
     """
-    if name not in ACTIVATIONS:
-        raise unknown("activation", name, ACTIVATIONS)
-    return ACTIVATIONS[name]()
+    return ACTIVATIONS[name].make()
+
+
+def is_hidden(module: nn.Module) -> bool:
+    """Whether a module ends a hidden layer: a registered activation other than the identity."""
+    classes = tuple(part.make for name, part in ACTIVATIONS.items() if name != "identity")
+    return isinstance(module, classes)

@@ -1,4 +1,4 @@
-"""Which layers train and which evaluate, for a while."""
+"""Switches layers between training and evaluation for the length of a block."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from torch import nn
 
 @contextmanager
 def evaluating(network: nn.Module, keep: tuple[type[nn.Module], ...] = ()) -> Iterator[None]:
-    """A block in which every layer evaluates, except those of the classes in `keep`, which train.
+    """A block in which all layers are in evaluation mode.
 
-    Each layer's own mode comes back after the block.
+    After the block every layer is in its previous mode again.
+
+    Args:
+        network: the network whose layers are switched.
+        keep: layers of these classes are in training mode inside the block.
     """
     before = [(module, module.training) for module in network.modules()]
     try:
@@ -20,5 +24,5 @@ def evaluating(network: nn.Module, keep: tuple[type[nn.Module], ...] = ()) -> It
             module.training = isinstance(module, keep)
         yield
     finally:
-        for module, was in before:
-            module.training = was
+        for module, was_training in before:
+            module.training = was_training

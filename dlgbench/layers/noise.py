@@ -1,4 +1,7 @@
-"""Noise on the features, and the average over it (slides "Dropout", "'Feature noising'", "Test time: Deterministic Approximation")."""
+"""Noise on the features during training, and predictions averaged over it.
+
+Slides "Dropout", "'Feature noising'", "Test time: Deterministic Approximation".
+"""
 
 from __future__ import annotations
 
@@ -12,21 +15,23 @@ from dlgbench.layers.modes import evaluating
 
 
 class GaussianNoise(nn.Module):
-    """y = x r with r ~ N(1, p / (1 - p)) drawn for each unit and sample in training; y = x in evaluation.
+    """y = x r with r ~ N(1, p / (1 - p)), drawn for each unit and sample in training.
 
-    It has dropout's mean and variance: r = Bernoulli(1 - p) / (1 - p) has mean 1 and variance p / (1 - p) too.
-    Srivastava et al. 2014, section 10, where p is what is *retained* and the variance reads (1 - p) / p.
+    In evaluation y = x. The mean and variance of r are those of dropout, whose
+    r = Bernoulli(1 - p) / (1 - p) has mean 1 and variance p / (1 - p) too. Srivastava et al. 2014,
+    section 10, where p is the probability to *retain* a unit and the variance reads (1 - p) / p.
 
     Args:
-        rate: p, the share that the dropout of equal variance drops, 0 <= p < 1.
+        rate: p, the share that dropout of the same variance drops, 0 <= p < 1.
 
     Raises:
-        DlgbenchError: for another rate.
+        DlgbenchError: for any other rate.
     """
 
     def __init__(self, rate: float) -> None:
         super().__init__()
-        self.rate = _checked(rate)
+        _check_rate(rate)
+        self.rate = rate
         self.sd = math.sqrt(rate / (1 - rate))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -39,8 +44,10 @@ class GaussianNoise(nn.Module):
 
 
 NOISES: dict[str, type[nn.Module]] = {
-    "dropout": nn.Dropout,  # x r / (1 - p), r ~ Bernoulli(1 - p) for each unit. Srivastava et al. 2014
-    "spatial_dropout": nn.Dropout2d,  # the same with one r for each channel of each sample, x (B, C, H, W). Tompson et al. 2015
+    # x r / (1 - p), r ~ Bernoulli(1 - p) for each unit. Srivastava et al. 2014.
+    "dropout": nn.Dropout,
+    # The same with one r for each channel of each sample, x (B, C, H, W). Tompson et al. 2015.
+    "spatial_dropout": nn.Dropout2d,
     "gaussian": GaussianNoise,
 }
 STOCHASTIC = (
@@ -55,30 +62,35 @@ STOCHASTIC = (
 
 
 def noise(name: str, rate: float) -> nn.Module:
-    """A fresh layer that noises its input in training alone, by name. Each has mean x and, at equal `rate`, the same variance.
+    """A new layer by name, which adds noise to its input in training only.
+
+    The output of each has mean x, and all have the same variance at equal `rate`.
 
     Raises:
         DlgbenchError: for a name that is not in `NOISES`, or a rate outside 0 <= rate < 1.
     """
     if name not in NOISES:
         raise unknown("noise", name, NOISES)
-    return NOISES[name](_checked(rate))
+    _check_rate(rate)
+    return NOISES[name](rate)
 
 
 @torch.no_grad()
 def monte_carlo(network: nn.Module, x: Tensor, samples: int) -> Tensor:
-    """1/k sum_(i=1..k) softmax(z_i), z_i the logits of the i-th thinned network: what one deterministic pass approximates.
+    """1/k sum_(i=1..k) softmax(z_i), where z_i are the logits of the i-th thinned network.
 
-    Only the layers of `STOCHASTIC` are in training mode; batch normalization uses its running statistics, and keeps them.
-    Afterwards every layer is in the mode it was in. Srivastava et al. 2014, section 7.5, where k = 50 is as good as one pass.
+    This is the average that one deterministic pass approximates. Only the layers of `STOCHASTIC`
+    are in training mode. Batch normalization uses its running statistics and leaves them unchanged.
+    Afterwards every layer is in its previous mode. Srivastava et al. 2014, section 7.5, where
+    k = 50 is as good as one deterministic pass.
 
     Shapes: x (B, ...) -> probabilities (B, num_classes).
 
     Raises:
-        DlgbenchError: for less than one sample.
+        DlgbenchError: for fewer than one sample.
     """
     if samples < 1:
-        raise DlgbenchError(f"monte_carlo: at least 1 sample is wanted; {samples} came")
+        raise DlgbenchError(f"monte_carlo: expected at least 1 sample, got {samples}")
     with evaluating(network, keep=STOCHASTIC):
         mean = network(x).softmax(1)
         for _ in range(samples - 1):
@@ -86,7 +98,6 @@ def monte_carlo(network: nn.Module, x: Tensor, samples: int) -> Tensor:
     return mean / samples
 
 
-def _checked(rate: float) -> float:
+def _check_rate(rate: float) -> None:
     if not 0 <= rate < 1:
-        raise DlgbenchError(f"noise: a rate of at least 0 and below 1 is wanted; {rate} came")
-    return rate
+        raise DlgbenchError(f"noise: expected a rate of at least 0 and below 1, got {rate}")

@@ -1,4 +1,7 @@
-"""Standardized patches, and batch normalization made unstable on purpose (slides "Whitening", "Internal Covariate Shift")."""
+"""Standardized patches, and batch normalization that is made unstable on purpose.
+
+Slides "Whitening", "Internal Covariate Shift".
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,19 @@ from dlgbench.errors import unknown
 
 
 class StandardizePatch(nn.Module):
-    """y = (x - mean) / (sd + eps) over all of a patch: unchanged by I -> a I + b for a > 0, negated for a < 0.
+    """y = (x - mean) / (sd + eps), with the mean and sd of the whole patch.
 
-    Slide ""Whitening": Set Mean = 0, Variance = 1". What it shows is standardization; whitening would decorrelate the pixels too.
-    The variance divides by N, as the slide's. eps lets a constant patch be 0, and costs the invariance a relative error of about
-    eps / sd times |1 - 1 / a|.
+    The output is unchanged by I -> a I + b for a > 0, and negated for a < 0. Slide ""Whitening":
+    Set Mean = 0, Variance = 1". What the slide shows is standardization; whitening would also
+    decorrelate the pixels. As on the slide, the variance divides by N. Because of eps a constant
+    patch becomes 0, and the output is invariant only up to a relative error of about eps / sd times
+    |1 - 1 / a|.
 
-    Shapes: (B, C, H, W) -> the same; mean and sd are of each sample, over C, H and W.
+    Shapes: (B, C, H, W) -> the same; each sample has its own mean and sd, over C, H and W.
 
     Args:
-        mode: `standardize`; `mean`, which only subtracts it: unchanged by b, scaled by a; `none`, the control.
+        mode: `standardize`; `mean`, which only subtracts the mean, so that the output is unchanged
+            by b and scaled by a; `none`, the control.
         eps: see above.
 
     Raises:
@@ -48,13 +54,18 @@ class StandardizePatch(nn.Module):
 
 
 class CovariateShift(nn.Module):
-    """s x + m: each unit is shifted and scaled at random in training, at every step otherwise. In evaluation, x.
+    """s x + m in training: each unit is shifted and scaled at random, anew at every step.
+
+    In evaluation the output is x.
 
     For each unit j and step: mu_j ~ U(-shift, shift), sigma_j ~ U(1, scale).
-    For each sample i and activation of unit j: m_ij ~ U(mu_j - jitter, mu_j + jitter), s_ij ~ N(sigma_j, jitter^2).
-    Santurkar et al. 2018, NeurIPS, section 2.1 and Algorithm 1 of the appendix, with their constants.
+    For each sample i and activation of unit j: m_ij ~ U(mu_j - jitter, mu_j + jitter),
+    s_ij ~ N(sigma_j, jitter^2).
+    Santurkar et al. 2018, NeurIPS, section 2.1 and Algorithm 1 of the appendix, with their
+    constants.
 
-    Shapes: (B, C, ...) -> the same; a unit is one of the C `channels`, each pixel of which is an activation.
+    Shapes: (B, C, ...) -> the same. A unit is one of the C `channels`; each of its pixels is an
+    activation.
     """
 
     def __init__(
@@ -80,9 +91,12 @@ class CovariateShift(nn.Module):
 
 
 class NoisyBatchNorm1d(nn.Sequential):
-    """Batch normalization, then `CovariateShift`: what normalization is said to remove is put back, at every training step anew.
+    """Batch normalization, then `CovariateShift`, which makes the distribution unstable again.
 
-    With shift 0, scale 1 and jitter 0, and always in evaluation, it is nn.BatchNorm1d. Shapes: (B, C) or (B, C, L) -> the same.
+    Normalization is said to remove such a shift; here it is put back anew at every training step.
+    With shift 0, scale 1 and jitter 0, and always in evaluation, the layer is nn.BatchNorm1d.
+
+    Shapes: (B, C) or (B, C, L) -> the same.
     """
 
     def __init__(self, channels: int, **noise: float) -> None:
@@ -90,7 +104,7 @@ class NoisyBatchNorm1d(nn.Sequential):
 
 
 class NoisyBatchNorm2d(nn.Sequential):
-    """As `NoisyBatchNorm1d`, for images. Shapes: (B, C, H, W) -> the same."""
+    """`NoisyBatchNorm1d` for images. Shapes: (B, C, H, W) -> the same."""
 
     def __init__(self, channels: int, **noise: float) -> None:
         super().__init__(nn.BatchNorm2d(channels), CovariateShift(channels, **noise))

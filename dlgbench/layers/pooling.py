@@ -10,22 +10,26 @@ from dlgbench.errors import DlgbenchError, unknown
 
 
 class Subsample2d(nn.Sequential):
-    """y[p] = x[s p], the first pixel of each window: a convolution followed by it is the convolution of stride s.
+    """y[p] = x[s p], the first pixel of each window.
 
-    Shapes: (B, C, H, W) -> (B, C, H', W'), H' = floor((H - k) / s) + 1 for windows of k, as every pooling here.
+    A convolution followed by it is the convolution of stride s.
+
+    Shapes: (B, C, H, W) -> (B, C, H', W'), H' = floor((H - k) / s) + 1 for windows of k, as for
+    every pooling here.
     """
 
     def __init__(self, window: int, stride: int) -> None:
-        super().__init__(
-            nn.ZeroPad2d((0, 1 - window, 0, 1 - window)), nn.AvgPool2d(1, stride)
-        )  # a negative padding cuts off
+        crop = nn.ZeroPad2d((0, 1 - window, 0, 1 - window))  # negative padding cuts off
+        super().__init__(crop, nn.AvgPool2d(1, stride))
 
 
 class BlurPool2d(nn.Sequential):
-    """y[p] = sum_d h[d] x[s p + d], h the binomial filter, (1, 2, 1) / 4 in each direction for 3 taps: low-pass, then every s-th pixel.
+    """A low-pass filter, then every s-th pixel: y[p] = sum_d h[d] x[s p + d].
 
-    Zhang 2019, "Making convolutional networks shift-invariant again", ICML, section 3.2. The binomial filter is n - 1 averages over two
-    neighbours. The edge pixel is repeated outside, so a constant image stays constant, and a map of a single pixel can be blurred.
+    h is the binomial filter, (1, 2, 1) / 4 in each direction for 3 taps, computed as n - 1 averages
+    over two neighbours. Zhang 2019, "Making convolutional networks shift-invariant again", ICML,
+    section 3.2. The edge pixel is repeated outside the image, so a constant image stays constant,
+    and a map of a single pixel can be blurred.
 
     Shapes: (B, C, H, W) -> (B, C, H', W'), H' = floor((H - 1) / s) + 1.
 
@@ -36,27 +40,36 @@ class BlurPool2d(nn.Sequential):
 
     def __init__(self, stride: int, taps: int = 3) -> None:
         before, after = (taps - 1) // 2, taps // 2
+        pad = nn.ReplicationPad2d((before, after, before, after))
         blurs = [nn.AvgPool2d(2, 1) for _ in range(taps - 2)]
-        super().__init__(
-            nn.ReplicationPad2d((before, after, before, after)), *blurs, nn.AvgPool2d(2, stride)
-        )
+        super().__init__(pad, *blurs, nn.AvgPool2d(2, stride))
 
 
-# Each is a function of the window k and the stride s, and gives floor((H - k) / s) + 1 rows.
+def _max_blur_pool(window: int, stride: int) -> nn.Module:
+    """Max-pooling without aliasing: the maximum at every pixel, then `BlurPool2d`."""
+    return nn.Sequential(nn.MaxPool2d(window, 1), BlurPool2d(stride))
+
+
+# Each is a function of the window k and the stride s; its output has floor((H - k) / s) + 1 rows.
 POOLINGS: dict[str, Callable[[int, int], nn.Module]] = {
     "max": nn.MaxPool2d,
     "average": nn.AvgPool2d,
     "subsample": Subsample2d,  # stride without pooling
-    "blur": lambda window, stride: nn.Sequential(
-        nn.MaxPool2d(window, 1), BlurPool2d(stride)
-    ),  # max-pooling without aliasing
+    "blur": _max_blur_pool,
 }
 
 
 def pool(name: str, window: int, stride: int | None = None) -> nn.Module:
-    """A pooling of `window` x `window` pixels by name, (B, C, H, W) -> (B, C, H', W') with H' = floor((H - window) / stride) + 1.
+    """A new pooling layer by name, over windows of `window` x `window` pixels.
 
-    All names give the same shape, and none has parameters. The stride is the window where it is not given.
+    All names give the same output shape, and none has parameters.
+
+    Shapes: (B, C, H, W) -> (B, C, H', W'), H' = floor((H - window) / stride) + 1.
+
+    Args:
+        name: one of `POOLINGS`.
+        window: the side of a window, in pixels.
+        stride: pixels from one window to the next; None: the window's side.
 
     Raises:
         DlgbenchError: for a name that is not in `POOLINGS`, or a window or stride below 1.
@@ -66,6 +79,7 @@ def pool(name: str, window: int, stride: int | None = None) -> nn.Module:
     stride = window if stride is None else stride
     if min(window, stride) < 1:
         raise DlgbenchError(
-            f"pooling {name}: window and stride of at least 1 are wanted; {window} and {stride} came"
+            f"pooling {name}: expected a window and a stride of at least 1, "
+            f"got window {window} and stride {stride}"
         )
     return POOLINGS[name](window, stride)

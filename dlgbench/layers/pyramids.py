@@ -1,6 +1,8 @@
-"""Pyramids: an image as bands, from fine to coarse, and back without loss (slide "Encoder-decoder with skip connections": a familiar trick).
+"""Pyramids: an image split into bands, from fine to coarse, and put together again without loss.
 
-Both reconstruct exactly at any size. The Laplacian pyramid holds 4/3 as many numbers as the image; the Haar pyramid as many.
+Slide "Encoder-decoder with skip connections", which calls this a familiar trick. Both pyramids
+reconstruct the image exactly at any size. The Laplacian pyramid holds 4/3 times as many numbers as
+the image, the Haar pyramid as many as the image.
 """
 
 from __future__ import annotations
@@ -15,27 +17,40 @@ _SQRT_HALF = 0.5**0.5
 
 
 def _filter(x: Tensor, stride: int = 1) -> Tensor:
-    """sum_mn w_m w_n x[s i + m, s j + n], w = (1, 4, 6, 4, 1) / 16, of each channel alone, without padding."""
+    """sum_mn w_m w_n x[s i + m, s j + n] with w = (1, 4, 6, 4, 1) / 16.
+
+    Each channel is filtered by itself, without padding.
+    """
     w = x.new_tensor([1, 4, 6, 4, 1]) / 16
     y = F.conv2d(x.flatten(0, 1).unsqueeze(1), torch.outer(w, w)[None, None], stride=stride)
     return y.reshape(x.shape[0], x.shape[1], y.shape[2], y.shape[3])
 
 
 def laplacian_reduce(x: Tensor) -> Tensor:
-    """REDUCE: G_(l+1)[i, j] = sum_mn w_m w_n G_l[2i + m, 2j + n], m, n = -2 ... 2, the rim replicated (Burt & Adelson 1983, eq. 1).
+    """REDUCE: G_(l+1)[i, j] = sum_mn w_m w_n G_l[2i + m, 2j + n], m, n = -2 ... 2.
 
-    (B, C, H, W) -> (B, C, ceil(H/2), ceil(W/2)).
+    The edge pixels are replicated outside the image. Burt & Adelson 1983, eq. 1.
+
+    Shapes: (B, C, H, W) -> (B, C, ceil(H/2), ceil(W/2)).
     """
     return _filter(F.pad(x, (2, 2, 2, 2), mode="replicate"), stride=2)
 
 
 def laplacian_expand(x: Tensor, like: Tensor) -> Tensor:
-    """EXPAND: 4 sum_mn w_m w_n G[(i - m)/2, (j - n)/2] over whole-numbered indices, to the H and W of `like` (eq. 2)."""
-    return crop(4 * _filter(insert_zeros(F.pad(x, (1, 1, 1, 1), mode="replicate"), 2)), like)
+    """EXPAND: 4 sum_mn w_m w_n G[(i - m)/2, (j - n)/2], to the H and W of `like`.
+
+    The sum is over those m and n for which both indices are whole numbers. Burt & Adelson 1983,
+    eq. 2.
+    """
+    padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    return crop(4 * _filter(insert_zeros(padded, 2)), like)
 
 
 def laplacian_decompose(x: Tensor, levels: int) -> list[Tensor]:
-    """L_l = G_l - EXPAND(G_(l+1)) for l = 0 ... levels - 1, then G_levels: `levels` + 1 bands, each of half the sides (Burt & Adelson 1983)."""
+    """L_l = G_l - EXPAND(G_(l+1)) for l = 0 ... levels - 1, then G_levels.
+
+    These are `levels` + 1 bands; each has half the sides of the one before. Burt & Adelson 1983.
+    """
     bands = []
     for _ in range(levels):
         coarse = laplacian_reduce(x)
@@ -45,7 +60,10 @@ def laplacian_decompose(x: Tensor, levels: int) -> list[Tensor]:
 
 
 def laplacian_reconstruct(bands: list[Tensor]) -> Tensor:
-    """G_l = L_l + EXPAND(G_(l+1)), from the coarsest up: the inverse of `laplacian_decompose`."""
+    """G_l = L_l + EXPAND(G_(l+1)), from the coarsest band up.
+
+    The inverse of `laplacian_decompose`.
+    """
     *details, x = bands
     for detail in reversed(details):
         x = detail + laplacian_expand(x, detail)
@@ -53,26 +71,36 @@ def laplacian_reconstruct(bands: list[Tensor]) -> Tensor:
 
 
 def _split(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Low (a + b) / sqrt 2 and high (a - b) / sqrt 2 of neighbours a, b along the last axis; the last of an odd number passes to low."""
+    """Low band (a + b) / sqrt 2 and high band (a - b) / sqrt 2 of neighbours along the last axis.
+
+    Where the number of values is odd, the last one goes to the low band unchanged.
+    """
     even, odd = x[..., ::2], x[..., 1::2]
     pairs = even[..., : odd.shape[-1]]
-    return torch.cat([(pairs + odd) * _SQRT_HALF, even[..., odd.shape[-1] :]], -1), (
-        pairs - odd
-    ) * _SQRT_HALF
+    low = torch.cat([(pairs + odd) * _SQRT_HALF, even[..., odd.shape[-1] :]], -1)
+    high = (pairs - odd) * _SQRT_HALF
+    return low, high
 
 
 def _merge(low: Tensor, high: Tensor) -> Tensor:
+    """The inverse of `_split`."""
     pairs = low[..., : high.shape[-1]]
     fine = torch.stack([(pairs + high) * _SQRT_HALF, (pairs - high) * _SQRT_HALF], -1).flatten(-2)
     return torch.cat([fine, low[..., high.shape[-1] :]], -1)
 
 
 def haar_decompose(x: Tensor, levels: int) -> list[Tensor]:
-    """Of each block [[p, q], [r, s]]: p - q + r - s, p + q - r - s, p - q - r + s, all / 2, and again on (p + q + r + s) / 2 (Haar 1910; Mallat 1989).
+    """The Haar wavelet bands of an image: details of each level, then the approximation.
 
-    3 `levels` + 1 bands: horizontal, vertical and diagonal detail of each level, at last the approximation. Orthonormal at any size,
-    so energy is kept (Parseval) and dropping a band loses the band's energy. For odd sides the last row or column has no partner and
-    passes to the approximation as it is; sides of at least 2^levels leave no band empty.
+    From each block [[p, q], [r, s]] of pixels come the horizontal detail (p - q + r - s) / 2, the
+    vertical detail (p + q - r - s) / 2, the diagonal detail (p - q - r + s) / 2, and the
+    approximation (p + q + r + s) / 2, which is decomposed again at the next level. Haar 1910;
+    Mallat 1989.
+
+    There are 3 `levels` + 1 bands. The transform is orthonormal at any size, so energy is kept
+    (Parseval), and dropping a band loses exactly the energy of that band. Where a side is odd, the
+    last row or column has no partner and goes to the approximation unchanged. With sides of at
+    least 2^levels no band is empty.
     """
     bands = []
     for _ in range(levels):
@@ -84,7 +112,7 @@ def haar_decompose(x: Tensor, levels: int) -> list[Tensor]:
 
 
 def haar_reconstruct(bands: list[Tensor]) -> Tensor:
-    """The transpose, which is the inverse, of `haar_decompose`."""
+    """The inverse of `haar_decompose`, which is also its transpose."""
     *details, x = bands
     while details:
         *details, horizontal, vertical, diagonal = details

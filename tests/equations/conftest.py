@@ -1,4 +1,4 @@
-"""What the blocks of dlgbench.equations are held against: numerical gradients."""
+"""Numerical gradients, against which the blocks of dlgbench.equations are tested."""
 
 import pytest
 import torch
@@ -12,7 +12,10 @@ def one_thread():
 
 @pytest.fixture
 def gradcheck():
-    """gradcheck(block, block_backward, *inputs): do the hand-written gradients of all inputs agree with finite differences in float64?"""
+    """gradcheck(block, block_backward, *inputs): do gradients by hand equal finite differences?
+
+    The gradients of all inputs are compared, in float64.
+    """
 
     def check(block, backward, *inputs):
         class ByHand(torch.autograd.Function):

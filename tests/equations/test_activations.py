@@ -18,19 +18,15 @@ TORCH = {
 }
 
 
-def test_each_has_its_equal_in_torch():
+def test_each_has_a_counterpart_in_torch():
     assert list(ACTIVATIONS) == list(TORCH)
 
 
 @pytest.mark.parametrize("name", TORCH)
 def test_values_and_derivatives_are_torchs(name):
-    a = torch.cat(
-        [
-            torch.linspace(-6, 6, 241, dtype=torch.float64),
-            torch.tensor([-800.0, -40.0, 0.0, 40.0, 800.0], dtype=torch.float64),
-        ]
-    )
-    a.requires_grad_()
+    usual = torch.linspace(-6, 6, 241, dtype=torch.float64)
+    extreme = torch.tensor([-800.0, -40.0, 0.0, 40.0, 800.0], dtype=torch.float64)
+    a = torch.cat([usual, extreme]).requires_grad_()
     z = TORCH[name](a)
     (derivative,) = torch.autograd.grad(z.sum(), a)
     z, a = z.detach(), a.detach()
@@ -45,7 +41,7 @@ def test_gradcheck(name, gradcheck):
     assert gradcheck(ACTIVATIONS[name].g, ACTIVATIONS[name].backward, a)
 
 
-def test_another_ones_derivative_is_noticed(gradcheck):
+def test_the_derivative_of_another_activation_is_noticed(gradcheck):
     a = torch.tensor([-3.0, -1.1, -0.2, 0.3, 0.9, 2.5], dtype=torch.float64)
     for one in TORCH:
         for other in set(TORCH) - {one}:
@@ -64,6 +60,5 @@ def test_the_kinks_lie_where_the_slides_put_them():
     zero = torch.zeros(1, dtype=torch.float64)
     assert ACTIVATIONS["step"].g(zero).item() == 1  # f = 1 if wx + b >= 0
     assert ACTIVATIONS["relu"].derivative(zero).item() == 0
-    assert ACTIVATIONS["tanh"].g(zero + 1).item() == pytest.approx(
-        (math.e - 1 / math.e) / (math.e + 1 / math.e)
-    )
+    tanh_of_1 = (math.e - 1 / math.e) / (math.e + 1 / math.e)
+    assert ACTIVATIONS["tanh"].g(zero + 1).item() == pytest.approx(tanh_of_1)

@@ -7,11 +7,11 @@ from dlgbench.equations.batchnorm import (
     batch_norm,
     batch_norm_backward,
     batch_norm_inference,
-    folded,
+    fold,
     normalize,
     per_channel,
-    running,
     statistics,
+    update_running,
 )
 from dlgbench.errors import DlgbenchError
 
@@ -23,18 +23,16 @@ def draw(shape):
     return x, *torch.randn(2, shape[1], dtype=torch.float64)
 
 
-def close(came, wanted):
-    return torch.allclose(came, wanted, rtol=0, atol=1e-10)
+def close(actual, expected):
+    return torch.allclose(actual, expected, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_training_is_torchs(shape):
     leaves = [v.requires_grad_() for v in draw(shape)]
     x, gamma, beta = leaves
-    y, d_y = (
-        F.batch_norm(x, None, None, gamma, beta, training=True),
-        torch.randn(*shape, dtype=torch.float64),
-    )
+    y = F.batch_norm(x, None, None, gamma, beta, training=True)
+    d_y = torch.randn(*shape, dtype=torch.float64)
     expected = torch.autograd.grad(y, leaves, d_y)
     x, gamma, beta = (v.detach() for v in leaves)
     assert close(batch_norm(x, gamma, beta), y.detach())
@@ -43,9 +41,10 @@ def test_training_is_torchs(shape):
 
 @pytest.mark.parametrize("shape", SHAPES[:2])
 def test_gradcheck(shape, gradcheck):
-    assert gradcheck(
-        batch_norm, lambda d_y, x, gamma, _: batch_norm_backward(d_y, x, gamma), *draw(shape)
-    )
+    def backward(d_y, x, gamma, _beta):
+        return batch_norm_backward(d_y, x, gamma)
+
+    assert gradcheck(batch_norm, backward, *draw(shape))
 
 
 def constants_for_statistics(d_y, x, gamma, _beta):
@@ -80,13 +79,12 @@ def test_running_averages_and_inference_are_torchs(shape):
     for _ in range(5):
         x, *_ = draw(shape)
         layer(x)
-        mean, variance = running(mean, variance, x)
+        mean, variance = update_running(mean, variance, x)
     assert close(mean, layer.running_mean)
     assert close(variance, layer.running_var)
-    assert close(batch_norm_inference(x, mean, variance, gamma, beta), layer.eval()(x).detach())
-    assert not close(
-        batch_norm_inference(x, mean, variance, gamma, beta), batch_norm(x, gamma, beta)
-    )  # the two phases differ
+    inferred = batch_norm_inference(x, mean, variance, gamma, beta)
+    assert close(inferred, layer.eval()(x).detach())
+    assert not close(inferred, batch_norm(x, gamma, beta))  # training and inference differ
 
 
 def test_after_training_each_channel_has_the_mean_and_deviation_that_beta_and_gamma_say():
@@ -99,11 +97,11 @@ def test_after_training_each_channel_has_the_mean_and_deviation_that_beta_and_ga
 def test_the_batch_statistics_give_inference_what_training_computes():
     x, gamma, beta = draw((6, 3))
     assert close(batch_norm_inference(x, *statistics(x), gamma, beta), batch_norm(x, gamma, beta))
-    a, c = folded(*statistics(x), gamma, beta)
+    a, c = fold(*statistics(x), gamma, beta)
     assert close(a * x + c, batch_norm(x, gamma, beta))
 
 
-def test_training_takes_off_any_positive_line_and_inference_does_not():
+def test_training_is_invariant_to_shift_and_positive_scale_and_inference_is_not():
     x, gamma, beta = draw((6, 3))
     assert close(batch_norm(5 * x - 7, gamma, beta, eps=0.0), batch_norm(x, gamma, beta, eps=0.0))
     state = (*statistics(x), gamma, beta)
@@ -112,10 +110,8 @@ def test_training_takes_off_any_positive_line_and_inference_does_not():
 
 def test_one_value_per_channel_is_refused_as_in_torch():
     x, gamma, beta = draw((1, 3))
-    with pytest.raises(
-        DlgbenchError,
-        match=r"at least 2 values per channel are wanted; an input of shape \(1, 3\) came",
-    ):
+    message = r"expected at least 2 values per channel, got an input of shape \(1, 3\)"
+    with pytest.raises(DlgbenchError, match=message):
         batch_norm(x, gamma, beta)
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         nn.BatchNorm1d(3).double()(x)

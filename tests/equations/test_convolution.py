@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -14,21 +16,21 @@ from dlgbench.equations.convolution import (
 )
 from dlgbench.errors import DlgbenchError
 
-# kernel, and stride, padding, dilation
-GEOMETRIES = [
-    pytest.param(
-        kernel,
-        dict(zip(("stride", "padding", "dilation"), numbers, strict=True)),
-        id=f"{kernel[0]}x{kernel[1]}-s{numbers[0]}p{numbers[1]}d{numbers[2]}",
+
+def geometry(kernel, stride, padding, dilation):
+    name = f"{kernel[0]}x{kernel[1]}-s{stride}p{padding}d{dilation}"
+    return pytest.param(
+        kernel, {"stride": stride, "padding": padding, "dilation": dilation}, id=name
     )
-    for kernel, numbers in [
-        ((3, 2), (1, 0, 1)),
-        ((3, 2), (2, 1, 1)),
-        ((2, 3), (1, 2, 2)),
-        ((3, 3), (3, 1, 2)),
-        ((1, 1), (2, 0, 1)),
-        ((2, 2), (2, 3, 1)),
-    ]
+
+
+GEOMETRIES = [
+    geometry((3, 2), stride=1, padding=0, dilation=1),
+    geometry((3, 2), stride=2, padding=1, dilation=1),
+    geometry((2, 3), stride=1, padding=2, dilation=2),
+    geometry((3, 3), stride=3, padding=1, dilation=2),
+    geometry((1, 1), stride=2, padding=0, dilation=1),
+    geometry((2, 2), stride=2, padding=3, dilation=1),
 ]
 
 
@@ -36,8 +38,8 @@ def rand(*shape):
     return torch.randn(*shape, dtype=torch.float64)
 
 
-def close(came, wanted):
-    return came.shape == wanted.shape and torch.allclose(came, wanted, rtol=0, atol=1e-10)
+def close(actual, expected):
+    return actual.shape == expected.shape and torch.allclose(actual, expected, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize(("kernel", "how"), GEOMETRIES)
@@ -69,19 +71,29 @@ def test_zero_insertion_and_the_transposed_matrix_are_torchs_transposed_convolut
     assert close(transposed_by_matrix(x, w, **how), expected)
 
 
-@pytest.mark.parametrize(("kernel", "how"), GEOMETRIES[1:4])
-def test_gradchecks(kernel, how, gradcheck):
-    block, backward = (lambda *v, f=f: f(*v, **how) for f in (convolution, convolution_backward))
+@pytest.mark.parametrize(("kernel", "how"), GEOMETRIES)
+def test_transposed_backward_is_autograds(kernel, how):
+    x, w = rand(2, 4, 5, 6).requires_grad_(), rand(4, 3, *kernel).requires_grad_()
+    y = F.conv_transpose2d(x, w, **how)
+    d_y = rand(*y.shape)
+    expected = torch.autograd.grad(y, (x, w), d_y)
+    d_x, d_w = transposed_backward(d_y, x.detach(), w.detach(), **how)
+    assert close(d_x, expected[0])
+    assert close(d_w, expected[1])
+
+
+def test_gradchecks(gradcheck):
+    kernel, how = (3, 2), {"stride": 2, "padding": 1, "dilation": 1}
+    block, backward = (partial(f, **how) for f in (convolution, convolution_backward))
     assert gradcheck(block, backward, rand(2, 2, 5, 4), rand(3, 2, *kernel))
-    block, backward = (lambda *v, f=f: f(*v, **how) for f in (transposed, transposed_backward))
+    block, backward = (partial(f, **how) for f in (transposed, transposed_backward))
     assert gradcheck(block, backward, rand(2, 3, 3, 3), rand(3, 2, *kernel))
 
 
 def test_sabotage_is_noticed(gradcheck):
     x, w = rand(2, 3, 6, 6), rand(3, 3, 3, 3)
-    assert not close(
-        convolution(x, w.flip(2, 3)), F.conv2d(x, w)
-    )  # the flipped kernel of mathematics
+    flipped = w.flip(2, 3)  # the convolution of mathematics
+    assert not close(convolution(x, flipped), F.conv2d(x, w))
     assert not close(convolution(x, w.transpose(0, 1)), F.conv2d(x, w))
     unflipped = convolution(insert_zeros(x, 2), w.transpose(0, 1), padding=2)
     assert not close(unflipped, F.conv_transpose2d(x, w, stride=2))
@@ -89,34 +101,32 @@ def test_sabotage_is_noticed(gradcheck):
     def first_example(d_y, x, w):
         return convolution_backward(d_y, x, w)[0], convolution_backward(d_y[:1], x[:1], w)[1]
 
-    def first_place(d_y, x, w):  # no sum over the places that share the weights
-        return convolution_backward(d_y, x, w)[0], torch.einsum(
-            "no,ncab->ocab", d_y[:, :, 0, 0], x[:, :, :3, :3]
-        )
+    def first_position(d_y, x, w):  # no sum over the positions that share the weights
+        d_w = torch.einsum("no,ncab->ocab", d_y[:, :, 0, 0], x[:, :, :3, :3])
+        return convolution_backward(d_y, x, w)[0], d_w
 
-    for sabotage in (first_example, first_place):
-        assert not gradcheck(convolution, sabotage, rand(2, 3, 5, 5), w)
+    x, w = rand(2, 2, 4, 4), rand(2, 2, 3, 3)
+    assert gradcheck(convolution, convolution_backward, x, w)
+    for sabotage in (first_example, first_position):
+        assert not gradcheck(convolution, sabotage, x, w)
 
 
 def test_the_slides_banded_matrix():
     w0, w1, w2 = w = torch.tensor([0.5, -2.0, 3.0], dtype=torch.float64)
     k = 6
-    # y_i = w_0 x_i + w_1 x_(i+1) + w_2 x_(i+2), and past the end x is 0: two zeros on the right, whose columns then fall away.
+    # y_i = w_0 x_i + w_1 x_(i+1) + w_2 x_(i+2), where x is 0 past its end: two zeros are appended,
+    # and their columns of the matrix are left out.
     matrix = convolution_matrix(w.view(1, 1, 1, 3), 1, k + 2)[:, :k]
-    expected = sum(
-        value * torch.diag(torch.ones(k - shift, dtype=torch.float64), shift)
-        for shift, value in enumerate((w0, w1, w2))
-    )
+    ones = torch.ones(k, dtype=torch.float64)
+    expected = w0 * torch.diag(ones) + w1 * torch.diag(ones[1:], 1) + w2 * torch.diag(ones[2:], 2)
     assert torch.equal(matrix, expected)
-    assert len(matrix.unique()) == 1 + len(
-        w
-    )  # 36 entries of the fully connected layer, 3 weights of this
+    # A fully connected layer would have 36 different weights; this one has 3, and zeros.
+    assert len(matrix.unique()) == 1 + len(w)
 
 
 def test_in_two_dimensions_it_is_doubly_block_toeplitz():
-    matrix = convolution_matrix(rand(1, 1, 3, 2), 5, 4, padding=1).view(
-        5, 5, 5, 4
-    )  # output (i, j), input (h, v)
+    matrix = convolution_matrix(rand(1, 1, 3, 2), 5, 4, padding=1)
+    matrix = matrix.view(5, 5, 5, 4)  # output (i, j), input (h, v)
     for i, j, h, v in (matrix != 0).nonzero().tolist():
         if i + 1 < 5 and h + 1 < 5:
             assert matrix[i + 1, j, h + 1, v] == matrix[i, j, h, v]
@@ -131,11 +141,10 @@ def test_zeros_are_inserted_between():
     assert torch.equal(insert_zeros(x, 1), x)
 
 
-def test_what_does_not_fit_is_refused():
+def test_kernels_that_are_too_wide_and_other_channels_are_refused():
     assert out_side(7, 3, 2, 1, 1) == 4
-    with pytest.raises(
-        DlgbenchError, match="no wider than 4 \\+ 2 x 0 is wanted; 3 at dilation 2 came"
-    ):
+    message = r"expected a kernel no wider than 4 \+ 2 x 0, got 3 at dilation 2"
+    with pytest.raises(DlgbenchError, match=message):
         convolution(rand(1, 1, 4, 4), rand(1, 1, 3, 3), dilation=2)
-    with pytest.raises(DlgbenchError, match="input of 2 channels is wanted; 3 came"):
+    with pytest.raises(DlgbenchError, match="expected an input of 2 channels, got 3"):
         convolution(rand(1, 3, 4, 4), rand(1, 2, 3, 3))

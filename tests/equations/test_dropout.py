@@ -26,7 +26,7 @@ def rng(seed):
 
 
 def expectation(block, units, p=P):
-    """The mean of a block over all 2^units thinned nets, each with its probability."""
+    """The mean of a block over all 2^units thinned nets, weighted by their probabilities."""
     masks = torch.tensor(list(itertools.product((0.0, 1.0), repeat=units)), dtype=torch.float64)
     return sum(p ** r.sum() * (1 - p) ** (units - r.sum()) * block(r) for r in masks)
 
@@ -42,21 +42,27 @@ def test_the_mask_retains_its_share():
 
 def test_gradchecks(gradcheck):
     r = mask((4, 5), P, rng(0))
-    assert gradcheck(lambda y: dropout(y, r), lambda d, _: dropout_backward(d, r), rand(4, 5))
-    assert gradcheck(
-        lambda y: inverted_dropout(y, r, P),
-        lambda d, _: inverted_dropout_backward(d, r, P),
-        rand(4, 5),
-    )
-    assert not gradcheck(
-        lambda y: dropout(y, r), lambda d, _: d, rand(4, 5)
-    )  # the mask forgotten in backward
-    assert not gradcheck(
-        lambda y: inverted_dropout(y, r, P), lambda d, _: dropout_backward(d, r), rand(4, 5)
-    )  # the scaling forgotten
+
+    def plain(y):
+        return dropout(y, r)
+
+    def plain_backward(d_out, _):
+        return dropout_backward(d_out, r)
+
+    def inverted(y):
+        return inverted_dropout(y, r, P)
+
+    def inverted_backward(d_out, _):
+        return inverted_dropout_backward(d_out, r, P)
+
+    y = rand(4, 5)
+    assert gradcheck(plain, plain_backward, y)
+    assert gradcheck(inverted, inverted_backward, y)
+    assert not gradcheck(plain, lambda d_out, _: d_out, y)  # without the mask
+    assert not gradcheck(inverted, plain_backward, y)  # without the scaling
 
 
-def test_the_inverted_form_is_torchs_with_what_is_dropped_for_p():
+def test_the_inverted_form_is_torchs_with_1_minus_p():
     y = rand(40, 50).requires_grad_()
     out = F.dropout(y, 1 - P)
     r, d_out = (out != 0).double(), rand(40, 50)
@@ -68,35 +74,31 @@ def test_the_inverted_form_is_torchs_with_what_is_dropped_for_p():
 
 def test_both_forms_at_test_are_the_mean_of_all_thinned_linear_nets():
     y, w = rand(6), rand(6, 3)
-    at_test = y @ weights_at_test(w, P)
-    assert torch.allclose(expectation(lambda r: dropout(y, r) @ w, 6), at_test, rtol=0, atol=1e-10)
-    assert torch.allclose(
-        expectation(lambda r: inverted_dropout(y, r, P) @ w, 6), y @ w, rtol=0, atol=1e-10
-    )
+    plain = expectation(lambda r: dropout(y, r) @ w, 6)
+    assert torch.allclose(plain, y @ weights_at_test(w, P), rtol=0, atol=1e-10)
+    inverted = expectation(lambda r: inverted_dropout(y, r, P) @ w, 6)
+    assert torch.allclose(inverted, y @ w, rtol=0, atol=1e-10)
 
 
-def test_that_mean_notices_a_missing_scale_and_is_but_approximate_past_a_nonlinearity():
+def test_the_mean_shows_a_wrong_scale_and_is_approximate_after_a_nonlinearity():
     y, w = rand(6), rand(6, 3)
-    assert not torch.allclose(
-        expectation(lambda r: dropout(y, r) @ w, 6), y @ w, atol=1e-3
-    )  # no scaling at test
-    assert not torch.allclose(
-        expectation(lambda r: dropout(y, r) @ w, 6), y @ weights_at_test(w, 1 - P), atol=1e-3
-    )  # torch's p for the paper's
-    net = torch.relu(y @ weights_at_test(w, P))
-    assert not torch.allclose(
-        expectation(lambda r: torch.relu(dropout(y, r) @ w), 6), net, atol=1e-3
-    )
+    mean = expectation(lambda r: dropout(y, r) @ w, 6)
+    assert not torch.allclose(mean, y @ w, atol=1e-3)  # no scaling at test time
+    confused = y @ weights_at_test(w, 1 - P)  # torch's p in place of the paper's
+    assert not torch.allclose(mean, confused, atol=1e-3)
+    mean = expectation(lambda r: torch.relu(dropout(y, r) @ w), 6)
+    assert not torch.allclose(mean, torch.relu(y @ weights_at_test(w, P)), atol=1e-3)
 
 
 def test_the_forms_are_one_net_in_two_scales():
     y, w, r = rand(4, 6), rand(6, 3), mask((4, 6), P, rng(0))
-    assert torch.allclose(
-        inverted_dropout(y, r, P) @ weights_at_test(w, P), dropout(y, r) @ w, rtol=0, atol=1e-10
-    )
+    rescaled = inverted_dropout(y, r, P) @ weights_at_test(w, P)
+    assert torch.allclose(rescaled, dropout(y, r) @ w, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("p", [0.0, -0.1, 1.1])
-def test_a_retention_that_is_none_is_refused(p):
-    with pytest.raises(DlgbenchError, match="retention 0 < p <= 1"):
+def test_invalid_probabilities_are_refused(p):
+    with pytest.raises(
+        DlgbenchError, match=f"expected a probability to retain 0 < p <= 1, got {p}"
+    ):
         mask((3,), p, rng(0))

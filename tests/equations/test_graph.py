@@ -13,24 +13,11 @@ def unit(*values):
 
 
 def test_the_toy_unit_has_the_numbers_of_its_figure():
-    # Figure of Stanford's CS231n, whose slides these are (credit: Justin Johnson); lecture.txt kept none of its numbers.
+    # The figure is from Stanford's CS231n, whose slides these are (credit: Justin Johnson);
+    # lecture.txt has none of its numbers.
     f, inputs = unit(2, -1, -3, -2, -3)
     f.backward()
-    names = (
-        "1/x",
-        "c + x",
-        "exp",
-        "a x",
-        "x + y",
-        "x + y",
-        "x y",
-        "x y",
-        "input",
-        "input",
-        "input",
-        "input",
-        "input",
-    )
+    names = ["1/x", "c + x", "exp", "a x", *["x + y"] * 2, *["x y"] * 2, *["input"] * 5]
     assert sorted(node.block for node in f.graph()) == sorted(names)
     chain = [node for node in f.graph() if node.block in {"1/x", "c + x", "exp", "a x"}]
     assert [node.block for node in chain] == ["1/x", "c + x", "exp", "a x"]
@@ -48,14 +35,13 @@ def test_the_toy_unit_is_the_sigmoid_and_its_gradient_g_times_1_minus_g():
     expected = torch.sigmoid(w0 * x0 + w1 * x1 + w2)
     expected.backward()
     assert f.value == pytest.approx(expected.item(), abs=1e-10)
-    assert [node.gradient for node in inputs] == pytest.approx(
-        [leaf.grad.item() for leaf in leaves], abs=1e-10
-    )
+    gradients = [leaf.grad.item() for leaf in leaves]
+    assert [node.gradient for node in inputs] == pytest.approx(gradients, abs=1e-10)
     assert inputs[-1].gradient == pytest.approx(f.value * (1 - f.value), abs=1e-10)
 
 
 def expression(x, y, exp, reciprocal):
-    """Every block, and values that are used more than once at different depths."""
+    """An expression with every block, in which values are used more than once, at any depth."""
     a = x * y + 3
     b = exp(a * -0.1) + x
     c = a * b * b + reciprocal(b + y * 2.0)
@@ -73,14 +59,14 @@ def test_shared_values_add_up_their_gradients():
     assert x.gradient == 2 * x.value
 
 
-def test_dropping_the_sum_over_the_blocks_fed_is_wrong():
+def test_the_sum_over_all_uses_of_a_value_matters():
     x = Node(1.5)
     y = x * 2.0 + x * 3.0
     y.backward()
     assert x.gradient == 5.0
-    for node in y.graph():  # sabotage: the last block fed has the word
-        for fed, derivative in node.inputs:
-            fed.gradient = node.gradient * derivative
+    for node in y.graph():  # sabotage: only the last use of a value counts
+        for value, derivative in node.inputs:
+            value.gradient = node.gradient * derivative
     assert x.gradient != 5.0
 
 
@@ -100,9 +86,9 @@ def test_long_chains_do_not_overflow_the_stack():
     assert (y.value, x.gradient, y.depth) == (5001.0, 1.0, 5001)
 
 
-def test_blocks_refuse_what_they_cannot_take():
-    with pytest.raises(DlgbenchError, match="1/x: any x but 0"):
+def test_blocks_refuse_invalid_values():
+    with pytest.raises(DlgbenchError, match="1/x: expected x other than 0, got 0"):
         reciprocal(Node(0.0))
-    with pytest.raises(DlgbenchError, match=r"exp: x below 709\.78 is wanted; 800"):
+    with pytest.raises(DlgbenchError, match=r"exp: expected x below 709\.78, got 800"):
         exp(Node(800.0))
     assert exp(Node(709.0)).value == math.exp(709)

@@ -1,4 +1,7 @@
-"""The bricks together: "A Neural Network for Multi-way Classification", its forward and backward mode, and its training, against torch's."""
+"""The blocks combined, forward, backward and in training, against torch.
+
+Slide "A Neural Network for Multi-way Classification".
+"""
 
 from functools import partial
 
@@ -11,13 +14,13 @@ from dlgbench.equations.batchnorm import batch_norm, batch_norm_backward
 from dlgbench.equations.graph import Node, sigmoidal_unit
 from dlgbench.equations.linear import linear, linear_backward, with_one
 from dlgbench.equations.losses import softmax_cross_entropy, softmax_cross_entropy_backward
-from dlgbench.equations.optimizers import adam, ema
+from dlgbench.equations.optimizers import adam, momentum_ema
 
 ONE = torch.ones((), dtype=torch.float64)
 
 
 def forward_and_backward(v, gamma, beta, w, x, y, g):
-    """a = (x, 1) v; n = norm(a); z = g(n); b = (z, 1) w; the loss, and its gradients back through the same bricks."""
+    """The loss of a = (x, 1) v; n = norm(a); z = g(n); b = (z, 1) w, and its gradients."""
     a = linear(with_one(x), v)
     n = batch_norm(a, gamma, beta)
     z = with_one(g.g(n))
@@ -38,24 +41,19 @@ def from_torch(layer, take=lambda parameter: parameter.data):
 @pytest.mark.parametrize(
     ("rule", "optimizer"),
     [
-        (partial(ema, lr=3.0), partial(torch.optim.SGD, lr=0.3, momentum=0.9)),
+        (partial(momentum_ema, lr=3.0), partial(torch.optim.SGD, lr=0.3, momentum=0.9)),
         (partial(adam, lr=0.05), partial(torch.optim.Adam, lr=0.05)),
     ],
-    ids=["ema", "adam"],
+    ids=["momentum_ema", "adam"],
 )
 def test_a_net_trained_by_hand_is_torchs(name, rule, optimizer):
     activation = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU, "gelu": nn.GELU}[name]
-    network = nn.Sequential(
-        nn.Linear(4, 6), nn.BatchNorm1d(6), activation(), nn.Linear(6, 3)
-    ).double()
+    layers = nn.Linear(4, 6), nn.BatchNorm1d(6), activation(), nn.Linear(6, 3)
+    first, norm, _, last = network = nn.Sequential(*layers).double()
     x = torch.randn(12, 4, dtype=torch.float64)
     y = x[:, :3].argmax(1)
-    parameters = [
-        from_torch(network[0]),
-        network[1].weight.data.clone(),
-        network[1].bias.data.clone(),
-        from_torch(network[3]),
-    ]
+    scale_and_shift = norm.weight.data.clone(), norm.bias.data.clone()
+    parameters = [from_torch(first), *scale_and_shift, from_torch(last)]
     memories, losses = [()] * 4, []
     optimizer = optimizer(network.parameters())
     for _ in range(50):
@@ -65,41 +63,27 @@ def test_a_net_trained_by_hand_is_torchs(name, rule, optimizer):
         expected.backward()
         assert loss.item() == pytest.approx(expected.item(), abs=1e-10)
         losses.append(loss.item())
-        wanted = [
-            from_torch(network[0], lambda p: p.grad),
-            network[1].weight.grad,
-            network[1].bias.grad,
-            from_torch(network[3], lambda p: p.grad),
-        ]
-        assert all(
-            torch.allclose(one, other, rtol=0, atol=1e-10)
-            for one, other in zip(gradients, wanted, strict=True)
-        )
+        d_first, d_last = (from_torch(layer, lambda p: p.grad) for layer in (first, last))
+        autograds = [d_first, norm.weight.grad, norm.bias.grad, d_last]
+        for pair in zip(gradients, autograds, strict=True):
+            assert torch.allclose(*pair, rtol=0, atol=1e-10)
         optimizer.step()
-        stepped = [
-            rule(w, g, *memory)
-            for w, g, memory in zip(parameters, gradients, memories, strict=True)
-        ]
-        parameters, memories = [w for w, _ in stepped], [(state,) for _, state in stepped]
+        before = zip(parameters, gradients, memories, strict=True)
+        after = [rule(w, g, *memory) for w, g, memory in before]
+        parameters, memories = [w for w, _ in after], [(state,) for _, state in after]
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_the_scalar_graph_and_the_bricks_are_one():
+def test_the_scalar_graph_and_the_blocks_agree():
     w0, x0, w1, x1, w2 = values = 2.0, -1.0, -3.0, -2.0, -3.0
     nodes = [Node(value) for value in values]
     f = sigmoidal_unit(*nodes)
     f.backward()
-    z, w = (
-        with_one(torch.tensor([[x0, x1]], dtype=torch.float64)),
-        torch.tensor([[w0], [w1], [w2]], dtype=torch.float64),
-    )
+    z = with_one(torch.tensor([[x0, x1]], dtype=torch.float64))
+    w = torch.tensor([[w0], [w1], [w2]], dtype=torch.float64)
     a = linear(z, w)
     d_z, d_w = linear_backward(ACTIVATIONS["sigmoid"].backward(torch.ones_like(a), a), z, w)
     assert ACTIVATIONS["sigmoid"].g(a).item() == pytest.approx(f.value, abs=1e-10)
-    assert [
-        d_w[0].item(),
-        d_z[0, 0].item(),
-        d_w[1].item(),
-        d_z[0, 1].item(),
-        d_w[2].item(),
-    ] == pytest.approx([node.gradient for node in nodes], abs=1e-10)
+    gradients = [d_w[0], d_z[0, 0], d_w[1], d_z[0, 1], d_w[2]]  # in the order of `values`
+    expected = pytest.approx([node.gradient for node in nodes], abs=1e-10)
+    assert [gradient.item() for gradient in gradients] == expected

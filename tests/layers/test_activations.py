@@ -1,11 +1,14 @@
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from dlgbench import DlgbenchError
-from dlgbench.layers.activations import ACTIVATIONS, activation
+from dlgbench.layers import activations
+from dlgbench.layers.activations import activation, is_hidden
+from dlgbench.registry import ACTIVATIONS, register_activation
 
 
 def phi(a):
@@ -33,7 +36,14 @@ EQUATIONS = {  # g(a) and g'(a)
 }
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_each_built_in_activation_has_its_equation_here():
+    built_in = [
+        name for name, part in ACTIVATIONS.items() if part.file == Path(activations.__file__)
+    ]
+    assert built_in == list(EQUATIONS)
+
+
+@pytest.mark.parametrize("name", EQUATIONS)
 def test_each_is_its_equation_and_so_is_its_gradient(name):
     g, slope = EQUATIONS[name]
     a = torch.tensor(
@@ -55,6 +65,24 @@ def test_step_is_one_at_zero_and_lets_no_gradient_through():
     assert network[2].weight.grad.abs().sum() > 0
 
 
-def test_an_unknown_name_is_said():
-    with pytest.raises(DlgbenchError, match="no activation is called 'leaky'"):
+def test_every_activation_but_the_identity_ends_a_hidden_layer():
+    assert [name for name in EQUATIONS if not is_hidden(activation(name))] == ["identity"]
+    assert not is_hidden(nn.Linear(2, 2))
+    assert not is_hidden(nn.Sequential(nn.ReLU()))
+
+
+def test_an_own_activation_is_looked_up_and_ends_a_hidden_layer(monkeypatch):
+    class Square(nn.Module):
+        def forward(self, a):
+            return a.square()
+
+    assert not is_hidden(Square())
+    monkeypatch.setattr(ACTIVATIONS, "_parts", dict(ACTIVATIONS._parts))  # to be forgotten again
+    register_activation("square")(Square)
+    assert activation("square")(torch.tensor([3.0])).item() == 9
+    assert is_hidden(Square())
+
+
+def test_an_unknown_name_is_reported():
+    with pytest.raises(DlgbenchError, match="no activation is called 'leaky'; did you mean"):
         activation("leaky")

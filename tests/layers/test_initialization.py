@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from dlgbench import DlgbenchError
-from dlgbench.layers.initialization import SCHEMES, build, lsuv
+from dlgbench.layers.initialization import build, lsuv
 from dlgbench.layers.locally_connected import LocallyConnected2d
+from dlgbench.registry import INITIALIZATIONS, register_initialization
 
 
 def net(*sizes):
@@ -42,7 +43,7 @@ def test_zero_and_orthogonal():
     assert torch.allclose(w @ w.T, torch.eye(4), atol=1e-6)
 
 
-@pytest.mark.parametrize("scheme", [*SCHEMES, "default"])
+@pytest.mark.parametrize("scheme", [*INITIALIZATIONS, "default"])
 def test_equal_seeds_agree_and_others_differ(scheme):
     first, again, other, twin = (
         build(lambda: net(4, 3, 2), scheme, *key)[0].weight for key in ((0,), (0,), (1,), (0, 1))
@@ -51,6 +52,21 @@ def test_equal_seeds_agree_and_others_differ(scheme):
     if scheme != "zero":
         assert not torch.equal(first, other)
         assert not torch.equal(first, twin)
+
+
+def test_an_own_initialization_fills_each_weight_from_its_stream(monkeypatch):
+    monkeypatch.setattr(INITIALIZATIONS, "_parts", dict(INITIALIZATIONS._parts))
+    register_initialization("uniform")(lambda w, g: nn.init.uniform_(w, 2, 3, generator=g))
+    one, again = (build(lambda: net(4, 3, 3), "uniform", 0) for _ in range(2))
+    assert 2 <= one[0].weight.min() < one[0].weight.max() <= 3
+    assert torch.equal(one[0].weight, again[0].weight)
+    assert not torch.equal(one[0].weight[:, :3], one[1].weight)
+    assert not one[0].bias.any()
+
+
+def test_an_unknown_initialization_is_reported():
+    with pytest.raises(DlgbenchError, match=r"no initialization is called 'hee'.* Known: default,"):
+        build(lambda: net(4, 3), "hee", 0)
 
 
 def test_layers_do_not_share_their_draws():
@@ -76,7 +92,7 @@ def conv_net(*between):
 
 
 def outputs(network, x):
-    """What each weighted layer puts out, by a walk of its own."""
+    """The output of each weighted layer, one layer after the other."""
     for layer in network:
         x = layer(x)
         if hasattr(layer, "weight") and layer.weight.dim() > 1:
@@ -85,17 +101,15 @@ def outputs(network, x):
 
 def test_lsuv_leaves_unit_variance_in_every_layer_and_keeps_the_directions():
     network, x = build(conv_net, "lsuv", 0).double(), digits_like()
-    before = [layer.weight.clone() for layer in (network[0], network[2], network[5])]
+    layers = network[0], network[2], network[5]
+    before = [layer.weight.clone() for layer in layers]
     report = lsuv(network, x)
     assert [round(out.var(correction=0).item(), 12) for out in outputs(network, x)] == [1, 1, 1]
     assert list(report) == ["0", "2", "5"]
     assert list(report.values()) == pytest.approx([1, 1, 1], abs=1e-12)
-    for old, new in zip(
-        before, (network[0].weight, network[2].weight, network[5].weight), strict=True
-    ):
-        assert torch.allclose(
-            new / new.norm(), old / old.norm(), atol=1e-12
-        )  # scaled, nothing else
+    for layer, old in zip(layers, before, strict=True):  # scaled, nothing else
+        direction = layer.weight / layer.weight.norm()
+        assert torch.allclose(direction, old / old.norm(), atol=1e-12)
     w = before[1].flatten(1)  # 12 x 72: orthonormal rows
     assert torch.allclose(w @ w.T, torch.eye(12, dtype=torch.float64), atol=1e-6)
 
@@ -109,14 +123,15 @@ def test_lsuv_is_one_division_where_biases_are_zero():
 
 
 def test_lsuv_iterates_where_biases_vary_and_stops_at_its_tolerance():
+    torch.manual_seed(0)
     network = net(20, 30).double()
-    nn.init.normal_(network[0].bias, 0, 0.7)
+    nn.init.normal_(network[0].bias, 0, 0.3)
     x = torch.randn(200, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     assert abs(lsuv(network, x, max_iterations=1)["0"] - 1) > 0.02
     assert abs(lsuv(network, x)["0"] - 1) < 0.02
-    settled = network[0].weight.clone()
+    before = network[0].weight.clone()
     lsuv(network, x)
-    assert torch.equal(network[0].weight, settled)  # within tolerance: left alone
+    assert torch.equal(network[0].weight, before)  # within the tolerance: unchanged
 
 
 def test_lsuv_follows_the_order_of_execution_not_of_registration():
@@ -129,18 +144,15 @@ def test_lsuv_follows_the_order_of_execution_not_of_registration():
             return self.last(self.first(x).relu())
 
     torch.manual_seed(0)
-    variances = lsuv(
-        Backwards().double(), 9 * torch.randn(300, 5, dtype=torch.float64), tolerance=1e-6
-    )
-    assert list(variances) == ["first", "last"]  # and nothing of what x never passes
+    network, x = Backwards().double(), 9 * torch.randn(300, 5, dtype=torch.float64)
+    variances = lsuv(network, x, tolerance=1e-6)
+    assert list(variances) == ["first", "last"]  # and no layer that x does not pass through
     assert list(variances.values()) == pytest.approx([1, 1], abs=1e-6)
 
 
 def test_lsuv_leaves_modes_running_statistics_and_random_streams_alone():
-    network, x = (
-        build(lambda: conv_net(nn.BatchNorm2d(8), nn.Dropout(0.5)), "lsuv", 0).double(),
-        digits_like(),
-    )
+    network = build(lambda: conv_net(nn.BatchNorm2d(8), nn.Dropout(0.5)), "lsuv", 0).double()
+    x = digits_like()
     network[2].eval()
     state, modes = torch.get_rng_state(), [module.training for module in network.modules()]
     buffers = [buffer.clone() for buffer in network.buffers()]
@@ -151,13 +163,14 @@ def test_lsuv_leaves_modes_running_statistics_and_random_streams_alone():
     assert not any(module._forward_hooks for module in network.modules())
 
 
-def test_lsuv_says_which_layer_is_dead():
+def test_lsuv_reports_which_layer_is_dead():
     network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).double()
     nn.init.constant_(network[0].bias, -1e6)
     nn.init.zeros_(network[2].bias)
-    with pytest.raises(
-        DlgbenchError, match=r"variance above 0 is wanted of layer '2' on the batch; 0\.0 came"
-    ):
+    message = (
+        r"layer '2': expected outputs of finite variance above 0 on the batch, got variance 0\.0"
+    )
+    with pytest.raises(DlgbenchError, match=message):
         lsuv(network, torch.rand(50, 3, dtype=torch.float64), tolerance=1e13)
 
 
@@ -177,9 +190,8 @@ def test_a_transposed_convolution_is_drawn_and_constrained_by_what_comes_in():
 
     network = build(lambda: nn.Sequential(nn.ConvTranspose2d(64, 16, 3)), "he", 0)
     plain = build(lambda: nn.Sequential(nn.Conv2d(64, 16, 3)), "he", 0)
-    assert torch.equal(
-        network[0].weight.transpose(0, 1), plain[0].weight
-    )  # fan_in = 64 * 9 in both
+    weight = network[0].weight.transpose(0, 1)  # (out, in, k, k), fan_in = 64 * 9 as in `plain`
+    assert torch.equal(weight, plain[0].weight)
     constrain(network, 1.0)
-    norms = network[0].weight.transpose(0, 1).flatten(1).norm(dim=1)
+    norms = weight.flatten(1).norm(dim=1)
     assert norms.max().item() == pytest.approx(1.0, abs=1e-4)

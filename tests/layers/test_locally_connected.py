@@ -16,9 +16,8 @@ def tie(layer, convolution):
     layer.bias.data = convolution.bias.data.repeat(locations)
 
 
-@pytest.mark.filterwarnings(
-    "ignore:Using padding='same' with even kernel"
-)  # torch's convolution copies its input
+# With an even kernel and "same", torch's convolution warns that it copies its input.
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 @pytest.mark.parametrize(
     ("size", "kernel", "stride", "padding"),
     [
@@ -49,19 +48,15 @@ def test_its_equation_by_loops():
         window = x[:, :, 2 * row : 2 * row + 3, 2 * column : 2 * column + 3]
         for o in range(3):
             unit = 3 * p + o
-            assert torch.allclose(
-                y[:, o, row, column],
-                (window * layer.weight[unit]).sum((1, 2, 3)) + layer.bias[unit],
-                atol=1e-12,
-            )
+            expected = (window * layer.weight[unit]).sum((1, 2, 3)) + layer.bias[unit]
+            assert torch.allclose(y[:, o, row, column], expected, atol=1e-12)
             assert torch.equal(layer.kernels()[p][o], layer.weight[unit])
 
 
 def test_gradients_are_numerically_right():
     layer = LocallyConnected2d(1, 2, (3, 3), 2).double()
-    assert torch.autograd.gradcheck(
-        layer, torch.randn(2, 1, 3, 3, dtype=torch.float64, requires_grad=True)
-    )
+    x = torch.randn(2, 1, 3, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(layer, x)
 
 
 def test_parameters_of_the_lectures_200_by_200_image():
@@ -69,11 +64,8 @@ def test_parameters_of_the_lectures_200_by_200_image():
         dense = nn.Linear(200 * 200, 40_000, bias=False)
         local = LocallyConnected2d(1, 1, (200, 200), 10, padding="same", bias=False)
         shared = nn.Conv2d(1, 1, 10, padding="same", bias=False)
-        assert (
-            local(torch.empty(1, 1, 200, 200)).shape
-            == shared(torch.empty(1, 1, 200, 200)).shape
-            == (1, 1, 200, 200)
-        )
+        x = torch.empty(1, 1, 200, 200)
+        assert local(x).shape == shared(x).shape == x.shape
     assert (count(dense), count(local), count(shared)) == (1_600_000_000, 4_000_000, 100)
 
 
@@ -82,10 +74,8 @@ def test_parameters_of_the_lectures_200_by_200_image():
 )
 def test_parameters_by_formula(size, channels, out, kernel):
     positions = (size[0] - kernel + 1) * (size[1] - kernel + 1)
-    assert (
-        count(LocallyConnected2d(channels, out, size, kernel))
-        == positions * (kernel**2 * channels + 1) * out
-    )
+    layer = LocallyConnected2d(channels, out, size, kernel)
+    assert count(layer) == positions * (kernel**2 * channels + 1) * out
 
 
 def test_it_begins_as_a_convolution_does():
@@ -96,13 +86,11 @@ def test_it_begins_as_a_convolution_does():
         assert ours.std().item() == pytest.approx(theirs.std().item(), rel=0.05)
 
 
-def test_what_makes_no_sense_is_refused():
-    with pytest.raises(
-        DlgbenchError,
-        match=r"a window within the padded input is wanted; 7 came for \(5, 9\) with padding 0",
-    ):
+def test_invalid_arguments_are_refused():
+    message = r"expected a window within .*, got kernel_size 7 for size \(5, 9\) with padding 0"
+    with pytest.raises(DlgbenchError, match=message):
         LocallyConnected2d(1, 1, (5, 9), 7)
-    with pytest.raises(DlgbenchError, match="'same' with stride 1; 'same' with stride 2 came"):
+    with pytest.raises(DlgbenchError, match="'same' with stride 1, got 'same' with stride 2"):
         LocallyConnected2d(1, 1, (5, 5), 3, 2, "same")
-    with pytest.raises(DlgbenchError, match="'valid' with stride 1 came"):
+    with pytest.raises(DlgbenchError, match="got 'valid' with stride 1"):
         LocallyConnected2d(1, 1, (5, 5), 3, padding="valid")

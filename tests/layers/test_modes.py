@@ -15,5 +15,5 @@ def test_only_the_given_classes_train_and_every_mode_comes_back():
         assert (network[0](torch.ones(1000)) == 0).any()
     assert [layer.training for layer in network.modules()] == before
     with pytest.raises(RuntimeError, match="running_mean"), evaluating(network):
-        network(torch.ones(2, 5))  # 3 features are wanted
+        network(torch.ones(2, 5))  # batch normalization expects 3 features
     assert [layer.training for layer in network.modules()] == before

@@ -18,17 +18,11 @@ def patches(n=6, channels=3):
 
 
 def test_standardizing_by_hand():
-    patch = torch.tensor(
-        [[[[1.0, 2.0], [3.0, 6.0]]]], dtype=torch.float64
-    )  # mean 3, variance (4 + 1 + 0 + 9) / 4 = 3.5
-    assert torch.allclose(
-        StandardizePatch("mean")(patch),
-        torch.tensor([[[[-2.0, -1.0], [0.0, 3.0]]]], dtype=torch.float64),
-    )
-    assert torch.allclose(
-        StandardizePatch(eps=0)(patch).flatten(),
-        torch.tensor([-2.0, -1.0, 0.0, 3.0], dtype=torch.float64) / 3.5**0.5,
-    )
+    # The mean is 3, the variance (4 + 1 + 0 + 9) / 4 = 3.5.
+    patch = torch.tensor([[[[1.0, 2.0], [3.0, 6.0]]]], dtype=torch.float64)
+    centred = torch.tensor([[[[-2.0, -1.0], [0.0, 3.0]]]], dtype=torch.float64)
+    assert torch.allclose(StandardizePatch("mean")(patch), centred)
+    assert torch.allclose(StandardizePatch(eps=0)(patch), centred / 3.5**0.5)
     assert torch.equal(StandardizePatch("none")(patch), patch)
 
 
@@ -40,17 +34,15 @@ def test_only_standardizing_is_invariant_to_brightness_and_contrast(a, b):
         assert torch.allclose(layer(a * x + b), layer(x), atol=1e-12) == invariant
     layer = StandardizePatch()
     sd = x.flatten(1).std(1, correction=0).min().item()
-    assert (layer(a * x + b) - layer(x)).abs().max() <= layer(
-        x
-    ).abs().max() * 1.01 * layer.eps / sd * abs(1 - 1 / a) + 1e-12
+    bound = layer(x).abs().max() * 1.01 * layer.eps / sd * abs(1 - 1 / a) + 1e-12
+    assert (layer(a * x + b) - layer(x)).abs().max() <= bound
 
 
 def test_a_negative_contrast_negates_and_a_constant_patch_is_zero():
     x, layer = patches(), StandardizePatch(eps=0)
     assert torch.allclose(layer(-2 * x + 1), -layer(x), atol=1e-12)
-    assert torch.allclose(
-        StandardizePatch()(torch.full((2, 1, 4, 4), 0.5)), torch.zeros(2, 1, 4, 4)
-    )
+    constant = torch.full((2, 1, 4, 4), 0.5)
+    assert torch.allclose(StandardizePatch()(constant), torch.zeros(2, 1, 4, 4))
 
 
 def test_each_patch_has_its_own_statistics_over_all_its_channels():
@@ -62,7 +54,7 @@ def test_each_patch_has_its_own_statistics_over_all_its_channels():
     assert torch.allclose(y, torch.nn.functional.layer_norm(x, x.shape[1:], eps=0.0), atol=1e-12)
 
 
-def test_an_unknown_mode_is_said():
+def test_an_unknown_mode_is_reported():
     with pytest.raises(DlgbenchError, match="no mode of StandardizePatch is called 'whiten'"):
         StandardizePatch("whiten")
 
@@ -101,9 +93,8 @@ def test_each_unit_has_a_mean_and_a_scale_that_change_at_every_step(noisy, plain
     assert (means[0] - means[1]).abs().max() > 0.2  # and so do steps
     assert (scales[0] - scales[1]).abs().max() > 0.1
     unit, normal = steps[0][:, 0].flatten(), reference[:, 0].flatten()
-    residual = (
-        unit - scales[0][0] * normal - means[0][0]
-    )  # (s - sigma) y + (m - mu): variance r^2 y^2 + r^2 / 3
+    # (s - sigma) y + (m - mu), of variance r^2 y^2 + r^2 / 3.
+    residual = unit - scales[0][0] * normal - means[0][0]
     assert residual.var().item() == pytest.approx(0.01 * (1 + 1 / 3), rel=0.15)
 
 

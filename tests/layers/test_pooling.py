@@ -30,17 +30,15 @@ def test_all_names_give_the_same_shape_and_have_no_parameters(name, size, window
 
 
 def test_by_hand():
-    x = torch.arange(16.0).reshape(1, 1, 4, 4)  # rows 0 1 2 3 / 4 5 6 7 / 8 9 10 11 / 12 13 14 15
+    # The rows are 0 1 2 3 / 4 5 6 7 / 8 9 10 11 / 12 13 14 15.
+    x = torch.arange(16.0).reshape(1, 1, 4, 4)
     assert pool("max", 2)(x).flatten().tolist() == [5, 7, 13, 15]
     assert pool("average", 2)(x).flatten().tolist() == [2.5, 4.5, 10.5, 12.5]
     assert pool("subsample", 2)(x).flatten().tolist() == [0, 2, 8, 10]
-    # the maxima of stride 1 are 5 6 7 / 9 10 11 / 13 14 15; a ramp a + x + 4y, repeated at its edges, then (1, 2, 1) / 4 in both directions
-    assert pool("blur", 2)(x).flatten().tolist() == [
-        5 + 0.25 + 1,
-        7 - 0.25 + 1,
-        13 + 0.25 - 1,
-        15 - 0.25 - 1,
-    ]
+    # The maxima of stride 1 are 5 6 7 / 9 10 11 / 13 14 15, a ramp a + x + 4y. Its edges are
+    # repeated, and it is filtered with (1, 2, 1) / 4 in both directions.
+    blurred = [5 + 0.25 + 1, 7 - 0.25 + 1, 13 + 0.25 - 1, 15 - 0.25 - 1]
+    assert pool("blur", 2)(x).flatten().tolist() == blurred
 
 
 def test_max_and_average_are_torchs():
@@ -65,31 +63,23 @@ def test_a_window_of_one_is_the_identity():
 
 @pytest.mark.parametrize(("taps", "row"), [(2, [1, 1]), (3, [1, 2, 1]), (5, [1, 4, 6, 4, 1])])
 def test_the_blur_is_a_binomial_convolution_of_each_channel(taps, row):
-    x, h = (
-        torch.randn(2, 3, 12, 12, dtype=torch.float64),
-        torch.tensor(row, dtype=torch.float64) / sum(row),
-    )
+    x = torch.randn(2, 3, 12, 12, dtype=torch.float64)
+    h = torch.tensor(row, dtype=torch.float64) / sum(row)
     y = BlurPool2d(2, taps).double()(x)
     left = (taps - 1) // 2
     for channel in range(3):
         for i, j in ((2, 2), (3, 4)):  # inside
-            window = x[
-                :, channel, 2 * i - left : 2 * i - left + taps, 2 * j - left : 2 * j - left + taps
-            ]
-            assert torch.allclose(
-                y[:, channel, i, j], torch.einsum("bij,i,j->b", window, h, h), atol=1e-12
-            )
-    assert torch.allclose(
-        BlurPool2d(2, taps)(torch.full((1, 2, 7, 7), 0.3)), torch.full((1, 2, 4, 4), 0.3)
-    )
+            rows, columns = (slice(2 * k - left, 2 * k - left + taps) for k in (i, j))
+            expected = torch.einsum("bij,i,j->b", x[:, channel, rows, columns], h, h)
+            assert torch.allclose(y[:, channel, i, j], expected, atol=1e-12)
+    constant = torch.full((1, 2, 7, 7), 0.3)
+    assert torch.allclose(BlurPool2d(2, taps)(constant), constant[:, :, :4, :4])
 
 
 def test_the_blur_stops_what_would_alias():
     stripes = (torch.arange(16) % 2).double().expand(1, 1, 16, 16)  # the highest frequency
-    assert torch.allclose(
-        BlurPool2d(2).double()(stripes)[..., 1:-1, 1:-1],
-        torch.full((1, 1, 6, 6), 0.5, dtype=torch.float64),
-    )
+    inside = BlurPool2d(2).double()(stripes)[..., 1:-1, 1:-1]
+    assert torch.allclose(inside, torch.full((1, 1, 6, 6), 0.5, dtype=torch.float64))
     shifted = stripes.roll(1, -1)
     assert (pool("subsample", 2)(stripes) - pool("subsample", 2)(shifted)).abs().min() == 1
     maximum, blur = pool("max", 2), pool("blur", 2).double()
@@ -107,20 +97,17 @@ def test_the_receptive_field_of_a_convolution_of_3_and_a_pooling_of_2(name):
     x = torch.randn(1, 1, 12, 12, dtype=torch.float64, requires_grad=True)
     network = nn.Sequential(nn.Conv2d(1, 1, 3), pool(name, 2)).double()
     seen = torch.zeros(12, 12, dtype=torch.bool)
-    for _ in range(30):  # where a maximum hides a pixel once
+    for _ in range(30):  # since a maximum can hide a pixel in a single draw
         x.data = torch.randn_like(x)
         seen |= torch.autograd.grad(network(x)[0, 0, 2, 2], x)[0][0, 0] != 0
-    side = {"max": 4, "average": 4, "subsample": 3, "blur": 6}[
-        name
-    ]  # P + K - 1 on the slides; 1 + K - 1; P + 3 - 1 + K - 1
+    # P + K - 1, as on the slides; 1 + K - 1 for "subsample"; P + 3 - 1 + K - 1 for "blur".
+    side = {"max": 4, "average": 4, "subsample": 3, "blur": 6}[name]
     assert seen.any(1).sum() == seen.any(0).sum() == side
     assert receptive_field.arithmetic(network) == (side, 2)
 
 
-def test_what_makes_no_sense_is_refused():
+def test_invalid_arguments_are_refused():
     with pytest.raises(DlgbenchError, match="no pooling is called 'mean'"):
         pool("mean", 2)
-    with pytest.raises(
-        DlgbenchError, match="window and stride of at least 1 are wanted; 2 and 0 came"
-    ):
+    with pytest.raises(DlgbenchError, match="of at least 1, got window 2 and stride 0"):
         pool("max", 2, 0)

@@ -52,15 +52,15 @@ def test_reduce_is_scipys_convolution_with_the_outer_product(size):
     x = image(1, 2, *size)
     kernel = torch.outer(BINOMIAL, BINOMIAL).numpy()
     for c in range(2):
-        wanted = ndimage.correlate(x[0, c].numpy(), kernel, mode="nearest")[::2, ::2]
-        assert (laplacian_reduce(x)[0, c] - torch.from_numpy(wanted)).abs().max() < 1e-12
+        expected = ndimage.correlate(x[0, c].numpy(), kernel, mode="nearest")[::2, ::2]
+        assert (laplacian_reduce(x)[0, c] - torch.from_numpy(expected)).abs().max() < 1e-12
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_expand_is_equation_2(size):
     fine = image(1, 1, *size)
     coarse = laplacian_reduce(fine)[0, 0]
-    axes = []  # E_ik: what coarse pixel k gives to fine pixel i, the rim replicated
+    axes = []  # E_ik: the weight of coarse pixel k in fine pixel i, with the edges replicated
     for many, few in zip(size, coarse.shape, strict=True):
         matrix = torch.zeros(many, few, dtype=torch.float64)
         for i in range(many):
@@ -68,9 +68,8 @@ def test_expand_is_equation_2(size):
                 if (i - m) % 2 == 0:
                     matrix[i, min(max((i - m) // 2, 0), few - 1)] += 2 * BINOMIAL[m + 2]
         axes.append(matrix)
-    assert (
-        laplacian_expand(coarse[None, None], fine)[0, 0] - axes[0] @ coarse @ axes[1].T
-    ).abs().max() < 1e-12
+    expanded = laplacian_expand(coarse[None, None], fine)[0, 0]
+    assert (expanded - axes[0] @ coarse @ axes[1].T).abs().max() < 1e-12
 
 
 def test_laplacian_bands_of_a_constant_are_zero_and_of_a_ramp_inside():
@@ -81,33 +80,28 @@ def test_laplacian_bands_of_a_constant_are_zero_and_of_a_ramp_inside():
     ramp = torch.arange(33.0, dtype=torch.float64).expand(1, 1, 33, 33) * 0.1
     detail = laplacian_decompose(ramp, 1)[0]
     assert detail[..., 4:-4].abs().max() < 1e-12
-    assert detail.abs().max() > 1e-3  # at the rim, which is replicated
+    assert detail.abs().max() > 1e-3  # at the edges, which are replicated
 
 
 def test_reduce_passes_the_mean_and_stops_the_checkerboard():
-    board = (torch.arange(16)[:, None] + torch.arange(16)) % 2 * 2.0 - 1
-    assert laplacian_reduce(board[None, None].double())[..., 1:-1, 1:-1].abs().max() < 1e-15
-    assert torch.allclose(
-        laplacian_reduce(board[None, None].double() + 5)[..., 1:-1, 1:-1],
-        torch.tensor(5.0, dtype=torch.float64),
-    )
+    squares = (torch.arange(16)[:, None] + torch.arange(16)) % 2 * 2.0 - 1
+    board = squares[None, None].double()
+    assert laplacian_reduce(board)[..., 1:-1, 1:-1].abs().max() < 1e-15
+    brighter = laplacian_reduce(board + 5)[..., 1:-1, 1:-1]
+    assert torch.allclose(brighter, torch.tensor(5.0, dtype=torch.float64))
 
 
 def test_haar_is_its_explicit_matrix():
-    matrix = (
-        torch.tensor(
-            [[1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1], [1, 1, 1, 1]], dtype=torch.float64
-        )
-        / 2
-    )
+    # The horizontal, vertical and diagonal detail and the approximation of a block.
+    rows = [[1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1], [1, 1, 1, 1]]
+    matrix = torch.tensor(rows, dtype=torch.float64) / 2
     assert torch.equal(matrix @ matrix.T, torch.eye(4, dtype=torch.float64))
-    x = image(2, 1, 6, 10)
-    wanted = F.conv2d(
-        x, matrix.reshape(4, 1, 2, 2), stride=2
-    )  # (horizontal, vertical, diagonal, approximation) of each block
-    assert (torch.cat(haar_decompose(x, 1), 1) - wanted).abs().max() < 1e-12
-    again = F.conv2d(wanted[:, 3:, :2, :4], matrix.reshape(4, 1, 2, 2), stride=2)
-    assert (torch.cat(haar_decompose(x[:, :, :4, :8], 2)[3:], 1) - again).abs().max() < 1e-12
+    x, kernel = image(2, 1, 6, 10), matrix.reshape(4, 1, 2, 2)
+    expected = F.conv2d(x, kernel, stride=2)
+    assert (torch.cat(haar_decompose(x, 1), 1) - expected).abs().max() < 1e-12
+    second_level = F.conv2d(expected[:, 3:, :2, :4], kernel, stride=2)
+    bands = haar_decompose(x[:, :, :4, :8], 2)[3:]
+    assert (torch.cat(bands, 1) - second_level).abs().max() < 1e-12
 
 
 @pytest.mark.parametrize("size", [(8, 8), (5, 7), (9, 6)])
@@ -127,9 +121,8 @@ def test_haar_keeps_the_energy_and_loses_what_is_dropped(size):
     assert energy(*bands).item() == pytest.approx(energy(x).item(), rel=1e-12)
     for k, band in enumerate(bands):
         dropped = [torch.zeros_like(other) if j == k else other for j, other in enumerate(bands)]
-        assert energy(haar_reconstruct(dropped) - x).item() == pytest.approx(
-            energy(band).item(), rel=1e-12
-        )
+        lost = energy(haar_reconstruct(dropped) - x).item()
+        assert lost == pytest.approx(energy(band).item(), rel=1e-12)
     coarse = haar_reconstruct([*(torch.zeros_like(band) for band in bands[:-1]), bands[-1]])
     assert energy(coarse - x).item() == pytest.approx(energy(*bands[:-1]).item(), rel=1e-12)
 
