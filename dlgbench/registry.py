@@ -1,0 +1,402 @@
+"""Parts by name: models, data sets, tasks, probes and the rest, the suite's own and a user's. No torch.
+
+A part is registered at the top of an ablation file, or in a package that is found by an entry point:
+
+    [project.entry-points."dlgbench.plugins"]
+    mine = "my_package.parts"
+
+The suite's own parts are registered when one is first looked up; entry points are loaded when a name is
+not known yet, or when all names are listed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from dlgbench.errors import DlgbenchError, unknown
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from dlgbench.data.arrays import Arrays
+
+GROUP = "dlgbench.plugins"
+Moment = Literal["start", "end", "test", "training"]
+MOMENTS: tuple[Moment, ...] = ("start", "end", "test", "training")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Part:
+    """An entry of a registry.
+
+    Args:
+        name: what recipes call it.
+        target: the object that was registered, or "module:attribute", which is imported when it is used.
+        file, line: where it was registered.
+    """
+
+    name: str
+    target: Any = dataclasses.field(repr=False)
+    file: Path
+    line: int
+
+    @functools.cached_property
+    def make(self) -> Any:
+        """The object that was registered."""
+        if not isinstance(self.target, str):
+            return self.target
+        module, _, attribute = self.target.partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
+    @property
+    def source(self) -> Path:
+        """The file that a run's fingerprint covers: the module that is imported, or that registered it."""
+        if not isinstance(self.target, str):
+            return self.file
+        spec = importlib.util.find_spec(self.target.partition(":")[0])
+        return self.file if spec is None or spec.origin is None else Path(spec.origin)
+
+    @property
+    def where(self) -> str:
+        """`/path/to/file.py:12`."""
+        return f"{self.file}:{self.line}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Model(Part):
+    """An architecture: how it is built, where it comes from, what it is made for, and the test that proves it.
+
+    `init` is the initialization where a recipe names none; `default` keeps what the constructor draws. `sides`
+    are two sides of square inputs that it takes, for the tests that run over the registry.
+    """
+
+    family: str
+    year: int
+    paper: str
+    task: str
+    init: str
+    sides: tuple[int, int]
+    proof: str
+
+    @property
+    def build(self) -> Callable[..., nn.Module]:
+        """The builder."""
+        return self.make  # type: ignore[no-any-return]
+
+    def default(self, argument: str) -> Any:
+        """The default of a builder's argument (`input_shape`, `num_classes`, `width`); None without such an argument."""
+        parameters = inspect.signature(self.build).parameters
+        return parameters[argument].default if argument in parameters else None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataSet(Part):
+    """A data set. Sets of one `kind` can stand in for each other; `overrides` is what a recipe changes for this one."""
+
+    kind: str
+    overrides: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TaskPart(Part):
+    """A task, with the metrics that it measures on each split beside the loss; `{split}` stands for the split."""
+
+    metrics: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Probe(Part):
+    """A probe: when it measures, and the metrics that it records, each with its meaning."""
+
+    when: Moment
+    metrics: Mapping[str, str]
+
+
+P = TypeVar("P", bound=Part)
+T = TypeVar("T", bound=Callable[..., Any])
+
+
+class Registry(Mapping[str, P], Generic[P]):
+    """The parts of one kind by name.
+
+    Args:
+        kind: what an error calls a part, "data set".
+        builtin: the module that registers the suite's own parts when it is imported.
+    """
+
+    def __init__(self, kind: str, builtin: str) -> None:
+        self.kind, self._builtin = kind, builtin
+        self._parts: dict[str, P] = {}
+        self._complete = False
+
+    def _load_builtin(self) -> None:
+        if not self._complete:
+            self._complete = True  # before the import, in which the parts register themselves
+            importlib.import_module(self._builtin)
+
+    def add(self, part: P) -> None:
+        """Enters a part. The same line of the same file may be executed again; its part is then replaced.
+
+        Raises:
+            DlgbenchError: where the name is taken.
+        """
+        self._load_builtin()
+        first = self._parts.get(part.name)
+        if first is not None and first.where != part.where:
+            raise DlgbenchError(
+                f"{self.kind} {part.name!r} is registered twice: first in {first.where}, again in {part.where}"
+            )
+        self._parts[part.name] = part
+
+    def __getitem__(self, name: str) -> P:
+        if name not in self:
+            raise unknown(self.kind, name, self._parts)
+        return self._parts[name]
+
+    def __contains__(self, name: object) -> bool:
+        self._load_builtin()
+        if name not in self._parts:
+            load_plugins()
+        return name in self._parts
+
+    def __iter__(self) -> Iterator[str]:
+        self._load_builtin()
+        load_plugins()
+        return iter(self._parts)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def registered_outside(self, folder: Path) -> list[P]:
+        """The parts that were registered so far by files outside a folder; nothing is imported for it."""
+        return [part for part in self._parts.values() if folder not in part.file.parents]
+
+
+MODELS: Registry[Model] = Registry("model", "dlgbench.models")
+DATA: Registry[DataSet] = Registry("data set", "dlgbench.data")
+TASKS: Registry[TaskPart] = Registry("task", "dlgbench.tasks")
+PROBES: Registry[Probe] = Registry("probe", "dlgbench.probes")
+OPTIMIZERS: Registry[Part] = Registry("optimizer", "dlgbench.tasks.optimization")
+SCHEDULES: Registry[Part] = Registry("schedule", "dlgbench.tasks.optimization")
+INITIALIZATIONS: Registry[Part] = Registry("initialization", "dlgbench.layers.initialization")
+ACTIVATIONS: Registry[Part] = Registry("activation", "dlgbench.layers.activations")
+FIGURES: Registry[Part] = Registry("figure", "dlgbench.reports.figures")
+
+
+def is_interchangeable(data: str) -> bool:
+    """Whether a data set is registered with a kind, and so can stand in for others of it."""
+    return data in DATA and bool(DATA[data].kind)
+
+
+def interchangeable() -> tuple[str, ...]:
+    """The data sets that can stand in for others of their kind."""
+    return tuple(name for name, part in DATA.items() if part.kind)
+
+
+@functools.cache
+def load_plugins() -> None:
+    """Imports every module that an installed package names under the entry point group `dlgbench.plugins`, once.
+
+    Raises:
+        DlgbenchError: for one that can't be imported.
+    """
+    for plugin in metadata.entry_points(group=GROUP):
+        try:
+            plugin.load()
+        except DlgbenchError as error:
+            raise DlgbenchError(f"plugin {plugin.name} ({plugin.value}): {error}") from None
+        except Exception as error:
+            raise DlgbenchError(
+                f"plugin {plugin.name} ({plugin.value}) can't be imported: {type(error).__name__}: {error}"
+            ) from error
+
+
+def _caller() -> dict[str, Any]:
+    """The place that calls a `register_...` function."""
+    frame = sys._getframe(2)  # noqa: SLF001  (inspect.stack reads every source file on the way)
+    return {"file": Path(frame.f_code.co_filename), "line": frame.f_lineno}
+
+
+def _decorator(registry: Registry[P], entry: Callable[[Any], P]) -> Callable[[T], T]:
+    def register(target: T) -> T:
+        registry.add(entry(target))
+        return target
+
+    return register
+
+
+def register_model(
+    name: str,
+    *,
+    family: str = "",
+    year: int = 0,
+    paper: str = "",
+    task: str = "classification",
+    init: str = "he",
+    sides: tuple[int, int] = (28, 36),
+    proof: str = "",
+) -> Callable[[T], T]:
+    """Registers a builder `f(input_shape=(C, H, W), num_classes=10, ...) -> nn.Module`, which recipes name as `model`.
+
+    Its other keyword arguments are a recipe's `model_args`.
+
+    Args:
+        name: the name in recipes.
+        family, year, paper, proof: for `dlgbench models`; `proof` names the test that proves the model.
+        task: the task that it is made for.
+        init: the initialization where a recipe names none; `default` keeps what the constructor draws.
+        sides: two sides of square inputs that it takes, for tests over the registry.
+
+    Raises:
+        DlgbenchError: where the name is taken.
+    """
+    about = {"family": family, "year": year, "paper": paper, "task": task, "init": init}
+    about |= {"sides": sides, "proof": proof, **_caller()}
+    return _decorator(MODELS, lambda target: Model(name=name, target=target, **about))
+
+
+def register_data(
+    name: str, *, kind: str = "", overrides: Mapping[str, Any] | None = None
+) -> Callable[[Callable[[], Arrays] | str], Callable[[], Arrays] | str]:
+    """Registers a function `f() -> Arrays` (or "module:function"), which recipes name as `data`.
+
+    Args:
+        name: the name in recipes.
+        kind: sets of one kind can stand in for each other: `--data NAME` asks every claim on a set of NAME's
+            kind again on NAME. The suite's own kind is "labelled images".
+        overrides: what a recipe changes where this set stands in, `{"data_args.val": 200}`.
+
+    Raises:
+        DlgbenchError: where the name is taken.
+    """
+    about = {"kind": kind, "overrides": dict(overrides or {}), **_caller()}
+
+    def register(target: Callable[[], Arrays] | str) -> Callable[[], Arrays] | str:
+        DATA.add(DataSet(name=name, target=target, **about))
+        return target
+
+    return register
+
+
+def register_task(
+    name: str, *, metrics: Mapping[str, str], task: str | None = None
+) -> Callable[[T], T]:
+    """Registers a subclass of `Task`, which recipes name as `task`.
+
+    Args:
+        name: the name in recipes.
+        metrics: what its method `metrics` returns for a split, name to meaning, beside the loss:
+            `{"error": "share of the {split} split that is misclassified"}`.
+        task: "module:attribute" in place of the decorated class; it is imported when it is used.
+
+    Raises:
+        DlgbenchError: where the name is taken.
+    """
+    about = {"metrics": dict(metrics), **_caller()}
+    if task is not None:
+        TASKS.add(TaskPart(name=name, target=task, **about))
+    return _decorator(TASKS, lambda target: TaskPart(name=name, target=target, **about))
+
+
+def register_probe(
+    name: str, *, when: Moment, metrics: Mapping[str, str], measure: str | None = None
+) -> Callable[[T], T]:
+    """Registers a probe, which recipes name in `probes`.
+
+    Args:
+        name: the name in recipes.
+        when: `start`, before the first step; `end`, after the last; `test`, after the last, on the test split;
+            `training`, while the network trains. For the last the decorated object is a subclass of
+            `Observer`, for the others a function `f(subject) -> Measurement`, or a dict of metrics.
+        metrics: the numbers that it records, name to meaning. Claims may name them.
+        measure: "module:attribute" in place of the decorated object; it is imported when it is used.
+
+    Raises:
+        DlgbenchError: where the name is taken, or for another moment.
+    """
+    if when not in MOMENTS:
+        raise unknown("moment", when, MOMENTS, f"probe {name}")
+    about = {"when": when, "metrics": dict(metrics), **_caller()}
+    if measure is not None:
+        PROBES.add(Probe(name=name, target=measure, **about))
+    return _decorator(PROBES, lambda target: Probe(name=name, target=target, **about))
+
+
+Optimizer = TypeVar("Optimizer", bound="Callable[..., torch.optim.Optimizer]")
+
+
+def register_optimizer(name: str) -> Callable[[Optimizer], Optimizer]:
+    """Registers an update rule, which recipes name as `optimizer`.
+
+    It is called as `f(parameters, lr=..., weight_decay=..., **optimizer_args)`, as the classes of torch.optim are.
+
+    Raises:
+        DlgbenchError: where the name is taken.
+    """
+    place = _caller()
+    return _decorator(OPTIMIZERS, lambda target: Part(name=name, target=target, **place))
+
+
+def register_schedule(
+    name: str,
+) -> Callable[[Callable[[float], float]], Callable[[float], float]]:
+    """Registers a learning rate schedule, which recipes name as `schedule`.
+
+    It is a function of the share t of the training that is done, 0 <= t < 1, that gives the factor of lr.
+
+    Raises:
+        DlgbenchError: where the name is taken.
+    """
+    place = _caller()
+    return _decorator(SCHEDULES, lambda target: Part(name=name, target=target, **place))
+
+
+def register_initialization(
+    name: str,
+) -> Callable[
+    [Callable[[Tensor, torch.Generator], object]], Callable[[Tensor, torch.Generator], object]
+]:
+    """Registers an initialization, which recipes name as `init`.
+
+    It is a function f(w, generator) that fills a weight w of shape (out, in, ...) in place.
+
+    Raises:
+        DlgbenchError: where the name is taken.
+    """
+    place = _caller()
+    return _decorator(INITIALIZATIONS, lambda target: Part(name=name, target=target, **place))
+
+
+Module = TypeVar("Module", bound="type[nn.Module]")
+
+
+def register_activation(name: str) -> Callable[[Module], Module]:
+    """Registers an nn.Module class without arguments, which models take as `activation`.
+
+    Raises:
+        DlgbenchError: where the name is taken.
+    """
+    place = _caller()
+    return _decorator(ACTIVATIONS, lambda target: Part(name=name, target=target, **place))
+
+
+def register_figure(name: str) -> Callable[[T], T]:
+    """Registers a function `draw(study) -> list[Plot]`, which the report calls for each ablation.
+
+    It gives an empty list where the study's runs have nothing for it.
+
+    Raises:
+        DlgbenchError: where the name is taken.
+    """
+    place = _caller()
+    return _decorator(FIGURES, lambda target: Part(name=name, target=target, **place))
