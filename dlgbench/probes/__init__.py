@@ -1,114 +1,235 @@
-"""What is measured beside loss and error. A probe looks at a copy of the network, or on as a callback, and never changes the training.
+"""What is measured beside loss and error: the suite's own probes. No torch.
 
-A measure is a function of a `Subject` that returns its figures, under the names that `dlgbench.metrics.PROBES` announces, and curves over the
-layers. An observer is a Lightning callback that keeps a `history` of (metric, step, value) and gives its `figures()` at the end.
+A probe gets a copy of the network, or observes the training as a callback, and never changes the
+training. Each one is declared here alone, with its moment, where its measure is, and its metrics.
 """
 
-from __future__ import annotations
+from dlgbench.registry import register_probe
 
-import copy
-import dataclasses
-from collections.abc import Callable
-from typing import Literal
-
-import torch
-from torch import nn
-
-from dlgbench.metrics import PROBES
-from dlgbench.probes import (
-    by_hand,
-    checkerboard,
-    cost,
-    fit,
-    hierarchy,
-    inference,
-    minima,
-    noise,
-    pictures,
-    plane,
-    receptive_field,
-    signals,
+register_probe(
+    "gradients",
+    when="start",
+    measure="dlgbench.probes.signals:gradients",
+    metrics={
+        "gradient/first": "l2 norm of the loss gradient of the first layer's weight, before "
+        "training",
+        "gradient/last": "l2 norm of the loss gradient of the last hidden layer's weight, before "
+        "training",
+        "gradient/log10_ratio": "log10 of gradient/first over gradient/last",
+    },
 )
-from dlgbench.probes.drift import Drift
-from dlgbench.probes.observers import Observer, Updates
-from dlgbench.probes.subject import Figures, Subject
-from dlgbench.recipe import Recipe
-from dlgbench.streams import isolated
-
-Moment = Literal["start", "end", "test"]
-MOMENTS: tuple[Moment, ...] = ("start", "end", "test")
-
-
-@dataclasses.dataclass(frozen=True)
-class Probe:
-    """A measure, and its moment: `start`, before the first step; `end`, after the last; `test`, after the last, on the test split.
-
-    With `steps=0` the start is the end. A probe of the test split waits for an evaluation; the others look at the first `ROWS` of the training split.
-    """
-
-    measure: Callable[[Subject], Figures]
-    when: Moment = "start"
-
-
-MEASURES: dict[str, Probe] = {
-    "gradients": Probe(signals.gradients),
-    "activations": Probe(signals.activations),
-    "receptive_field": Probe(receptive_field.measure),
-    "gradient_noise": Probe(noise.gradient_noise),
-    "flops": Probe(cost.flops),
-    "memory": Probe(cost.memory),
-    "effective_field": Probe(receptive_field.effective_field, "end"),
-    "dead_units": Probe(signals.dead_units, "end"),
-    "weight_norms": Probe(signals.weight_norms, "end"),
-    "response_sd": Probe(signals.response_sd, "end"),
-    "checkerboard": Probe(checkerboard.checkerboard, "end"),
-    "filters": Probe(pictures.filters, "end"),
-    "predictions": Probe(pictures.predictions, "test"),
-    "boundary": Probe(plane.boundary, "end"),
-    "warp": Probe(plane.warp, "end"),
-    "fit": Probe(fit.fit, "end"),
-    "by_hand": Probe(by_hand.by_hand),
-    "averaging": Probe(inference.averaging, "test"),
-    "lighting": Probe(inference.lighting, "test"),
-    "perfect": Probe(inference.perfect, "test"),
-    "linear_probes": Probe(hierarchy.linear_probes, "test"),
-    "exemplars": Probe(hierarchy.exemplars, "test"),
-    "minima": Probe(minima.minima, "test"),
-}
-OBSERVERS: dict[str, type[Observer]] = {"updates": Updates, "drift": Drift}
-ROWS = 256
-
-
-def parameters(network: nn.Module) -> dict[str, float]:
-    """The number of trainable parameters."""
-    return {"parameters": float(sum(p.numel() for p in network.parameters() if p.requires_grad))}
-
-
-def moments(recipe: Recipe) -> set[Moment]:
-    """When the recipe's measures are due."""
-    return {MEASURES[name].when for name in recipe.probes if name in MEASURES}
-
-
-def observers(recipe: Recipe) -> list[Observer]:
-    """The recipe's observers, fresh."""
-    return [OBSERVERS[name]() for name in recipe.probes if name in OBSERVERS]
-
-
-def probe(recipe: Recipe, when: Moment, subject: Subject) -> Figures:
-    """Every measure of the recipe that is due, each on a copy of the network; the random streams are left where they were."""
-    figures: dict[str, float] = {}
-    curves: dict[str, list[float]] = {}
-    for name in recipe.probes:
-        if name not in MEASURES or MEASURES[name].when != when:
-            continue
-        with isolated(next(subject.network.parameters()).device):
-            torch.manual_seed(0)
-            found, by_layer = MEASURES[name].measure(
-                dataclasses.replace(subject, network=copy.deepcopy(subject.network))
-            )
-        assert set(found) == set(PROBES[name]), (
-            f"probe {name} announces {sorted(PROBES[name])} and gives {sorted(found)}"
-        )
-        figures |= found
-        curves |= by_layer
-    return figures, curves
+register_probe(
+    "activations",
+    when="start",
+    measure="dlgbench.probes.signals:activations",
+    metrics={
+        "activation/first_sd": "standard deviation of the first layer's pre-activations, before "
+        "training",
+        "activation/last_sd": "standard deviation of the last hidden layer's pre-activations, "
+        "before training",
+    },
+)
+register_probe(
+    "receptive_field",
+    when="start",
+    measure="dlgbench.probes.receptive_field:measure",
+    metrics={
+        "receptive_field": "side of the input patch that a unit of the last feature map depends "
+        "on, by gradient, in pixels",
+        "receptive_field/arithmetic": "the same by arithmetic: r + (k - 1) * dilation * jump, "
+        "layer by layer",
+        "receptive_field/stride": "pixels of the input between two neighbours of the last feature "
+        "map; 1 is full resolution",
+    },
+)
+register_probe(
+    "gradient_noise",
+    when="start",
+    measure="dlgbench.probes.noise:gradient_noise",
+    metrics={
+        "gradient_noise/slope": "slope of log SD of a minibatch's gradient on log of its size, "
+        "from 8 to 128 rows, before training",
+        "gradient_noise/sd_8": "SD of the gradient of a minibatch of 8 rows, before training",
+    },
+)
+register_probe(
+    "flops",
+    when="start",
+    measure="dlgbench.probes.cost:flops",
+    metrics={
+        "flops": "floating-point operations of one example's forward pass, two for a "
+        "multiply-add; convolutions and matrix products alone"
+    },
+)
+register_probe(
+    "memory",
+    when="start",
+    measure="dlgbench.probes.cost:memory",
+    metrics={
+        "memory/parameters": "bytes of the parameters",
+        "memory/saved": "bytes that a training step keeps for its backward pass, beside the "
+        "parameters, for each row of the batch",
+    },
+)
+register_probe(
+    "by_hand",
+    when="start",
+    measure="dlgbench.probes.by_hand:by_hand",
+    metrics={
+        "by_hand/unit": "relative error of the gradients of the toy sigmoidal unit by hand, "
+        "against automatic differentiation",
+        "by_hand/linear_input": "the same of a linear layer, to its input",
+        "by_hand/linear_weight": "the same of a linear layer, to its weights",
+        "by_hand/cross_entropy": "the same of softmax cross-entropy",
+        "by_hand/one_output": "a sabotage: the gradient of the input without the sum over the "
+        "outputs c",
+        "by_hand/without_sum": "a sabotage: the gradient of the weights without the sum over the "
+        "examples",
+        "by_hand/not_transposed": "a sabotage: the gradient of the input with the weights not "
+        "transposed",
+    },
+)
+register_probe(
+    "updates",
+    when="training",
+    measure="dlgbench.probes.observers:Updates",
+    metrics={
+        "updates/lr": "learning rate of the last step",
+        "updates/norm": "l2 norm of the last change of the weights between two evaluations, for "
+        "each step in between",
+        "updates/relative": "the same over the l2 norm of all weights",
+        "updates/weights": "l2 norm of all weights, after training",
+        "updates/detour": "length of the weights' path, from evaluation to evaluation, over the "
+        "distance of its ends: 1 is a straight line",
+    },
+)
+register_probe(
+    "drift",
+    when="training",
+    measure="dlgbench.probes.drift:Drift",
+    metrics={
+        "drift/mean": "change of a unit's mean input between two evaluations, in its standard "
+        "deviations, averaged",
+        "drift/sd": "change of the logarithm of a unit's standard deviation between two "
+        "evaluations, averaged",
+    },
+)
+register_probe(
+    "effective_field",
+    when="end",
+    measure="dlgbench.probes.receptive_field:effective_field",
+    metrics={
+        "effective_field": "side of a square of as many pixels as have a gradient above 4.55 % of "
+        "the largest, after training",
+        "effective_field/share": "effective_field over the receptive field by arithmetic",
+    },
+)
+register_probe(
+    "dead_units",
+    when="end",
+    measure="dlgbench.probes.signals:dead_units",
+    metrics={
+        "dead_units": "share of the hidden units that are 0 for every row of the probe batch, "
+        "after training",
+        "dead_units/worst": "the same of the layer with the most",
+    },
+)
+register_probe(
+    "weight_norms",
+    when="end",
+    measure="dlgbench.probes.signals:weight_norms",
+    metrics={
+        "weight_norms/total": "l2 norm of all layers' weights, without biases and normalization, "
+        "after training"
+    },
+)
+register_probe(
+    "response_sd",
+    when="end",
+    measure="dlgbench.probes.signals:response_sd",
+    metrics={
+        "response_sd": "standard deviation of a layer's response before activation and addition, "
+        "mean over the hidden layers, after training"
+    },
+)
+register_probe(
+    "checkerboard",
+    when="end",
+    measure="dlgbench.probes.checkerboard:checkerboard",
+    metrics={
+        "checkerboard": "share of the output images' power that repeats every two pixels, after "
+        "training",
+        "checkerboard/ratio": "the same over that of the target images",
+    },
+)
+register_probe(
+    "filters",
+    when="end",
+    measure="dlgbench.probes.pictures:filters",
+    metrics={
+        "filters/roughness": "mean squared difference of neighbouring weights over their "
+        "variance, after training: 2 for white noise, near 0 if smooth"
+    },
+)
+register_probe("boundary", when="end", measure="dlgbench.probes.plane:boundary", metrics={})
+register_probe("warp", when="end", measure="dlgbench.probes.plane:warp", metrics={})
+register_probe(
+    "fit",
+    when="end",
+    measure="dlgbench.probes.fit:fit",
+    metrics={"fit/swing": "largest |prediction| on [-1, 1], after training"},
+)
+register_probe(
+    "predictions", when="test", measure="dlgbench.probes.pictures:predictions", metrics={}
+)
+register_probe(
+    "averaging",
+    when="test",
+    measure="dlgbench.probes.inference:averaging",
+    metrics={
+        "averaging/once": "test error of one deterministic pass",
+        "averaging/unscaled": "the same without the scaling of the weights",
+        "averaging/k1": "test error of one thinned network",
+        "averaging/k50": "test error of the mean over 50 thinned networks",
+        "averaging/k100": "test error of the mean over 100 thinned networks",
+    },
+)
+register_probe(
+    "lighting",
+    when="test",
+    measure="dlgbench.probes.inference:lighting",
+    metrics={
+        "lighting/drop": "largest rise of the test error under I -> a I + b, six (a, b) with a > 0",
+        "lighting/clipped": "rise of the test error under 2 I - 1/4, clipped to [0, 1]",
+        "lighting/negative": "test error under 1 - I",
+    },
+)
+register_probe(
+    "perfect",
+    when="test",
+    measure="dlgbench.probes.inference:perfect",
+    metrics={"perfect": "1 where no point of the test split is misclassified, else 0"},
+)
+register_probe(
+    "linear_probes",
+    when="test",
+    measure="dlgbench.probes.hierarchy:linear_probes",
+    metrics={
+        "hierarchy/first": "accuracy of a linear classifier on the first hidden layer",
+        "hierarchy/last": "accuracy of a linear classifier on the last hidden layer",
+        "hierarchy/rise": "the difference of the two",
+    },
+)
+register_probe("exemplars", when="test", measure="dlgbench.probes.hierarchy:exemplars", metrics={})
+register_probe(
+    "minima",
+    when="test",
+    measure="dlgbench.probes.minima:minima",
+    metrics={
+        "minima/gap": "difference of the test errors of two nets trained from two starts, without "
+        "its sign",
+        "minima/disagreement": "share of the test split that the two put into different classes",
+        "minima/barrier": "largest height of the test loss on the straight line between their "
+        "weights, above the line that joins its ends",
+    },
+)

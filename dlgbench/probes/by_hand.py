@@ -1,4 +1,7 @@
-"""The lecture's backpropagation by hand against automatic differentiation (slides "Backpropagation", "Linear layer", "Chain rule")."""
+"""The lecture's backpropagation by hand against automatic differentiation.
+
+Slides "Backpropagation", "Linear layer", "Chain rule".
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dlgbench.equations import graph, linear, losses
-from dlgbench.probes.subject import Figures, Subject
+from dlgbench.probes.subject import Measurement, Subject
 
 
-def _away(ours: Tensor, wanted: Tensor) -> float:
-    """Max |ours - wanted| / max |wanted|; 1 where the shapes differ."""
-    return (
-        float((ours - wanted).abs().max() / wanted.abs().max())
-        if ours.shape == wanted.shape
-        else 1.0
-    )
+def _relative_error(actual: Tensor, expected: Tensor) -> float:
+    """Max |actual - expected| / max |expected|; 1 where the shapes differ."""
+    if actual.shape != expected.shape:
+        return 1.0
+    return float((actual - expected).abs().max() / expected.abs().max())
 
 
 def _gradient(of: Callable[..., Tensor], *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -26,38 +27,37 @@ def _gradient(of: Callable[..., Tensor], *inputs: Tensor) -> tuple[Tensor, ...]:
     return torch.autograd.grad(of(*leaves).sum(), leaves)
 
 
-def by_hand(_subject: Subject) -> Figures:
-    """Relative error of `dlgbench.equations`'s gradients against torch.autograd's, in float64, on fixed random inputs.
+def by_hand(_subject: Subject) -> Measurement:
+    """Relative error of the gradients of `dlgbench.equations` against those of torch.autograd.
 
-    The toy sigmoidal unit of the blocks 1/x, c + x, exp, a x; the linear layer b_h = sum_m z_m w_mh, to its input and to its weights; softmax
-    cross-entropy. And three sabotages, which must be found out: the gradient of the input of one output c alone, without the sum over c; the gradient
-    of the weights without the sum over the examples; and w not transposed in the gradient of the input.
+    All are in float64, on fixed random inputs: the toy sigmoidal unit of the blocks 1/x, c + x,
+    exp, a x; the linear layer b_h = sum_m z_m w_mh, with respect to its input and to its weights;
+    softmax cross-entropy. Three wrong formulas, which must have a large error, are measured too:
+    the gradient of the input of one output c alone, without the sum over c; the gradient of the
+    weights without the sum over the examples; and the gradient of the input with w not transposed.
     """
     random = torch.Generator().manual_seed(0)
-    z, w, d = (
-        torch.randn(7, 5, generator=random).double(),
-        torch.randn(5, 5, generator=random).double(),
-        torch.randn(7, 5, generator=random).double(),
-    )
+    z = torch.randn(7, 5, generator=random).double()
+    w = torch.randn(5, 5, generator=random).double()
+    d = torch.randn(7, 5, generator=random).double()
     y = torch.randint(0, 5, (7,), generator=random)
     unit = [graph.Node(value) for value in (2.0, -1.0, -3.0, -2.0, -3.0)]
     graph.sigmoidal_unit(*unit).backward()
     values = torch.tensor([node.value for node in unit], dtype=torch.float64)
-    (wanted_unit,) = _gradient(lambda v: torch.sigmoid(v[0] * v[1] + v[2] * v[3] + v[4]), values)
-    wanted_z, wanted_w = _gradient(lambda a, b: (a @ b) * d, z, w)
-    ours_z, ours_w = linear.linear_backward(d, z, w)
-    (wanted_b,) = _gradient(lambda b: F.cross_entropy(b, y), z)
-    return {
-        "by_hand/unit": _away(
-            torch.tensor([node.gradient for node in unit], dtype=torch.float64), wanted_unit
-        ),
-        "by_hand/linear_input": _away(ours_z, wanted_z),
-        "by_hand/linear_weight": _away(ours_w, wanted_w),
-        "by_hand/cross_entropy": _away(
-            losses.softmax_cross_entropy_backward(torch.ones((), dtype=torch.float64), z, y),
-            wanted_b,
-        ),
-        "by_hand/one_output": _away(d[:, :1] @ w[:, :1].T, wanted_z),
-        "by_hand/without_sum": _away(z[:1].T @ d[:1], wanted_w),
-        "by_hand/not_transposed": _away(d @ w, wanted_z),
-    }, {}
+    unit_gradient = torch.tensor([node.gradient for node in unit], dtype=torch.float64)
+    (expected_unit,) = _gradient(lambda v: torch.sigmoid(v[0] * v[1] + v[2] * v[3] + v[4]), values)
+    expected_z, expected_w = _gradient(lambda a, b: (a @ b) * d, z, w)
+    z_gradient, w_gradient = linear.linear_backward(d, z, w)
+    (expected_b,) = _gradient(lambda b: F.cross_entropy(b, y), z)
+    one = torch.ones((), dtype=torch.float64)
+    b_gradient = losses.softmax_cross_entropy_backward(one, z, y)
+    pairs = {
+        "by_hand/unit": (unit_gradient, expected_unit),
+        "by_hand/linear_input": (z_gradient, expected_z),
+        "by_hand/linear_weight": (w_gradient, expected_w),
+        "by_hand/cross_entropy": (b_gradient, expected_b),
+        "by_hand/one_output": (d[:, :1] @ w[:, :1].T, expected_z),
+        "by_hand/without_sum": (z[:1].T @ d[:1], expected_w),
+        "by_hand/not_transposed": (d @ w, expected_z),
+    }
+    return Measurement({name: _relative_error(*pair) for name, pair in pairs.items()})

@@ -1,4 +1,4 @@
-"""What a network costs before it has learnt anything: operations and memory (slide "Revolution of Depth")."""
+"""Operations and memory that a network needs, trained or not (slide "Revolution of Depth")."""
 
 from __future__ import annotations
 
@@ -7,34 +7,39 @@ from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils.flop_counter import FlopCounterMode
 
-from dlgbench.probes.subject import Figures, Subject, on_meta
+from dlgbench.probes.subject import Measurement, Subject, on_meta
 
-ROWS = 32  # of a training step whose memory is taken
+ROWS = 32  # of the training step whose memory is measured
 
 
 @torch.no_grad()
-def flops(subject: Subject) -> Figures:
-    """Floating-point operations of one example's forward pass in evaluation mode: of convolutions and matrix products.
+def flops(subject: Subject) -> Measurement:
+    """Floating-point operations of convolutions and matrix products for one example.
 
-    A multiplication and an addition count as two, as in torch.utils.flop_counter, so ResNet-50 has 8.2e9, where the literature's 4.1e9 "FLOPs" are
-    multiply-adds. Activations, normalization and pooling don't count. Only shapes are computed.
+    They are counted in a forward pass in evaluation mode. A multiplication and an addition count as
+    two, as in torch.utils.flop_counter, so ResNet-50 has 8.2e9, where the literature's 4.1e9
+    "FLOPs" are multiply-adds. Activations, normalization and pooling are not counted. Only shapes
+    are computed.
     """
     network = on_meta(subject.network).eval()
-    x = torch.empty(
-        (1, *subject.input_shape), dtype=next(network.parameters()).dtype, device="meta"
-    )
+    dtype = next(network.parameters()).dtype
+    x = torch.empty((1, *subject.input_shape), dtype=dtype, device="meta")
     with FlopCounterMode(display=False) as counter:
         network(x)
-    return {"flops": float(counter.get_total_flops())}, {}
+    return Measurement({"flops": float(counter.get_total_flops())})
 
 
-def memory(subject: Subject) -> Figures:
-    """Bytes of the parameters; and bytes that a training step keeps for its backward pass, for each row of its batch.
+def memory(subject: Subject) -> Measurement:
+    """Bytes of the parameters, and bytes that a training step keeps for its backward pass.
 
-    The second is what autograd saves in the forward pass and the loss, each storage once, the input with it and the parameters not: what a deeper
-    network of equal size needs more. A batch has 32 rows, or the whole probe batch if that is smaller; without data there is no loss.
-    Gradients and the optimizer's state come on top, and are a multiple of the parameters. Only shapes are computed, for one device as for another.
-    Chen et al. 2016, "Training deep nets with sublinear memory cost", arXiv 1604.06174, sections 1 and 3.
+    The second number is for each row of the batch: what autograd saves in the forward pass and the
+    loss, each storage once, including the input and excluding the parameters. It is what a deeper
+    network of equal size needs more of. The batch has 32 rows, or the whole probe batch if that is
+    smaller; without data there is no loss. Gradients and the optimizer's state come on top and are
+    a multiple of the parameters. Only shapes are computed, so the device does not matter.
+
+    Chen et al. 2016, "Training deep nets with sublinear memory cost", arXiv 1604.06174, sections 1
+    and 3.
     """
     network = on_meta(subject.network).train()
     rows = ROWS if subject.batch is None else min(ROWS, len(subject.batch[0]))
@@ -46,10 +51,12 @@ def memory(subject: Subject) -> Figures:
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         z = network(torch.empty((rows, *subject.input_shape), device="meta"))
+        # The loss has a name so that it lives, and with it all that it saved.
         _loss = (
             None if subject.batch is None else subject.loss(z, subject.batch[1][:rows].to("meta"))
-        )  # kept, and so is all that it saved
+        )
     for p in network.parameters():
         kept.pop(StorageWeakRef(p.untyped_storage()), None)
     size = sum(p.numel() * p.element_size() for p in network.parameters())
-    return {"memory/parameters": float(size), "memory/saved": sum(kept.values()) / rows}, {}
+    saved = sum(kept.values()) / rows
+    return Measurement({"memory/parameters": float(size), "memory/saved": saved})

@@ -1,4 +1,7 @@
-"""Two minima of one loss, reached from two starts (slide "Multiple Local Minima, based on initialization"; Goodfellow et al. 2015, ICLR)."""
+"""Two minima of one loss, reached from two initializations.
+
+Slide "Multiple Local Minima, based on initialization"; Goodfellow et al. 2015, ICLR.
+"""
 
 from __future__ import annotations
 
@@ -10,63 +13,67 @@ import torch
 from torch import Tensor, nn
 
 from dlgbench.errors import DlgbenchError
-from dlgbench.probes.subject import Figures, Subject
+from dlgbench.probes.subject import Measurement, Subject
 
 POINTS = 21
 
 
-def minima(subject: Subject) -> Figures:
-    """The network a against b, the same trained from another start: how far apart they are in error, and what lies between them.
+def minima(subject: Subject) -> Measurement:
+    """The network a against b, which is trained alike from other initial weights.
 
-    The curve is the loss on the straight line of weights (1 - t) a + t b for 21 values of t from 0 to 1. The barrier is its largest height above
-    the line that joins its ends, max_t L(t) - (1 - t) L(0) - t L(1): 0 where no hill lies between the two. Units can be permuted without a change
-    of the function, so a hill on the straight way says nothing of other ways; and mixed running statistics of batch normalization make a hill of their
-    own. Where one of the two diverged, all figures are nan: not known.
+    Measured are how far their test errors are apart, and the loss between them. The curve is the
+    loss on the straight line of weights (1 - t) a + t b for 21 values of t from 0 to 1. The barrier
+    is its largest height above the line that joins its ends,
+    max_t L(t) - (1 - t) L(0) - t L(1): 0 where no hill lies between the two. Units can be permuted
+    without a change of the function, so a hill on the straight line says nothing about other paths;
+    and mixed running statistics of batch normalization make a hill of their own. Where one of the
+    two diverged, all metrics are nan: not known.
 
     Raises:
         DlgbenchError: for a network that is not trained, or outputs other than class scores (B, K).
     """
     x, y = subject.data("minima")
-    if subject.another is None:
-        raise DlgbenchError("probe minima compares two trainings; a recipe with steps=0 came")
-    return _compared(subject, subject.network, subject.another(), x, y)
+    if subject.train_sibling is None:
+        raise DlgbenchError(
+            "probe minima: expected a recipe that trains, since two trainings are compared, "
+            "got steps=0"
+        )
+    return _compare(subject, subject.network, subject.train_sibling(), x, y)
 
 
 @torch.no_grad()
-def _compared(subject: Subject, a: nn.Module, b: nn.Module, x: Tensor, y: Tensor) -> Figures:
+def _compare(subject: Subject, a: nn.Module, b: nn.Module, x: Tensor, y: Tensor) -> Measurement:
     between = copy.deepcopy(a)
     scores = [network.eval()(x) for network in (a, b)]
     if scores[0].dim() != 2 or y.dim() != 1:
         raise DlgbenchError(
-            f"probe minima wants class scores (B, K) and one class for each; {tuple(scores[0].shape)} and {tuple(y.shape)} came"
+            "probe minima: expected class scores (B, K) and one class for each, "
+            f"got shapes {tuple(scores[0].shape)} and {tuple(y.shape)}"
         )
     classes = [z.argmax(1) for z in scores]
-    errors = [float((found != y).double().mean()) for found in classes]
+    errors = [float((predicted != y).double().mean()) for predicted in classes]
     t = torch.linspace(0, 1, POINTS, dtype=torch.float64)
     losses = torch.tensor(
-        [float(subject.loss(_mixed(between, a, b, float(part)).eval()(x), y)) for part in t],
+        [float(subject.loss(_mix(between, a, b, float(part)).eval()(x), y)) for part in t],
         dtype=torch.float64,
     )
-    figures = {
+    metrics = {
         "minima/gap": abs(errors[0] - errors[1]),
         "minima/disagreement": float((classes[0] != classes[1]).double().mean()),
         "minima/barrier": float((losses - torch.lerp(losses[0], losses[-1], t)).max()),
     }
     if not losses[[0, -1]].isfinite().all():
-        figures = dict.fromkeys(figures, math.nan)
-    return figures, {"minima/path": losses.tolist()}
+        metrics = dict.fromkeys(metrics, math.nan)
+    return Measurement(metrics, {"minima/path": losses.tolist()})
 
 
-def _mixed(into: nn.Module, a: nn.Module, b: nn.Module, t: float) -> nn.Module:
+def _mix(into: nn.Module, a: nn.Module, b: nn.Module, t: float) -> nn.Module:
     """`into` with the weights, and running statistics, (1 - t) a + t b."""
 
-    def numbers(network: nn.Module) -> list[Tensor]:
-        return [
-            tensor
-            for tensor in itertools.chain(network.parameters(), network.buffers())
-            if tensor.is_floating_point()
-        ]
+    def tensors(network: nn.Module) -> list[Tensor]:
+        both = itertools.chain(network.parameters(), network.buffers())
+        return [tensor for tensor in both if tensor.is_floating_point()]
 
-    for mixed, start, end in zip(numbers(into), numbers(a), numbers(b), strict=True):
+    for mixed, start, end in zip(tensors(into), tensors(a), tensors(b), strict=True):
         mixed.copy_(torch.lerp(start, end, t))
     return into

@@ -1,4 +1,7 @@
-"""The patch of the input that an output unit depends on (slides "Pooling layer: receptive field size", "Receptive field arithmetic")."""
+"""The patch of the input that an output unit depends on.
+
+Slides "Pooling layer: receptive field size", "Receptive field arithmetic".
+"""
 
 from __future__ import annotations
 
@@ -12,35 +15,42 @@ from torch.nn import functional as F
 
 from dlgbench.errors import DlgbenchError
 from dlgbench.layers.initialization import weighted
-from dlgbench.probes.rules import POINTWISE
-from dlgbench.probes.subject import Figures, Subject
+from dlgbench.probes.rules import is_pointwise
+from dlgbench.probes.subject import Measurement, Subject, to_array
 from dlgbench.probes.tracing import Trunk, trunk
 
 RUNS = 20  # random inputs of an effective field, Luo's number
 TAIL = 1 - 0.9545  # of a Gaussian, outside two standard deviations
-PICTURE = 32  # largest side of the picture of an effective field
+PICTURE = 32  # largest side of the map of an effective field
 
 
 def field(
     network: nn.Module, input_shape: Sequence[int] | None = None
 ) -> tuple[int, Fraction] | None:
-    """(r, j) of the last feature map: the side of the square of pixels that a unit depends on, and the pixels between two neighbours.
+    """(r, j) of the last feature map; None where there is no feature map, as in an MLP.
 
-    Windows of k taps, d apart, with stride s, in turn: r += (k - 1) d j, then j *= s, from r = j = 1; so a convolution K, then a pooling P of
-    stride 1, give the slides' P + K - 1. Branches give the union of what they see. Where a map is up-sampled, j /= s, units differ in what
-    they see, and r is the largest. It is the last map before Flatten, or adaptive or global pooling, as is usual: 195 for AlexNet.
-    None where there is no feature map, as in an MLP. Araujo, Norris & Sim 2019, "Computing receptive fields of convolutional neural networks", Distill.
+    r is the side of the square of pixels that a unit depends on, and j the number of pixels between
+    two neighbours. Windows of k taps, d apart, with stride s, in turn: r += (k - 1) d j, then
+    j *= s, from r = j = 1; so a convolution K, then a pooling P of stride 1, give the slides'
+    P + K - 1. Parallel branches give the union of what they see. Where a map is up-sampled, j /= s,
+    units differ in what they see, and r is the largest. The map is the last one before Flatten, or
+    adaptive or global pooling, as is usual: 195 for AlexNet.
+
+    Araujo, Norris & Sim 2019, "Computing receptive fields of convolutional neural networks",
+    Distill.
 
     Args:
         network: on any device; its weights don't matter.
-        input_shape: (C, H, W); has to be given where sides of 512 don't fit the network, as U-Net's without padding.
+        input_shape: (C, H, W); has to be given where sides of 512 don't fit the network, as U-Net's
+            without padding.
 
     Raises:
-        DlgbenchError: for a network that can't be traced, a step in it that is not known, or a field that is not square.
+        DlgbenchError: for a network that can't be traced, a step in it that is not known, or a
+            field that is not square.
     """
     shape = input_shape or _any_shape(network)
-    found = trunk(network, shape) if shape else None
-    return None if found is None else _square(found)
+    traced = trunk(network, shape) if shape else None
+    return None if traced is None else _square(traced)
 
 
 def arithmetic(
@@ -51,77 +61,81 @@ def arithmetic(
     Raises:
         DlgbenchError: where it has none, and as `field`.
     """
-    if (found := field(network, input_shape)) is None:
-        raise DlgbenchError(
-            f"receptive field: a network with windows over an image is wanted; {type(network).__name__} came"
-        )
-    return found
+    result = field(network, input_shape)
+    if result is None:
+        raise _without_windows(network)
+    return result
+
+
+def _without_windows(network: nn.Module) -> DlgbenchError:
+    return DlgbenchError(
+        "receptive field: expected a network with windows over an image, "
+        f"got {type(network).__name__}"
+    )
 
 
 def _any_shape(network: nn.Module) -> tuple[int, int, int] | None:
-    """Of images that a network may begin with, their sides a power of two; None where it doesn't begin with a convolution."""
+    """A shape (C, 512, 512) of inputs; None where the network doesn't begin with a convolution."""
     channels = getattr(next(iter(weighted(network)), None), "in_channels", None)
     return None if channels is None else (channels, 512, 512)
 
 
-def _square(found: Trunk) -> tuple[int, Fraction]:
-    if (found.rows.field, found.rows.jump) != (found.columns.field, found.columns.jump):
+def _square(traced: Trunk) -> tuple[int, Fraction]:
+    rows, columns = traced.rows, traced.columns
+    if (rows.field, rows.jump) != (columns.field, columns.jump):
         raise DlgbenchError(
-            f"receptive field: square windows are wanted; a field of {found.rows.field} rows and {found.columns.field} columns came"
+            "receptive field: expected square windows, "
+            f"got a field of {rows.field} rows and {columns.field} columns"
         )
-    return found.rows.field, found.rows.jump
+    return rows.field, rows.jump
 
 
 def _trunk(subject: Subject) -> Trunk:
-    found = trunk(subject.network, subject.input_shape)
-    if found is None:
-        raise DlgbenchError(
-            f"receptive field: a network with windows over an image is wanted; {type(subject.network).__name__} came"
-        )
-    return found
+    traced = trunk(subject.network, subject.input_shape)
+    if traced is None:
+        raise _without_windows(subject.network)
+    return traced
 
 
-def _wide(found: Trunk, input_shape: Sequence[int]) -> tuple[int, int, int]:
-    """The shape of an image that has the field of its middle unit within it, and fits the network as `input_shape` does."""
+def _large_shape(traced: Trunk, input_shape: Sequence[int]) -> tuple[int, int, int]:
+    """The shape of images that contain the field of their middle unit.
+
+    They fit the network as images of `input_shape` do.
+    """
     channels, *sides = input_shape
-    shift = found.rows.shift
+    shift = traced.rows.shift
     height, width = (
-        side + shift * math.ceil((found.rows.field + 2 * shift - side) / shift) for side in sides
+        side + shift * math.ceil((traced.rows.field + 2 * shift - side) / shift) for side in sides
     )
     return channels, height, width
 
 
 def gradient_mask(network: nn.Module, input_shape: Sequence[int], units: int = 1) -> Tensor:
-    """Which inputs of an image the output's middle unit, and those diagonally after it, depend on: d out / d x != 0, (units, H, W) of bool.
+    """Which pixels some of the output's units depend on: d out / d x != 0, (units, H, W) of bool.
 
-    The network is made linear and positive, so that nothing cancels and no unit is dead: weights are drawn from 1/2 to 3/2 over fan_in; what
-    acts on units alone is read as the identity; a max-pooling as the average over its window, which depends on the same pixels.
+    The units are the middle one and those diagonally after it. The network is made linear and
+    positive, so that nothing cancels and no unit is dead: weights are drawn from 1/2 to 3/2 over
+    fan_in; layers that act on each unit alone become the identity; a max-pooling becomes the
+    average over its window, which depends on the same pixels.
     """
-    _positive(network)
-    x = torch.ones(
-        1,
-        *input_shape,
-        dtype=torch.float64,
-        device=next(network.parameters()).device,
-        requires_grad=True,
-    )
+    _make_positive(network)
+    device = next(network.parameters()).device
+    x = torch.ones(1, *input_shape, dtype=torch.float64, device=device, requires_grad=True)
     y = network(x)
-    diagonal = (
-        y[0, :, y.shape[2] // 2 + unit, y.shape[3] // 2 + unit].sum() for unit in range(units)
-    )
-    return torch.stack(
-        [torch.autograd.grad(out, x, retain_graph=True)[0][0].sum(0) != 0 for out in diagonal]
-    )
+    row, column = y.shape[2] // 2, y.shape[3] // 2
+    diagonal = (y[0, :, row + unit, column + unit].sum() for unit in range(units))
+    gradients = (torch.autograd.grad(out, x, retain_graph=True)[0][0] for out in diagonal)
+    return torch.stack([gradient.sum(0) != 0 for gradient in gradients])
 
 
 @torch.no_grad()
-def _positive(network: nn.Module) -> None:
+def _make_positive(network: nn.Module) -> None:
     network.double().eval()
     for parent in list(network.modules()):
         for name, child in parent.named_children():
             if isinstance(child, nn.MaxPool2d):
-                setattr(parent, name, _average(child))
-            elif isinstance(child, POINTWISE):
+                setattr(parent, name, _average_pool(child))
+            elif is_pointwise(child):
                 setattr(parent, name, nn.Identity())
     for module in weighted(network):
         module.weight.uniform_(0.5, 1.5).div_(module.weight[0].numel())
@@ -129,64 +143,70 @@ def _positive(network: nn.Module) -> None:
             module.bias.zero_()
 
 
-def _average(pool: nn.MaxPool2d) -> nn.AvgPool2d:
+def _average_pool(pool: nn.MaxPool2d) -> nn.AvgPool2d:
     if pool.dilation not in (1, (1, 1)):
-        raise DlgbenchError(
-            f"receptive field: a max-pooling without dilation is wanted; {pool} came"
-        )
+        raise DlgbenchError(f"receptive field: expected a max-pooling without dilation, got {pool}")
     return nn.AvgPool2d(pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode)
 
 
-def measure(subject: Subject) -> Figures:
-    """The field by gradient and by arithmetic, and the jump: 1 is full resolution.
+def measure(subject: Subject) -> Measurement:
+    """The field by gradient and by arithmetic, and the jump, which is 1 for full resolution.
 
-    By gradient it is the longest side over one period of units; up-sampling makes the period longer than one.
+    By gradient it is the longest side over one period of units; up-sampling makes the period longer
+    than one.
+
+    Raises:
+        DlgbenchError: as `arithmetic`.
     """
-    found = _trunk(subject)
-    expected, jump = _square(found)
-    masks = gradient_mask(found.network, _wide(found, subject.input_shape), found.rows.period)
-    ends = [
-        (int(rows.min()), int(rows.max())) for rows in (mask.any(1).nonzero() for mask in masks)
-    ]
-    side = max(last - first + 1 for first, last in ends)
-    return {
-        "receptive_field": side,
-        "receptive_field/arithmetic": expected,
+    traced = _trunk(subject)
+    expected, jump = _square(traced)
+    shape = _large_shape(traced, subject.input_shape)
+    masks = gradient_mask(traced.network, shape, traced.rows.period)
+    rows = [mask.any(1).nonzero() for mask in masks]
+    side = max(int(seen.max()) - int(seen.min()) + 1 for seen in rows)
+    metrics = {
+        "receptive_field": float(side),
+        "receptive_field/arithmetic": float(expected),
         "receptive_field/stride": float(jump),
-    }, {}
+    }
+    return Measurement(metrics)
 
 
-def effective_field(subject: Subject) -> Figures:
-    """How much of the field matters: where the mean of |dy / dx| is above 4.55 % of its largest, y the middle unit of the last feature map.
+def effective_field(subject: Subject) -> Measurement:
+    """How much of the field matters: where the mean of |dy / dx| is above 4.55 % of its largest.
 
-    4.55 % is what a Gaussian has outside two standard deviations. With A such pixels the figures are sqrt(A), the side of a square of as many, in
-    pixels, and sqrt(A) / r, r the theoretical field. y is the sum over the map's channels, x ~ N(0, 1), the mean over 20 inputs and the
-    absolute values of all input channels; the weights are the network's own, in evaluation mode.
-    The curve is the picture of the mean over the field, row by row, 1 at its largest; where the field is larger than 32, its mean over 32x32 cells.
-    Luo, Li, Urtasun & Zemel 2016, "Understanding the effective receptive field in deep convolutional neural networks", NIPS, sections 3 and 4.
+    y is the middle unit of the last feature map. 4.55 % is the share of a Gaussian outside two
+    standard deviations. With A such pixels the metrics are sqrt(A), the side of a square of as many
+    pixels, and sqrt(A) / r, where r is the theoretical field. y is the sum over the map's channels,
+    x ~ N(0, 1), the mean is over 20 inputs and the absolute values of all input channels; the
+    weights are the network's own, in evaluation mode. The array `effective_field/map` (rows,
+    columns) is the mean over the field, 1 at its largest; where the field is larger than 32, it is
+    averaged over 32 x 32 cells.
+
+    Luo, Li, Urtasun & Zemel 2016, "Understanding the effective receptive field in deep
+    convolutional neural networks", NIPS, sections 3 and 4.
+
+    Raises:
+        DlgbenchError: as `arithmetic`.
     """
-    found = _trunk(subject)
-    expected, _ = _square(found)
-    device = next(found.network.parameters()).device
+    traced = _trunk(subject)
+    expected, _ = _square(traced)
+    shape = _large_shape(traced, subject.input_shape)
+    device = next(traced.network.parameters()).device
     total = torch.zeros((), device=device)
     for _ in range(RUNS):
-        x = torch.randn(1, *_wide(found, subject.input_shape)).to(device).requires_grad_()
-        y = found.network(x)
-        total = total + torch.autograd.grad(y[0, :, y.shape[2] // 2, y.shape[3] // 2].sum(), x)[0][
-            0
-        ].abs().sum(0)
-    rows, columns = (
-        axis.at(side // 2)
-        for axis, side in zip((found.rows, found.columns), y.shape[2:], strict=True)
-    )
-    patch = total[int(rows[0]) : int(rows[1]) + 1, int(columns[0]) : int(columns[1]) + 1]
+        x = torch.randn(1, *shape).to(device).requires_grad_()
+        y = traced.network(x)
+        middle = y[0, :, y.shape[2] // 2, y.shape[3] // 2].sum()
+        total = total + torch.autograd.grad(middle, x)[0][0].abs().sum(0)
+    top, bottom = traced.rows.at(y.shape[2] // 2)
+    left, right = traced.columns.at(y.shape[3] // 2)
+    patch = total[int(top) : int(bottom) + 1, int(left) : int(right) + 1]
     area = int((patch > TAIL * patch.max()).sum())
     picture = F.adaptive_avg_pool2d(patch[None], min(*patch.shape, PICTURE))[0]
-    figures = {
+    picture = picture / picture.max().clamp_min(1e-30)
+    metrics = {
         "effective_field": math.sqrt(area),
         "effective_field/share": math.sqrt(area) / expected,
-        "effective_field/picture": float(len(picture)),
     }
-    return figures, {
-        "effective_field/map": (picture / picture.max().clamp_min(1e-30)).flatten().tolist()
-    } if subject.pictures else {}
+    return Measurement(metrics, arrays={"effective_field/map": to_array(picture)})

@@ -1,4 +1,7 @@
-"""A network's last feature map and the pixels its units depend on, by symbolic tracing (slide "Receptive field arithmetic")."""
+"""A network's last feature map and the pixels its units depend on, by symbolic tracing.
+
+Slide "Receptive field arithmetic".
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from dlgbench.probes.subject import on_meta
 
 
 class Trunk(NamedTuple):
-    """`network` up to its last feature map, (1, C, H, W) -> (1, C', H', W'), and that map's axes."""
+    """`network` up to its last feature map, (1, C, H, W) -> (1, C', H', W'), and the map's axes."""
 
     network: fx.GraphModule
     rows: Axis
@@ -25,34 +28,34 @@ class Trunk(NamedTuple):
 
 
 def trunk(network: nn.Module, input_shape: Sequence[int]) -> Trunk | None:
-    """A network in evaluation mode up to its output, or to where space ends before it; None where nothing sees a window of an image.
+    """A network in evaluation mode up to its last feature map; None where it has no windows.
 
-    Windows, up-samplings, paddings and slices move what a unit sees, as `Axis` says. What acts on each unit alone passes it on: activation,
-    dropout, and normalization, whose statistics are not counted. Sums and concatenations see all that their parts see. Space ends at
-    Flatten, and at adaptive or global pooling. Only shapes are computed: it takes an instant, on the meta device too.
+    The last feature map is the output, or the map at which the spatial axes end before it. Windows,
+    up-samplings, paddings and slices change what a unit sees, as `Axis` says. Steps that act on
+    each unit alone do not: activation, dropout, and normalization, whose statistics are not
+    counted. Sums and concatenations see all that their parts see. The spatial axes end at Flatten,
+    and at adaptive or global pooling. Only shapes are computed, which takes an instant, also on the
+    device "meta".
 
     Raises:
-        DlgbenchError: for a network that can't be traced, or a step of it that is not known (`dlgbench.probes.rules`).
+        DlgbenchError: for a network that can't be traced, or a step of it that is not known
+            (`dlgbench.probes.rules`).
     """
     if len(input_shape) != 3:
         return None
+    name = type(network).__name__
+    dtype = next((p.dtype for p in network.parameters()), None)
     try:
         with evaluating(network):
             graph = _Tracer().trace(network)
             follower = _Follower(fx.GraphModule(on_meta(network), graph))
-            follower.run(
-                torch.empty(
-                    (1, *input_shape),
-                    dtype=next((p.dtype for p in network.parameters()), None),
-                    device="meta",
-                )
-            )
+            follower.run(torch.empty((1, *input_shape), dtype=dtype, device="meta"))
     except DlgbenchError as error:
-        raise DlgbenchError(f"receptive field of {type(network).__name__}: {error}") from None
+        raise DlgbenchError(f"receptive field of {name}: {error}") from None
     except (RuntimeError, TypeError, ValueError, AttributeError) as error:
-        came = f"{type(network).__name__} with inputs of {tuple(input_shape)}"
         raise DlgbenchError(
-            f"receptive field: a network that torch.fx can trace, and inputs that fit it, are wanted; {came} came: {error}"
+            "receptive field: expected a network that torch.fx can trace, and inputs that fit it, "
+            f"got {name} with inputs of shape {tuple(input_shape)}: {error}"
         ) from error
     if not follower.windows or follower.last is None:
         return None
@@ -62,7 +65,7 @@ def trunk(network: nn.Module, input_shape: Sequence[int]) -> Trunk | None:
 
 
 class _Tracer(fx.Tracer):
-    """Looks into every layer but those that have a rule."""
+    """Traces into every layer but those that have a rule."""
 
     def __init__(self) -> None:
         super().__init__(autowrap_functions=(pyramids.laplacian_reduce, pyramids.laplacian_expand))
@@ -73,27 +76,23 @@ class _Tracer(fx.Tracer):
 
 
 class _Follower(fx.Interpreter):
-    """Runs a graph, and writes down the plane of each feature map beside its value."""
+    """Runs a graph, and records the plane of each feature map beside its value."""
 
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module)
         self.extra_traceback = False
         self.planes: dict[fx.Node, Plane] = {}
-        self.last: fx.Node | None = (
-            None  # the map at which space ended last; the output, if it is a map
-        )
+        # The map at which the spatial axes ended last; the output, if it is a map.
+        self.last: fx.Node | None = None
         self.windows = False
-        self.vectors: set[fx.Node] = (
-            set()
-        )  # what comes of a flattened map; not run, so that images of any size pass
+        # Results of a flattened map; they are not run, so that images of any size pass.
+        self.vectors: set[fx.Node] = set()
 
     def call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
-        """What the layer gives; only its shape matters."""
-        return (
-            args[0]
-            if layer_rule(self.fetch_attr(target)) is pointwise
-            else super().call_module(target, args, kwargs)
-        )
+        """What the layer returns; of a pointwise layer its input, since only its shape matters."""
+        if layer_rule(self.fetch_attr(target)) is pointwise:
+            return args[0]
+        return super().call_module(target, args, kwargs)
 
     def run_node(self, n: fx.Node) -> Any:
         """The node's value."""
@@ -116,18 +115,16 @@ class _Follower(fx.Interpreter):
             module = self.fetch_attr(str(n.target))
             rule, step = layer_rule(module), {**vars(module), "x": args[0]}
             if rule is None:
+                kind = type(module).__name__
                 raise DlgbenchError(
-                    f"what layer {type(module).__name__} does to a feature map is not known"
+                    f"expected steps that dlgbench.probes.rules knows, got layer {kind}"
                 )
         else:
             name = n.target if isinstance(n.target, str) else n.target.__name__
             rule, step = function_rule(name.rstrip("_"), args)
-        if (
-            rule is not pointwise
-            and isinstance(n.args[0], fx.Node)
-            and n.args[0] not in self.planes
-        ):
-            return  # the map only lends its shape
+        first = n.args[0]
+        if rule is not pointwise and isinstance(first, fx.Node) and first not in self.planes:
+            return  # a map is an argument only for its shape
         plane = rule([self.planes[source] for source in sources], {**step, **kwargs, "y": y})
         self.windows |= rule in WINDOWED
         if plane is not None:

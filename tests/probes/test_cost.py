@@ -12,6 +12,10 @@ from dlgbench.probes.cost import flops, memory
 from dlgbench.probes.subject import Subject
 
 
+def flops_of(network, shape):
+    return flops(Subject(network, shape)).metrics["flops"]
+
+
 def test_flops_by_hand():
     network = nn.Sequential(
         nn.Conv2d(3, 8, 3, stride=2, padding=1),
@@ -21,7 +25,7 @@ def test_flops_by_hand():
         nn.Linear(8 * 25, 7),
     )
     multiply_adds = 5 * 5 * 8 * (3 * 3 * 3) + 8 * 25 * 7
-    assert flops(Subject(network, (3, 10, 10)))[0] == {"flops": 2 * multiply_adds}
+    assert flops_of(network, (3, 10, 10)) == 2 * multiply_adds
 
 
 def test_flops_of_transposed_grouped_and_locally_connected_layers():
@@ -31,7 +35,7 @@ def test_flops_of_transposed_grouped_and_locally_connected_layers():
         LocallyConnected2d(2, 4, (6, 6), 3): 4 * 4 * 4 * 2 * 9,
     }
     for layer, multiply_adds in layers.items():
-        assert flops(Subject(layer, (2, 6, 6)))[0]["flops"] == 2 * multiply_adds
+        assert flops_of(layer, (2, 6, 6)) == 2 * multiply_adds
 
 
 @pytest.mark.parametrize(  # multiply-adds in 1e9 that torchvision publishes with its weights
@@ -48,9 +52,7 @@ def test_flops_of_transposed_grouped_and_locally_connected_layers():
 def test_published_multiply_adds(name, published):
     with torch.device("meta"):
         network = create_model(name)
-    assert flops(Subject(network, (3, 224, 224)))[0]["flops"] == pytest.approx(
-        2e9 * published, rel=0.01
-    )
+    assert flops_of(network, (3, 224, 224)) == pytest.approx(2e9 * published, rel=0.01)
 
 
 def test_published_multiply_adds_are_torchvisions():
@@ -60,29 +62,24 @@ def test_published_multiply_adds_are_torchvisions():
 
 def test_memory_by_hand():
     network = nn.Sequential(nn.Flatten(), nn.Linear(12, 5), nn.Sigmoid(), nn.Linear(5, 2))
-    figures, _ = memory(Subject(network, (3, 2, 2)))
-    assert figures == {
+    assert memory(Subject(network, (3, 2, 2))).metrics == {
         "memory/parameters": 4 * (12 * 5 + 5 + 5 * 2 + 2),
-        "memory/saved": 4 * (12 + 5),
-    }  # the input, and the sigmoid's output
+        "memory/saved": 4 * (12 + 5),  # the input, and the sigmoid's output
+    }
 
 
 def test_an_activation_in_place_saves_its_input():
-    saved = {}
-    for inplace in (False, True):
-        network = nn.Sequential(
-            nn.Conv2d(1, 4, 3),
-            nn.GELU() if not inplace else nn.ReLU(inplace=True),
-            nn.Conv2d(4, 1, 3),
-        )
-        saved[inplace] = memory(Subject(network, (1, 10, 10)))[0]["memory/saved"]
-    assert saved == {False: 4 * (100 + 2 * 4 * 64), True: 4 * (100 + 4 * 64)}
+    saved = []
+    for activation in (nn.GELU(), nn.ReLU(inplace=True)):
+        network = nn.Sequential(nn.Conv2d(1, 4, 3), activation, nn.Conv2d(4, 1, 3))
+        saved.append(memory(Subject(network, (1, 10, 10))).metrics["memory/saved"])
+    assert saved == [4 * (100 + 2 * 4 * 64), 4 * (100 + 4 * 64)]
 
 
 def test_the_loss_is_counted_where_there_are_targets():
     network = nn.Conv2d(1, 3, 1)
     batch = torch.rand(8, 1, 4, 4), torch.rand(8, 3, 4, 4)
-    saved = memory(Subject(network, (1, 4, 4), batch, F.mse_loss))[0]["memory/saved"]
+    saved = memory(Subject(network, (1, 4, 4), batch, F.mse_loss)).metrics["memory/saved"]
     assert saved == 4 * (16 + 2 * 48)  # the input, and both sides of the difference
 
 
@@ -103,18 +100,14 @@ def test_memory_is_what_a_real_step_keeps(name):
         loss = F.cross_entropy(network(x), y)
     real = sum(kept.values()) / 32
     loss.backward()
-    assert memory(Subject(network, (3, 32, 32), (x, y)))[0]["memory/saved"] == pytest.approx(
-        real, rel=0.01
-    )
+    saved = memory(Subject(network, (3, 32, 32), (x, y))).metrics["memory/saved"]
+    assert saved == pytest.approx(real, rel=0.01)
 
 
 def test_cost_needs_neither_data_nor_a_device():
     with torch.device("meta"):
         network = create_model("resnet152")
-    subject = Subject(network, (3, 224, 224))
-    assert flops(Subject(network, (3, 224, 224)))[0]["flops"] == pytest.approx(
-        2 * 11.51e9, rel=0.01
-    )
-    figures = memory(subject)[0]
-    assert figures["memory/parameters"] == 4 * 60_192_808
-    assert 1e8 < figures["memory/saved"] < 1e9
+    assert flops_of(network, (3, 224, 224)) == pytest.approx(2 * 11.51e9, rel=0.01)
+    metrics = memory(Subject(network, (3, 224, 224))).metrics
+    assert metrics["memory/parameters"] == 4 * 60_192_808
+    assert 1e8 < metrics["memory/saved"] < 1e9

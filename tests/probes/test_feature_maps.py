@@ -13,13 +13,13 @@ from dlgbench.probes.feature_maps import Axis, interleaved, joined
     ("k", "s", "d", "p"),
     [(3, 1, 1, 1), (3, 2, 1, 0), (2, 2, 1, 0), (3, 1, 4, 4), (1, 2, 1, 0), (5, 3, 2, 1)],
 )
-def test_a_window_is_the_textbooks_rule(k, s, d, p):
+def test_a_window_follows_the_textbooks_rule(k, s, d, p):
     axis = Axis().window(7, 2).window(k, s, d, p)
     assert (axis.field, axis.jump, axis.period) == (7 + (k - 1) * d * 2, 2 * s, 1)
     assert axis.at(0) == (-2 * p, -2 * p + 6 + (k - 1) * d * 2)
 
 
-def test_units_ahead_see_pixels_ahead():
+def test_units_a_period_apart_see_pixels_a_shift_apart():
     axis = Axis().window(2, 2).transposed(3, 2)
     for unit in range(-3, 5):
         low, high = axis.at(unit)
@@ -41,34 +41,32 @@ def test_units_ahead_see_pixels_ahead():
 )
 def test_a_transposed_window_is_its_matrix(k, s, d, p):
     n = 3 * k * d // s + 8
-    matrix = np.zeros((s * n + 2 * k * d, n))  # out, in
+    matrix = np.zeros((s * n + 2 * k * d, n))  # (out, in)
     for i, a in itertools.product(range(n), range(k)):
         if 0 <= s * i - p + d * a < len(matrix):
             matrix[s * i - p + d * a, i] = 1
     axis = Axis().transposed(k, s, d, p)
     assert axis.jump == Fraction(1, s)
     middle = n // 2 * s
-    for unit in range(middle, middle + s):
-        seen = np.nonzero(matrix[unit])[0]
-        assert axis.at(unit) == ((seen.min(), seen.max()) if len(seen) else (math.inf, -math.inf))
-    assert axis.field == max(
-        np.ptp(np.nonzero(row)[0]) + 1 for row in matrix[middle : middle + s] if row.any()
-    )
+    seen = [np.nonzero(row)[0] for row in matrix[middle : middle + s]]
+    for unit, inputs in enumerate(seen, middle):
+        none = (math.inf, -math.inf)
+        assert axis.at(unit) == ((inputs.min(), inputs.max()) if len(inputs) else none)
+    assert axis.field == max(np.ptp(inputs) + 1 for inputs in seen if len(inputs))
 
 
-def test_three_pixels_of_an_up_sampled_map_straddle_two_of_its_origin():
+def test_three_pixels_of_an_up_sampled_map_straddle_two_of_its_input():
     fine = Axis().window(4, 4).transposed(4, 4)  # blocks of 4 pixels
     assert fine.field == 4
     assert fine.window(3, padding=1).field == 8  # the textbook's 4 + (3 - 1) * 1 would be 6
 
 
-def test_joined_axes_see_what_either_sees():
+def test_joined_axes_see_what_each_of_them_sees():
     left, right = Axis().window(3), Axis().window(3, padding=2)
     assert joined([left, right]).at(5) == (3, 7)
     assert joined([Axis(), Axis().window(2, 2).transposed(2, 2)]).field == 2
-    with pytest.raises(
-        DlgbenchError, match="maps of equal jump are wanted; jumps of 1 and 2 pixels came"
-    ):
+    match = "expected maps of equal jump, got jumps of 1 and 2 pixels"
+    with pytest.raises(DlgbenchError, match=match):
         joined([Axis(), Axis().window(3, 2)])
 
 

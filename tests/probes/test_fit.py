@@ -10,49 +10,38 @@ from dlgbench.probes.subject import Subject
 
 WEIGHTS = [0.5, -1.0, 2.0, 0.25]
 POINTS = np.array([0.9, -0.3, 0.1])
+X = torch.tensor(legvander(POINTS, 3), dtype=torch.float32)
+Y = torch.tensor([[1.0], [2.0], [3.0]])
 
 
-def subject(x=None, y=None, pictures=True):
+def measure(x, y):
     network = nn.Sequential(nn.Flatten(), nn.Linear(4, 1))
-    with torch.no_grad():
-        network[1].weight.copy_(torch.tensor([WEIGHTS]))
-        network[1].bias.zero_()
-    x = torch.tensor(legvander(POINTS, 3), dtype=torch.float32) if x is None else x
-    return Subject(
-        network,
-        (4,),
-        (x, torch.tensor([[1.0], [2.0], [3.0]]) if y is None else y),
-        pictures=pictures,
-    )
+    network[1].weight.data = torch.tensor([WEIGHTS])
+    network[1].bias.data.zero_()
+    return fit(Subject(network, (4,), (x, y)))
 
 
 def test_the_curve_is_the_polynomial_and_the_points_are_in_order():
-    figures, curves = fit(subject())
-    wanted = legval(np.linspace(-1, 1, GRID), WEIGHTS)
-    assert curves["fit/curve"] == pytest.approx(wanted, abs=1e-5)
-    assert curves["fit/u"] == pytest.approx(np.linspace(-1, 1, GRID))
-    assert curves["fit/points_u"] == pytest.approx(sorted(POINTS))
-    assert curves["fit/points_y"] == [2, 3, 1]
-    assert figures == pytest.approx({"fit/points": 3, "fit/swing": abs(wanted).max()}, abs=1e-5)
-
-
-def test_pictures_are_for_those_who_want_them():
-    assert not fit(subject(pictures=False))[1]
+    measured = measure(X, Y)
+    u = np.linspace(-1, 1, GRID)
+    z = legval(u, WEIGHTS)
+    assert measured.metrics == pytest.approx({"fit/swing": abs(z).max()}, abs=1e-5)
+    np.testing.assert_allclose(measured.arrays["fit/curve"], np.stack([u, z], 1), atol=1e-5)
+    expected = [[-0.3, 2], [0.1, 3], [0.9, 1]]
+    np.testing.assert_allclose(measured.arrays["fit/points"], expected, rtol=1e-6)
+    assert {values.dtype for values in measured.arrays.values()} == {np.dtype("float32")}
 
 
 @pytest.mark.parametrize(
-    ("x", "y", "came"),
+    ("x", "y", "got"),
     [
-        (torch.rand(3, 1, 2, 2), None, r"inputs of shape \(1, 2, 2\)"),
-        (
-            torch.tensor(legvander(POINTS, 3), dtype=torch.float32) - 0.1,
-            None,
-            r"inputs of shape \(4,\)",
-        ),
-        (torch.ones(3, 1), None, r"inputs of shape \(1,\)"),
-        (None, torch.zeros(3, 2), r"y of shape \(2,\) came"),
+        (torch.rand(3, 1, 2, 2), Y, r"inputs of shape \(1, 2, 2\)"),
+        (X - 0.1, Y, r"inputs of shape \(4,\)"),
+        (torch.ones(3, 1), Y, r"inputs of shape \(1,\)"),
+        (X, torch.zeros(3, 2), r".* y of shape \(2,\)"),
     ],
 )
-def test_what_is_no_curve_is_refused(x, y, came):
-    with pytest.raises(DlgbenchError, match=f"probe fit wants Legendre's polynomials.*{came}"):
-        fit(subject(x, y))
+def test_what_is_no_curve_is_refused(x, y, got):
+    match = f"probe fit: expected Legendre's polynomials .*, got {got}"
+    with pytest.raises(DlgbenchError, match=match):
+        measure(x, y)

@@ -13,57 +13,64 @@ from dlgbench.train import prepare, train
 X, Y = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 0.0], [0.0, 3.0]]), torch.tensor([0, 1, 0, 1])
 
 
-def swapped(*, sides):
-    """Two hidden units, and the same two the other way round: the same function, and a hill between."""
+def two_units(*, swapped=False):
+    """Two hidden units; swapped, they compute the same function, and a hill lies between."""
     network = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU(), nn.Linear(2, 2, bias=False))
     for layer in (network[0], network[2]):
-        layer.weight.data = 10 * (torch.eye(2).flip(0) if sides else torch.eye(2))
+        layer.weight.data = 10 * (torch.eye(2).flip(0) if swapped else torch.eye(2))
     return network
 
 
-def test_a_permuted_twin_agrees_everywhere_and_a_hill_lies_between():
-    figures, curves = minima(
-        Subject(swapped(sides=False), (2,), (X, Y), another=lambda: swapped(sides=True))
-    )
-    assert figures["minima/gap"] == figures["minima/disagreement"] == 0
-    path = torch.tensor(curves["minima/path"], dtype=torch.float64)
+def compare(network, sibling):
+    return minima(Subject(network, (2,), (X, Y), train_sibling=lambda: sibling))
+
+
+def test_permuted_units_agree_everywhere_and_a_hill_lies_between():
+    measured = compare(two_units(), two_units(swapped=True))
+    assert measured.metrics["minima/gap"] == measured.metrics["minima/disagreement"] == 0
+    path = torch.tensor(measured.curves["minima/path"], dtype=torch.float64)
     assert len(path) == 21
     assert path[0] == path[-1] < 1e-9
     middle = F.cross_entropy(torch.zeros(4, 2), Y)  # half way all weights are 5: equal scores
-    assert figures["minima/barrier"] == pytest.approx(float(middle), rel=1e-6)
+    assert measured.metrics["minima/barrier"] == pytest.approx(float(middle), rel=1e-6)
     assert path.argmax() == 10
 
 
 def test_a_net_that_errs_elsewhere_is_apart_in_error_and_in_class():
-    wrong = swapped(sides=False)
-    wrong[2].weight.data[1] = 0  # never class 1: errs on two of four
-    figures, _ = minima(Subject(swapped(sides=False), (2,), (X, Y), another=lambda: wrong))
-    assert figures["minima/gap"] == figures["minima/disagreement"] == 0.5
+    wrong = two_units()
+    wrong[2].weight.data[1] = 0  # never class 1: wrong on two of four
+    metrics = compare(two_units(), wrong).metrics
+    assert metrics["minima/gap"] == metrics["minima/disagreement"] == 0.5
 
 
 def test_running_statistics_are_mixed_too():
     a, b = (nn.Sequential(nn.BatchNorm1d(2)) for _ in range(2))
     b[0].running_mean += 2
-    seen = []
-    minima(Subject(a, (2,), (X, Y), lambda z, _: seen.append(z) or z.mean(), another=lambda: b))
-    torch.testing.assert_close(seen[10], (X - 1) / (1 + 1e-5) ** 0.5)
+    outputs = []
+
+    def loss(z, _y):
+        outputs.append(z)
+        return z.mean()
+
+    minima(Subject(a, (2,), (X, Y), loss, train_sibling=lambda: b))
+    torch.testing.assert_close(outputs[10], (X - 1) / (1 + 1e-5) ** 0.5)
 
 
-def test_without_a_training_there_is_no_other_minimum():
-    with pytest.raises(DlgbenchError, match="steps=0"):
+def test_what_has_no_two_minima_is_refused():
+    with pytest.raises(DlgbenchError, match=r"expected a recipe that trains, .* got steps=0"):
         minima(Subject(nn.Linear(2, 2), (2,), (X, Y)))
-    with pytest.raises(DlgbenchError, match=r"class scores \(B, K\)"):
-        minima(Subject(nn.Flatten(0), (2,), (X, Y), another=lambda: nn.Flatten(0)))
+    with pytest.raises(DlgbenchError, match=r"expected class scores \(B, K\)"):
+        compare(nn.Flatten(0), nn.Flatten(0))
 
 
-def test_nothing_is_made_up_for_a_net_that_diverged():
-    lost = swapped(sides=True)
-    lost[0].weight.data[:] = torch.nan
-    figures, _ = minima(Subject(swapped(sides=False), (2,), (X, Y), another=lambda: lost))
-    assert all(math.isnan(value) for value in figures.values())
+def test_where_one_of_the_two_diverged_nothing_is_known():
+    diverged = two_units(swapped=True)
+    diverged[0].weight.data[:] = torch.nan
+    metrics = compare(two_units(), diverged).metrics
+    assert all(math.isnan(value) for value in metrics.values())
 
 
-def test_the_other_is_the_replicate_trained_alike(monkeypatch):
+def test_the_sibling_is_the_next_random_stream_trained_alike(monkeypatch):
     recipe = Recipe(
         model="mlp",
         model_args={"hidden": (8,)},
@@ -74,21 +81,20 @@ def test_the_other_is_the_replicate_trained_alike(monkeypatch):
         steps=20,
         evaluations=1,
     )
-    modules = []
-    monkeypatch.setattr(
-        "dlgbench.train.prepare", lambda *args: modules.append(prepare(*args)) or modules[-1]
-    )
+    prepared = []
+
+    def spy(*args):
+        prepared.append(prepare(*args))
+        return prepared[-1]
+
+    monkeypatch.setattr("dlgbench.train.prepare", spy)
     run = train(Cell("a", "a", 0, "cpu", recipe.override(probes=("minima",))))
-    again = train(Cell("a", "a", 0, "cpu", recipe.override(random_stream=1)))
-    _, (other, splits), (alone, _) = modules
-    assert all(
-        torch.equal(a, b)
-        for a, b in zip(
-            other.network.state_dict().values(), alone.network.state_dict().values(), strict=True
-        )
-    )
-    assert run.summary["minima/gap"] == pytest.approx(
-        abs(run.summary["test/error"] - again.summary["test/error"])
-    )
+    other = train(Cell("a", "a", 0, "cpu", recipe.override(random_stream=1)))
+    _, (sibling, splits), (alone, _) = prepared
+    weights, expected = sibling.network.state_dict(), alone.network.state_dict()
+    assert weights.keys() == expected.keys()
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+    gap = abs(run.summary["test/error"] - other.summary["test/error"])
+    assert run.summary["minima/gap"] == pytest.approx(gap)
     with pytest.raises(DlgbenchError, match="closed"):
         splits.test()

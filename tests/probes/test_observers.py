@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from dlgbench import Cell, Recipe
-from dlgbench.metrics import PROBES
+from dlgbench.registry import PROBES
 from dlgbench.train import prepare, train
 
 RECIPE = Recipe(
@@ -27,8 +27,8 @@ def cell(recipe=RECIPE):
 
 
 def test_updates_are_those_of_a_bare_loop():
-    module, splits = prepare(cell(), torch.device("cpu"))
-    network, (x, y), step, wanted = copy.deepcopy(module.network), splits.train, 0, []
+    task, splits = prepare(cell(), torch.device("cpu"))
+    network, (x, y), step, expected = copy.deepcopy(task.network), splits.train, 0, {}
 
     def vector():
         return torch.cat([p.detach().flatten() for p in network.parameters()])
@@ -38,40 +38,33 @@ def test_updates_are_those_of_a_bare_loop():
         before = vector()
         for rows in stack.rows:
             lr = 0.1 * (1 - step / 7)
-            parts = torch.autograd.grad(
-                F.cross_entropy(network(x[rows]), y[rows]), list(network.parameters())
-            )
+            weights = list(network.parameters())
+            gradients = torch.autograd.grad(F.cross_entropy(network(x[rows]), y[rows]), weights)
             with torch.no_grad():
-                for p, part in zip(network.parameters(), parts, strict=True):
-                    p.sub_(lr * part)
+                for p, gradient in zip(weights, gradients, strict=True):
+                    p.sub_(lr * gradient)
             step += 1
-        length += (vector() - before).norm()
-        change, size = ((vector() - before).norm() / len(stack.rows)).item(), vector().norm().item()
-        wanted.append(
-            (
-                step,
-                {
-                    "updates/lr": lr,
-                    "updates/norm": change,
-                    "updates/relative": change / size,
-                    "updates/weights": size,
-                },
-            )
-        )
+        moved, size = (vector() - before).norm(), vector().norm().item()
+        length += moved
+        change = (moved / len(stack.rows)).item()
+        expected[step] = {
+            "updates/lr": lr,
+            "updates/norm": change,
+            "updates/relative": change / size,
+            "updates/weights": size,
+        }
+    assert list(expected) == [3, 6, 7]
     run = train(cell())
-    assert [step for step, _ in wanted] == [3, 6, 7]
-    for step, values in wanted:
-        assert {
-            name: value for name, at, value in run.history if name in values and at == step
-        } == pytest.approx(values, rel=1e-5)
+    for step, values in expected.items():
+        recorded = {name: value for name, at, value in run.history if name in values and at == step}
+        assert recorded == pytest.approx(values, rel=1e-5)
     detour = (length / (vector() - start).norm()).item()
-    assert {name: run.summary[name] for name in PROBES["updates"]} == pytest.approx(
-        wanted[-1][1] | {"updates/detour": detour}, rel=1e-5
-    )
     assert detour > 1
+    summary = {name: run.summary[name] for name in PROBES["updates"].metrics}
+    assert summary == pytest.approx(expected[7] | {"updates/detour": detour}, rel=1e-5)
 
 
-def test_a_diverged_run_has_the_updates_until_then_and_no_figure_of_its_end():
+def test_a_diverged_run_has_the_updates_until_then_and_no_metric_of_its_end():
     run = train(cell(RECIPE.override(lr=1e30)))
     assert run.status == "diverged"
-    assert not set(run.summary) & set(PROBES["updates"])
+    assert not set(run.summary) & set(PROBES["updates"].metrics)

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -6,7 +7,8 @@ from dlgbench import DlgbenchError
 from dlgbench.probes.plane import LINES, SIDE, boundary, warp
 from dlgbench.probes.subject import Subject
 
-X = torch.tensor([[-1.0, -1.0], [1.0, 1.0]])
+BATCH = torch.tensor([[-1.0, -1.0], [1.0, 1.0]]), torch.tensor([0, 1])
+EXTENT = [-1.1, 1.1, -1.1, 1.1]
 
 
 def linear(weight):
@@ -15,49 +17,41 @@ def linear(weight):
     return layer
 
 
-def test_the_boundarys_map_runs_row_by_row_from_below():
+def test_the_boundarys_grid_runs_row_by_row_from_the_bottom():
     network = nn.Sequential(linear([[0.0, 0.0], [1.0, 2.0]]))  # z_1 - z_0 = x + 2 y
-    figures, curves = boundary(Subject(network, (2,), (X, torch.tensor([0, 1])), pictures=True))
-    assert figures == pytest.approx({"boundary/low": -1.1, "boundary/high": 1.1})
-    found = torch.tensor(curves["boundary/score"]).view(SIDE, SIDE)
-    ticks = torch.linspace(-1.1, 1.1, SIDE)
-    torch.testing.assert_close(
-        found, ticks[None, :] + 2 * ticks[:, None]
-    )  # [row of y, column of x]
-    assert (
-        curves["boundary/point_x"],
-        curves["boundary/point_y"],
-        curves["boundary/point_class"],
-    ) == ([-1, 1], [-1, 1], [0, 1])
-    assert boundary(Subject(network, (2,), (X, torch.tensor([0, 1]))))[1] == {}
+    measured = boundary(Subject(network, (2,), BATCH))
+    assert not measured.metrics
+    arrays = measured.arrays
+    ticks = np.linspace(-1.1, 1.1, SIDE)
+    expected = ticks[None, :] + 2 * ticks[:, None]  # [row of y, column of x]
+    np.testing.assert_allclose(arrays["boundary/score"], expected, atol=1e-5)
+    np.testing.assert_allclose(arrays["boundary/extent"], EXTENT, rtol=1e-6)
+    np.testing.assert_array_equal(arrays["boundary/points"], BATCH[0])
+    np.testing.assert_array_equal(arrays["boundary/point_class"], [0, 1])
 
 
-def test_the_warped_grid_is_what_the_last_hidden_layer_says():
-    network = nn.Sequential(
-        linear([[1.0, 0.0], [0.0, 3.0]]), nn.ReLU(), linear([[1.0, 0.0], [0.0, 1.0]])
-    )
-    figures, curves = warp(Subject(network, (2,), (X, torch.tensor([0, 1])), pictures=True))
-    ticks = torch.linspace(-1.1, 1.1, LINES)
-    assert figures["warp/units"] == 2
-    torch.testing.assert_close(
-        torch.tensor(curves["warp/unit_0"]).view(LINES, LINES),
-        ticks.clamp_min(0).expand(LINES, LINES),
-    )
-    torch.testing.assert_close(
-        torch.tensor(curves["warp/unit_1"]).view(LINES, LINES),
-        3 * ticks.clamp_min(0)[:, None].expand(LINES, LINES),
-    )
-    assert set(curves["warp/class"]) == {0.0, 1.0}
+def test_the_warped_grid_is_the_output_of_the_last_hidden_layer():
+    hidden, last = linear([[1.0, 0.0], [0.0, 3.0]]), linear([[1.0, 0.0], [0.0, 1.0]])
+    measured = warp(Subject(nn.Sequential(hidden, nn.ReLU(), last), (2,), BATCH))
+    assert not measured.metrics
+    units, classes = measured.arrays["warp/units"], measured.arrays["warp/class"]
+    positive = np.linspace(-1.1, 1.1, LINES).clip(0)
+    x, y = np.meshgrid(positive, 3 * positive)
+    np.testing.assert_allclose(units, np.stack([x, y], 2), atol=1e-5)
+    np.testing.assert_array_equal(classes, units[..., 1] > units[..., 0])
+    np.testing.assert_allclose(measured.arrays["warp/extent"], EXTENT, rtol=1e-6)
 
 
-def test_what_cannot_be_drawn_is_said():
-    with pytest.raises(
-        DlgbenchError,
-        match=r"probe boundary wants inputs of two numbers; inputs of shape \(1, 4, 4\) came",
-    ):
-        boundary(Subject(nn.Flatten(), (1, 4, 4), (torch.zeros(2, 1, 4, 4), torch.zeros(2))))
+def test_what_cannot_be_drawn_is_refused():
+    images = torch.zeros(2, 1, 4, 4), torch.zeros(2)
+    match = r"probe boundary: expected inputs of two numbers, got inputs of shape \(1, 4, 4\)"
+    with pytest.raises(DlgbenchError, match=match):
+        boundary(Subject(nn.Flatten(), (1, 4, 4), images))
+    with pytest.raises(DlgbenchError, match=r"with two classes, got outputs of shape \(3,\)"):
+        boundary(Subject(nn.Linear(2, 3), (2,), BATCH))
     wide = nn.Sequential(nn.Linear(2, 5), nn.ReLU(), nn.Linear(5, 2))
-    with pytest.raises(DlgbenchError, match="last hidden layer of two or three units"):
-        warp(Subject(wide, (2,), (X, torch.tensor([0, 1]))))
-    with pytest.raises(DlgbenchError, match="None came after it"):
-        warp(Subject(nn.Flatten(), (2,), (X, torch.tensor([0, 1]))))
+    match = "expected a last hidden layer of two or three units, got Linear.* as the layer after"
+    with pytest.raises(DlgbenchError, match=match):
+        warp(Subject(wide, (2,), BATCH))
+    with pytest.raises(DlgbenchError, match="got None as the layer after it"):
+        warp(Subject(nn.Flatten(), (2,), BATCH))

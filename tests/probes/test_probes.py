@@ -1,156 +1,180 @@
-import dataclasses
+import functools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 from numpy.polynomial.legendre import legvander
 
-from dlgbench import Cell, Recipe, create_model
+from dlgbench import Cell, DlgbenchError, Recipe
 from dlgbench.data.arrays import Arrays
-from dlgbench.metrics import PROBES
-from dlgbench.probes import MEASURES, MOMENTS, OBSERVERS, Probe, moments, noise, probe
-from dlgbench.probes.subject import Subject
+from dlgbench.preflight import check
+from dlgbench.probes.observers import Observer
+from dlgbench.probes.subject import Measurement
+from dlgbench.registry import PROBES, register_probe
 from dlgbench.train import prepare, train
 
-RECIPE = Recipe(  # batch normalization, dropout, convolutions and linear layers
-    model="vgg11_bn",
-    model_args={"width": 1 / 32},
-    data="fake",
-    data_args={"train": 60, "val": 20},
-    lr=0.01,
-    batch_size=16,
-    steps=4,
-    evaluations=2,
-)
 SHORT = {
     "data": "fake",
-    "data_args": RECIPE.data_args,
+    "data_args": {"train": 60, "val": 20},
     "lr": 0.01,
     "batch_size": 16,
     "steps": 4,
     "evaluations": 2,
 }
-IMAGES = Recipe(model="conv_stack", model_args={"num_classes": 1}, task="image_to_image", **SHORT)
-POINTS = Recipe(
-    model="mlp", model_args={"hidden": (4, 2), "norm": "batch", "num_classes": 2}, **SHORT
-)
-PIXELS = Recipe(model="conv_stack", model_args={"num_classes": 3}, task="segmentation", **SHORT)
-CURVE = Recipe(
-    model="linear",
-    model_args={"num_classes": 1},
-    task="regression",
-    **SHORT | {"data_args": {"train": 60, "val": 20, "standardize": False}},
-)
-LIT = RECIPE.override({"data_args.standardize": False})
-# of what doesn't look at a classifier of images
+# batch normalization, dropout, convolutions and linear layers
+IMAGES = Recipe(model="vgg11_bn", model_args={"width": 1 / 32}, **SHORT)
+STACK = Recipe(model="conv_stack", **SHORT)
+MLP = Recipe(model="mlp", **SHORT)
 RECIPES = {
-    "lighting": LIT,
-    "fit": CURVE,
-    "checkerboard": IMAGES,
-    "boundary": POINTS,
-    "warp": POINTS,
-    "predictions": PIXELS,
+    "images": IMAGES,
+    "raw images": IMAGES.override({"data_args.standardize": False}),
+    "reproduced": STACK.override(task="image_to_image", model_args={"num_classes": 1}),
+    "pixels": STACK.override(task="segmentation", model_args={"num_classes": 3}),
+    "points": MLP.override(model_args={"hidden": (4, 2), "norm": "batch", "num_classes": 2}),
+    "curve": Recipe(
+        model="linear", model_args={"num_classes": 1}, task="regression", **SHORT
+    ).override({"data_args.standardize": False}),
+}
+# What a probe looks at; the others look at a classifier of images.
+SUITED = {
+    "lighting": "raw images",
+    "fit": "curve",
+    "checkerboard": "reproduced",
+    "boundary": "points",
+    "warp": "points",
+    "predictions": "pixels",
 }
 
 
-@pytest.fixture
-def fake(monkeypatch):
-    """Images of 12x12 to classify, whole or pixel by pixel, or to reproduce, points of a plane to classify, or of a curve."""
+def arrays_of(kind):
+    """Images of 12x12 to classify, whole or by pixel, or to reproduce; points; or a curve."""
     random = np.random.default_rng(0)
-
-    def serve(recipe):
-        x = (
-            random.normal(size=(100, 2)).astype(np.float32)
-            if recipe is POINTS
-            else random.integers(0, 256, (100, 1, 12, 12), dtype=np.uint8)
-        )
-        y = (
-            x
-            if recipe is IMAGES
-            else random.integers(
-                0, 2 if recipe is POINTS else 3, (100, 12, 12) if recipe is PIXELS else 100
-            )
-        )
-        if recipe is CURVE:
-            x, y = (
-                legvander(random.uniform(-1, 1, 100), degree).astype(np.float32)[:, start:]
-                for degree, start in ((4, 0), (1, 1))
-            )
-        arrays = Arrays((x[:80], y[:80]), (x[80:], y[80:]), 3, "digest")
-        monkeypatch.setattr("dlgbench.data.module.load", lambda _name: arrays)
-        return recipe
-
-    monkeypatch.setattr(noise, "DRAWS", 2)
-    return serve
+    x = random.integers(0, 256, (100, 1, 12, 12), dtype=np.uint8)
+    y = random.integers(0, 3, 100)
+    if kind == "reproduced":
+        y = x
+    elif kind == "pixels":
+        y = random.integers(0, 3, (100, 12, 12))
+    elif kind == "points":
+        x = random.normal(size=(100, 2)).astype(np.float32)
+        y = random.integers(0, 2, 100)
+    elif kind == "curve":
+        x = legvander(random.uniform(-1, 1, 100), 4).astype(np.float32)
+        y = random.normal(size=(100, 1)).astype(np.float32)
+    return Arrays((x[:80], y[:80]), (x[80:], y[80:]), 3, "digest")
 
 
-def test_every_announced_probe_exists():
-    assert not set(MEASURES) & set(OBSERVERS)
-    assert set(MEASURES) | set(OBSERVERS) == set(PROBES)
-    assert all(words for figures in PROBES.values() for words in figures.values())
-    names = [name for figures in PROBES.values() for name in figures]
+@pytest.fixture
+def own_probes(monkeypatch):
+    """Probes that a test registers are forgotten after it."""
+    monkeypatch.setattr(PROBES, "_parts", {name: PROBES[name] for name in PROBES})
+
+
+def trained(kind, *probes):
+    """The weights after a training that the probes watch, and its run."""
+    prepared = []
+
+    def spy(*args):
+        prepared.append(prepare(*args))
+        return prepared[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dlgbench.data.module.load", lambda _name: arrays_of(kind))
+        patch.setattr("dlgbench.train.prepare", spy)
+        patch.setattr("dlgbench.probes.noise.DRAWS", 2)
+        run = train(Cell("a", "a", 0, "cpu", RECIPES[kind].override(probes=probes)))
+    return prepared[0][0].network.state_dict(), run
+
+
+plainly_trained = functools.cache(trained)
+
+
+def test_every_metric_has_a_meaning_and_one_probe_and_every_target_exists():
+    names = [name for probe in PROBES.values() for name in probe.metrics]
     assert len(names) == len(set(names))
+    for probe in PROBES.values():
+        assert all(probe.metrics.values())
+        assert callable(probe.make)
+
+
+def test_declarations_and_what_they_are_written_with_need_no_torch():
+    code = """
+        import sys
+        from dlgbench import Measurement, Subject, register_probe
+        from dlgbench.registry import PROBES
+        assert "gradients" in PROBES
+        sys.exit("torch" in sys.modules or "numpy" in sys.modules)
+    """
+    lines = "\n".join(line.strip() for line in code.splitlines())
+    assert subprocess.run([sys.executable, "-c", lines], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("name", PROBES)
-def test_a_watched_training_ends_with_the_same_weights_to_the_bit(name, fake, monkeypatch):
-    recipe = fake(RECIPES.get(name, RECIPE))
-    modules = []
-    monkeypatch.setattr(
-        "dlgbench.train.prepare", lambda *args: modules.append(prepare(*args)) or modules[-1]
-    )
-    plain, watched = (
-        train(Cell("a", "a", 0, "cpu", recipe.override(probes=probes))) for probes in ((), (name,))
-    )
-    before, after = (module.network.state_dict() for module, _ in modules[:2])
+def test_a_watched_training_ends_with_the_same_weights_to_the_bit(name):
+    kind = SUITED.get(name, "images")
+    before, plain = plainly_trained(kind)
+    after, watched = trained(kind, name)
+    assert before.keys() == after.keys()
     assert all(torch.equal(before[key], after[key]) for key in before)
-    assert set(watched.summary) == set(plain.summary) | set(PROBES[name])
-    assert {
-        key: value
-        for key, value in watched.summary.items()
-        if key in plain.summary and key != "seconds"
-    } == {key: value for key, value in plain.summary.items() if key != "seconds"}
+    assert set(watched.summary) == set(plain.summary) | set(PROBES[name].metrics)
+    unmeasured = {key: watched.summary[key] for key in plain.summary if key != "seconds"}
+    assert unmeasured == {key: plain.summary[key] for key in unmeasured}
     assert set(plain.history) <= set(watched.history)
+    if not PROBES[name].metrics:
+        assert watched.arrays
+    for array, values in watched.arrays.items():
+        assert array.startswith(f"{name}/")
+        assert values.dtype in (np.float32, np.int64, np.uint8)
 
 
-def test_a_probe_leaves_network_and_random_stream_as_they_were():
-    network = create_model("mlp", norm="batch", dropout=0.5)
-    before = {name: value.clone() for name, value in network.state_dict().items()}
-    subject = Subject(network, (1, 28, 28), (torch.rand(8, 1, 28, 28), torch.arange(8)))
-    random = torch.get_rng_state()
-    for when in ("start", "end"):
-        probe(
-            Recipe(
-                model="mlp",
-                probes=("gradients", "activations", "memory", "gradient_noise", "filters"),
-                steps=0,
-            ),
-            when,
-            subject,
-        )
-    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
-    assert torch.equal(random, torch.get_rng_state())
-    assert network.training
-    assert all(
-        p.grad is None and p.dtype == torch.float32 and p.device.type == "cpu"
-        for p in network.parameters()
-    )
+@pytest.mark.usefixtures("own_probes")
+def test_an_own_function_is_a_probe_as_the_built_in_ones_are():
+    @register_probe("brightness", when="test", metrics={"brightness": "mean of the test images"})
+    def brightness(subject):
+        x, y = subject.data("brightness")
+        by_class = [float(x[y == label].mean()) for label in range(3)]
+        metrics = {"brightness": float(x.mean())}
+        first = x[0].numpy()
+        return Measurement(metrics, {"brightness/by_class": by_class}, {"brightness/first": first})
+
+    before, _ = plainly_trained("raw images")
+    after, run = trained("raw images", "brightness")
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    x, y = (torch.as_tensor(part) for part in arrays_of("raw images").test)
+    assert run.summary["brightness"] == pytest.approx(float(x.double().mean()) / 255)
+    curve = [(step, value) for name, step, value in run.history if name == "brightness/by_class"]
+    expected = [float(x[y == label].double().mean()) / 255 for label in range(3)]
+    assert [step for step, _ in curve] == [1, 2, 3]
+    assert [value for _, value in curve] == pytest.approx(expected)
+    np.testing.assert_allclose(run.arrays["brightness/first"], x[0].double() / 255, rtol=1e-6)
 
 
-def test_a_probe_is_due_at_its_moment_and_of_the_networks_copy(monkeypatch):
-    seen = []
+@pytest.mark.usefixtures("own_probes")
+def test_an_own_observer_watches_as_the_built_in_ones_do(monkeypatch):
+    @register_probe("bias", when="training", metrics={"bias/last": "mean of the last bias"})
+    class Bias(Observer):
+        def on_train_batch_end(self, _trainer, module, _outputs, batch, *_):
+            assert len(batch[0]) == 60
+            (group,) = module.optimizers(use_pl_optimizer=False).param_groups
+            assert group["lr"] == 0.01
+            *_, bias = module.network.parameters()
+            self.history.append(("bias", module.done, float(bias.mean())))
 
-    def spy(subject):
-        seen.append(subject)
-        return {}, {}
+        def check(self, network):
+            if isinstance(network, torch.nn.Sequential):
+                raise DlgbenchError("probe bias: expected no Sequential, got one")
 
-    monkeypatch.setitem(PROBES, "spy", {})
-    monkeypatch.setitem(MEASURES, "spy", Probe(spy, "test"))
-    recipe = Recipe(model="mlp", probes=("spy", "flops", "updates"), steps=0)
-    subject = Subject(create_model("mlp"), (1, 28, 28))
-    assert moments(recipe) == {"test", "start"}
-    given = {when: set(probe(recipe, when, subject)[0]) for when in MOMENTS}
-    assert given == {"start": {"flops"}, "end": set(), "test": set()}
-    assert len(seen) == 1
-    assert seen[0].network is not subject.network
-    assert dataclasses.replace(seen[0], network=subject.network) == subject
+        def summary(self):
+            return {"bias/last": self.history[-1][2]}
+
+    before, _ = plainly_trained("images")
+    after, run = trained("images", "bias")
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    points = {step: value for name, step, value in run.history if name == "bias"}
+    assert list(points) == [2, 4]
+    assert run.summary["bias/last"] == points[4] == float([*after.values()][-1].mean())
+    monkeypatch.setattr("dlgbench.data.module.load", lambda _name: arrays_of("points"))
+    with pytest.raises(DlgbenchError, match="probe bias: expected no Sequential, got one"):
+        check(RECIPES["points"].override(probes=("bias",)), "cpu")

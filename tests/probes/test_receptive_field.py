@@ -23,7 +23,9 @@ from dlgbench.probes.receptive_field import (
 )
 from dlgbench.probes.subject import Subject
 
-PUBLISHED = {  # LeCun et al. 1998; Araujo et al. 2019, Distill, Table 1; Huang et al. 2017 by the same arithmetic; 28 n - 3 for He's CIFAR nets
+# LeCun et al. 1998; Araujo et al. 2019, Distill, Table 1; Huang et al. 2017 by the same arithmetic;
+# 28 n - 3 for He's CIFAR nets.
+PUBLISHED = {
     "lenet5": 32,
     "alexnet": 195,
     "vgg16": 212,
@@ -33,13 +35,16 @@ PUBLISHED = {  # LeCun et al. 1998; Araujo et al. 2019, Distill, Table 1; Huang 
     **{f"resnet{6 * n + 2}": 28 * n - 3 for n in (3, 5, 7, 9, 18)},
     "context_module": 67,  # Yu & Koltun 2016, Table 1
 }
-# An MLP has no feature map; of the others the gradient takes seconds, or vanishes below 1e-308.
+# An MLP has no feature map; of the others the gradient takes seconds, or vanishes below 1e-308. They
+# are made of the steps of others that are tested, as resnet110 of those of resnet56.
 WITHOUT_GRADIENT = {
     "mlp",
     "resnet34",
     "resnet101",
     "resnet152",
     "densenet121",
+    "fcn16s",
+    "resnet110",
     "plain110",
     "resnet1202",
     "plain1202",
@@ -52,8 +57,8 @@ def sized(name, **args):
 
 
 def both(network, shape=(1, 32, 32)):
-    figures, _ = measure(Subject(network, shape))
-    return figures["receptive_field"], figures["receptive_field/arithmetic"]
+    metrics = measure(Subject(network, shape)).metrics
+    return metrics["receptive_field"], metrics["receptive_field/arithmetic"]
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -75,20 +80,19 @@ def test_a_stride_in_the_3x3_convolution_narrows_the_field():
     ],
 )
 def test_arithmetic_agrees_with_the_gradient_for_every_model(name):
-    wanted, _ = sized(name)
-    assert both(
-        create_model(name, width=0.01, num_classes=1), MODELS[name].default("input_shape")
-    ) == (wanted, wanted)
+    side, _ = sized(name)
+    network = create_model(name, width=0.01, num_classes=1)
+    assert both(network, MODELS[name].default("input_shape")) == (side, side)
 
 
 @pytest.mark.parametrize(
-    ("build", "wanted"),
+    ("build", "side"),
     [("alexnet", 195), ("vgg16", 212), ("resnet50", 427), ("densenet121", 2071)],
 )
-def test_torchvisions_networks_are_followed(build, wanted):
+def test_torchvisions_networks_are_followed(build, side):
     with torch.device("meta"):
         network = getattr(torchvision.models, build)(weights=None)
-    assert field(network, (3, 224, 224)) == (wanted, 32)
+    assert field(network, (3, 224, 224)) == (side, 32)
 
 
 @pytest.mark.parametrize(
@@ -124,9 +128,8 @@ def test_a_dead_or_cancelling_network_has_its_field_all_the_same():
 
 
 def test_the_field_is_measured_where_the_network_is():
-    network = create_model("conv_stack").to(
-        "meta"
-    )  # stands for a GPU: a tensor of the CPU would not fit
+    # "meta" stands for a GPU: a tensor of the CPU would not fit
+    network = create_model("conv_stack").to("meta")
     assert gradient_mask(network, (1, 31, 31)).device.type == "meta"
 
 
@@ -144,35 +147,32 @@ class Functional(nn.Module):
         a, b = a[:, :, :-1, :-1], b[..., :-1, :-1]
         c = self.up(self.kernel(a + b) * 0.5)
         d = F.interpolate(a.clone(), scale_factor=2, mode="bilinear")
-        return torch.cat(
-            [c, d, x[:, :, 1:-1, 1:-1], F.interpolate(a, size=c.shape[2:])], dim=1
-        ).sub_(1.0)
+        inner, resized = x[:, :, 1:-1, 1:-1], F.interpolate(a, size=c.shape[2:])
+        return torch.cat([c, d, inner, resized], dim=1).sub_(1.0)
+
+
+def up(name, kernel):
+    return nn.Sequential(
+        nn.Conv2d(2, 2, 3, 2, 1), upsample(name, 2, 2, 2, kernel), nn.Conv2d(2, 2, 3)
+    )
+
+
+def twice_up(name):
+    fine, finer = upsample(name, 2, 2, 3, 3), upsample(name, 2, 2, 2, 5)
+    return nn.Sequential(fine, nn.Conv2d(2, 2, 2), pool("max", 2), finer)
+
+
+def pooled(name):
+    return nn.Sequential(nn.Conv2d(2, 3, 3), pool(name, 3, 2), nn.Conv2d(3, 2, 2))
 
 
 @pytest.mark.parametrize(
     "network",
     [
         Functional(),
-        *(
-            nn.Sequential(
-                nn.Conv2d(2, 2, 3, 2, 1), upsample(name, 2, 2, 2, kernel), nn.Conv2d(2, 2, 3)
-            )
-            for name in UPSAMPLINGS
-            for kernel in (2, 3, 4)
-        ),
-        *(
-            nn.Sequential(
-                upsample(name, 2, 2, 3, 3),
-                nn.Conv2d(2, 2, 2),
-                pool("max", 2),
-                upsample(name, 2, 2, 2, 5),
-            )
-            for name in UPSAMPLINGS
-        ),
-        *(
-            nn.Sequential(nn.Conv2d(2, 3, 3), pool(name, 3, 2), nn.Conv2d(3, 2, 2))
-            for name in POOLINGS
-        ),
+        *(up(name, kernel) for name in UPSAMPLINGS for kernel in (2, 3, 4)),
+        *(twice_up(name) for name in UPSAMPLINGS),
+        *(pooled(name) for name in POOLINGS),
         nn.Sequential(
             nn.PixelUnshuffle(2), nn.Conv2d(8, 4, 3), nn.PixelShuffle(2), nn.Conv2d(1, 1, 3)
         ),
@@ -210,10 +210,8 @@ def test_a_branch_that_looks_at_the_whole_image_is_not_counted():
     class Gated(nn.Module):
         def __init__(self):
             super().__init__()
-            self.conv, self.gate = (
-                nn.Conv2d(1, 4, 3),
-                nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(4, 4, 1), nn.Sigmoid()),
-            )
+            self.conv = nn.Conv2d(1, 4, 3)
+            self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(4, 4, 1), nn.Sigmoid())
 
         def forward(self, x):
             x = self.conv(x)
@@ -235,10 +233,8 @@ def test_the_size_of_the_images_does_not_matter():
 
 
 def test_a_unet_has_its_field_with_and_without_padding():
-    assert field(create_model("unet", width=0.01, levels=1)) == (
-        1 + 4 + 1 + 4 * 2 + 4,
-        1,
-    )  # twice 3x3, pooling, twice 3x3 at jump 2, twice 3x3
+    side = 1 + 4 + 1 + 4 * 2 + 4  # twice 3x3, pooling, twice 3x3 at jump 2, twice 3x3
+    assert field(create_model("unet", width=0.01, levels=1)) == (side, 1)
     same, valid = (
         create_model("unet", width=0.01, padding=padding) for padding in ("same", "valid")
     )
@@ -262,13 +258,10 @@ def test_without_windows_over_an_image_there_is_no_field():
     assert sized("mlp") is None
     assert sized("function") is None
     assert field(nn.Sequential(nn.Conv1d(1, 1, 3)), (1, 9)) is None
-    with pytest.raises(
-        DlgbenchError, match="a network with windows over an image is wanted; Sequential came"
-    ):
+    match = "expected a network with windows over an image, got Sequential"
+    with pytest.raises(DlgbenchError, match=match):
         arithmetic(create_model("mlp"))
-    with pytest.raises(
-        DlgbenchError, match="a network with windows over an image is wanted; Sequential came"
-    ):
+    with pytest.raises(DlgbenchError, match=match):
         measure(Subject(create_model("mlp"), (1, 28, 28)))
 
 
@@ -285,45 +278,42 @@ def test_what_arithmetic_cannot_follow_is_said():
         def forward(self, x):
             return F.max_pool2d(x, 2) if x.sum() > 0 else x
 
+    unknown = "expected steps that dlgbench.probes.rules knows, got"
+    conv = nn.Conv2d(1, 1, 3)
+    bicubic = nn.Upsample(scale_factor=2, mode="bicubic")
     cases = [
-        (
-            nn.Conv2d(1, 1, (3, 5)),
-            "square windows are wanted; a field of 3 rows and 5 columns came",
-        ),
+        (nn.Conv2d(1, 1, (3, 5)), "expected square windows, got a field of 3 rows and 5 columns"),
         (
             Then(lambda x: torch.flip(x, (2,))),
-            "receptive field of Then: what flip does to a feature map is not known",
+            f"receptive field of Then: {unknown} function flip",
         ),
         (
             Then(lambda x: x.transpose(1, 2)),
-            "a transposition of rows and columns is wanted; one of dimensions 1 and 2 came",
+            "expected a transposition of rows and columns, got one of dimensions 1 and 2",
         ),
-        (Then(lambda x: x[:, 0]), "slices of rows, columns and channels are wanted"),
+        (Then(lambda x: x[:, 0]), "expected slices of rows, columns and channels"),
         (
             Then(lambda x: torch.cat([x, x], 2)),
-            "a concatenation along the channels is wanted; one along space came",
+            "expected a concatenation along the channels, got one along rows or columns",
         ),
-        (Then(lambda x: torch.stack([x, x], 1)), "a stack behind the columns is wanted"),
+        (Then(lambda x: torch.stack([x, x], 1)), "expected a stack along a new last axis"),
         (
             Looks(),
-            "torch.fx can trace, and inputs that fit it, are wanted; Looks .* came: symbolically traced variables cannot be used",
+            "torch.fx can trace, .* got Looks .*: symbolically traced variables cannot be used",
         ),
         (
-            nn.Sequential(nn.Conv2d(1, 1, 3), nn.Upsample(17)),
-            "up-sampling by a whole factor is wanted; 30x30 to 17x17 came",
+            nn.Sequential(conv, nn.Upsample(17)),
+            "expected up-sampling by an integer factor, got 30x30 to 17x17",
         ),
         (
-            nn.Sequential(nn.Conv2d(1, 1, 3), nn.Upsample(scale_factor=2, mode="bicubic")),
-            "interpolation nearest, or bilinear .* is wanted; bicubic came",
+            nn.Sequential(conv, bicubic),
+            "expected interpolation nearest, or bilinear .*, got bicubic",
         ),
         (
-            nn.Sequential(nn.Conv2d(1, 1, 3), nn.Flatten(2)),
-            r"what comes of a map in the shape \(1, 1, 900\) is not known",
+            nn.Sequential(conv, nn.Flatten(2)),
+            r"expected a map to be flattened to \(B, units\), got shape \(1, 1, 900\)",
         ),
-        (
-            nn.Sequential(nn.Conv2d(1, 1, 3), nn.ChannelShuffle(1)),
-            "what layer ChannelShuffle does to a feature map is not known",
-        ),
+        (nn.Sequential(conv, nn.ChannelShuffle(1)), f"{unknown} layer ChannelShuffle"),
     ]
     for network, message in cases:
         with pytest.raises(DlgbenchError, match=message):
@@ -338,34 +328,35 @@ def linear(layers, kernel):
 
 
 def test_the_effective_field_of_equal_weights_is_a_gaussian():
-    figures, curves = effective_field(Subject(linear(12, 3), (1, 80, 80), pictures=True))
+    measured = effective_field(Subject(linear(12, 3), (1, 80, 80)))
     row = [1.0]
     for _ in range(12):
         row = np.convolve(row, np.ones(3))
     exact = np.outer(row, row) / max(row) ** 2
-    assert figures["effective_field/picture"] == 25
-    np.testing.assert_allclose(curves["effective_field/map"], exact.flatten(), rtol=1e-5)
-    assert figures["effective_field"] == math.sqrt((exact > 1 - 0.9545).sum())
-    assert figures["effective_field/share"] == figures["effective_field"] / 25
-    # Luo et al. 2016, section 2.2: variance n (k^2 - 1) / 12; above 1 - .9545 within sqrt(2 log 22) of its SD
+    picture = measured.arrays["effective_field/map"]
+    assert picture.shape == (25, 25)
+    np.testing.assert_allclose(picture, exact, rtol=1e-5)
+    side = measured.metrics["effective_field"]
+    assert side == math.sqrt((exact > 1 - 0.9545).sum())
+    assert measured.metrics["effective_field/share"] == side / 25
+    # Luo et al. 2016, section 2.2: variance n (k^2 - 1) / 12; above 1 - .9545 within
+    # sqrt(2 log 22) of its SD
     gaussian = math.sqrt(math.pi * 2 * math.log(1 / 0.0455) * 12 * (3**2 - 1) / 12)
-    assert figures["effective_field"] == pytest.approx(gaussian, rel=0.03)
+    assert side == pytest.approx(gaussian, rel=0.03)
 
 
 def test_the_effective_field_grows_as_the_root_of_the_depth_and_its_share_shrinks():
-    small, large = (effective_field(Subject(linear(n, 3), (1, 80, 80)))[0] for n in (8, 32))
-    assert large["effective_field"] / small["effective_field"] == pytest.approx(2, rel=0.05)
-    assert large["effective_field/share"] < 0.6 * small["effective_field/share"]
+    shallow, deep = (
+        effective_field(Subject(linear(layers, 3), (1, 80, 80))).metrics for layers in (8, 32)
+    )
+    assert deep["effective_field"] / shallow["effective_field"] == pytest.approx(2, rel=0.05)
+    assert deep["effective_field/share"] < 0.6 * shallow["effective_field/share"]
 
 
-def test_a_large_effective_field_is_pictured_by_its_cells():
-    figures, curves = effective_field(Subject(linear(1, 64), (1, 80, 80), pictures=True))
-    assert figures == {
-        "effective_field": 64,
-        "effective_field/share": 1,
-        "effective_field/picture": 32,
-    }
-    assert curves["effective_field/map"] == pytest.approx([1.0] * 32**2)
+def test_a_large_effective_field_is_averaged_over_cells():
+    measured = effective_field(Subject(linear(1, 64), (1, 80, 80)))
+    assert measured.metrics == {"effective_field": 64, "effective_field/share": 1}
+    np.testing.assert_allclose(measured.arrays["effective_field/map"], np.ones((32, 32)), rtol=1e-6)
 
 
 def test_the_effective_field_is_of_the_networks_own_weights():
@@ -374,6 +365,7 @@ def test_the_effective_field_is_of_the_networks_own_weights():
     with torch.no_grad():
         network.weight[0, 0, 1:3, 2] = -1.0
         network.weight[0, 0, 4, 4] = 0.04
-    figures, curves = effective_field(Subject(network, (1, 8, 8), pictures=True))
-    assert figures["effective_field"] == math.sqrt(2)
-    assert curves["effective_field/map"] == pytest.approx(network.weight.abs().flatten().tolist())
+    measured = effective_field(Subject(network, (1, 8, 8)))
+    assert measured.metrics["effective_field"] == math.sqrt(2)
+    expected = network.weight[0, 0].abs().detach()
+    np.testing.assert_allclose(measured.arrays["effective_field/map"], expected, rtol=1e-6)

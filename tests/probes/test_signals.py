@@ -16,33 +16,32 @@ SHAPE = (1, 28, 28)
 
 def test_gradients_are_autograds():
     network, x, y = create_model("mlp", hidden=(7, 6, 5)), torch.rand(9, 1, 28, 28), torch.arange(9)
-    figures, curves = gradients(Subject(network, SHAPE, (x, y)))
+    measured = gradients(Subject(network, SHAPE, (x, y)))
     network.zero_grad()
     F.cross_entropy(network(x.double()), y).backward()
     norms = [network[k].weight.grad.norm().item() for k in (1, 3, 5)]
-    assert curves["gradient/by_layer"] == pytest.approx(norms, rel=1e-12)
-    assert figures["gradient/log10_ratio"] == pytest.approx(math.log10(norms[0] / norms[2]))
+    assert measured.curves["gradient/by_layer"] == pytest.approx(norms, rel=1e-12)
+    ratio = math.log10(norms[0] / norms[2])
+    assert measured.metrics["gradient/log10_ratio"] == pytest.approx(ratio)
 
 
 def test_gradients_are_of_the_tasks_loss():
     network, x, y = create_model("mlp", hidden=(7, 6)), torch.rand(9, 1, 28, 28), torch.rand(9, 10)
-    figures, _ = gradients(Subject(network, SHAPE, (x, y), F.mse_loss))
+    metrics = gradients(Subject(network, SHAPE, (x, y), F.mse_loss)).metrics
     network.zero_grad()
     F.mse_loss(network(x.double()), y.double()).backward()
-    assert figures["gradient/first"] == pytest.approx(
-        network[1].weight.grad.norm().item(), rel=1e-12
-    )
+    first = network[1].weight.grad.norm().item()
+    assert metrics["gradient/first"] == pytest.approx(first, rel=1e-12)
 
 
 def test_activations_are_the_standard_deviations_before_g():
     network, x = create_model("mlp", hidden=(50, 40)), torch.rand(30, 1, 28, 28)
-    figures, curves = activations(Subject(copy.deepcopy(network), SHAPE, (x, torch.zeros(30))))
+    measured = activations(Subject(copy.deepcopy(network), SHAPE, (x, torch.zeros(30))))
     network = network.double()
     z1 = network[1](x.double().flatten(1))
-    assert curves["activation/by_layer"] == pytest.approx(
-        [z1.std().item(), network[3](z1.relu()).std().item()]
-    )
-    assert figures["activation/last_sd"] == curves["activation/by_layer"][-1]
+    expected = [z1.std().item(), network[3](z1.relu()).std().item()]
+    assert measured.curves["activation/by_layer"] == pytest.approx(expected)
+    assert measured.metrics["activation/last_sd"] == measured.curves["activation/by_layer"][-1]
 
 
 def test_he_keeps_the_signal_and_the_slides_formula_kills_it():
@@ -61,15 +60,13 @@ def test_he_keeps_the_signal_and_the_slides_formula_kills_it():
     assert last["slide"] < 1e-20
 
 
-def test_where_no_gradient_comes_no_share_of_it_is_known():
+def test_without_a_gradient_the_ratio_is_not_known():
     network = create_model("mlp")
     for p in network.parameters():
         nn.init.zeros_(p)
-    assert math.isnan(
-        gradients(Subject(network, SHAPE, (torch.rand(4, 1, 28, 28), torch.arange(4))))[0][
-            "gradient/log10_ratio"
-        ]
-    )
+    batch = torch.rand(4, 1, 28, 28), torch.arange(4)
+    metrics = gradients(Subject(network, SHAPE, batch)).metrics
+    assert math.isnan(metrics["gradient/log10_ratio"])
 
 
 def test_dead_units_by_hand():
@@ -84,30 +81,28 @@ def test_dead_units_by_hand():
     )
     with torch.no_grad():
         network[0].weight.copy_(torch.tensor([1.0, -1.0, 1.0, 0.0])[:, None, None, None])
-        network[0].bias.copy_(
-            torch.tensor([0.0, 0.0, -2.5, 0.0])
-        )  # x, -x, x - 2.5, 0: the third lives on one pixel of one row
+        # x, -x, x - 2.5, 0: the third is positive for one pixel of one row
+        network[0].bias.copy_(torch.tensor([0.0, 0.0, -2.5, 0.0]))
         network[3].weight.fill_(-1.0)
         network[3].bias.copy_(torch.tensor([0.0, 100.0]))
     x = torch.ones(2, 1, 2, 2)
     x[1, 0, 0, 1] = 3.0
-    figures, curves = dead_units(Subject(network, (1, 2, 2), (x, torch.zeros(2))))
-    assert curves["dead_units/by_layer"] == [0.5, 0.5, 0.0]
-    assert figures == {"dead_units": 3 / 8, "dead_units/worst": 0.5}
+    measured = dead_units(Subject(network, (1, 2, 2), (x, torch.zeros(2))))
+    assert measured.curves["dead_units/by_layer"] == [0.5, 0.5, 0.0]
+    assert measured.metrics == {"dead_units": 3 / 8, "dead_units/worst": 0.5}
 
 
 def test_no_gradient_passes_a_dead_unit():
     torch.manual_seed(0)
-    network, batch = (
-        create_model("mlp", hidden=(40,)),
-        (torch.rand(20, 1, 28, 28), torch.zeros(20, dtype=torch.long)),
-    )
+    network = create_model("mlp", hidden=(40,))
+    batch = torch.rand(20, 1, 28, 28), torch.zeros(20, dtype=torch.long)
     with torch.no_grad():
         network[1].bias.copy_(torch.linspace(-2, 0.5, 40))
     F.cross_entropy(network(batch[0]), batch[1]).backward()
     without = (network[1].weight.grad == 0).all(1).double().mean().item()
     assert 0 < without < 1
-    assert dead_units(Subject(network, SHAPE, batch))[0]["dead_units"] == pytest.approx(without)
+    metrics = dead_units(Subject(network, SHAPE, batch)).metrics
+    assert metrics["dead_units"] == pytest.approx(without)
 
 
 def test_weight_norms_by_hand():
@@ -115,30 +110,31 @@ def test_weight_norms_by_hand():
     with torch.no_grad():
         network[0].weight.copy_(torch.tensor([[1.0, 2.0], [2.0, 0.0]])[None, None])
         network[3].weight.copy_(torch.tensor([[0.0], [4.0]]))
-    figures, curves = weight_norms(Subject(network, (1, 2, 2)))
-    assert curves == {"weight_norms/by_layer": [3.0, 4.0]}
-    assert figures == {"weight_norms/total": 5.0}
+    measured = weight_norms(Subject(network, (1, 2, 2)))
+    assert measured.curves == {"weight_norms/by_layer": [3.0, 4.0]}
+    assert measured.metrics == {"weight_norms/total": 5.0}
 
 
-def test_responses_are_read_after_normalization_and_before_addition_and_activation():
+def test_responses_are_taken_after_normalization_and_before_addition_and_activation():
     torch.manual_seed(0)
     network = create_model("resnet20", width=0.25).eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_var.uniform_(0.5, 2)
     x = torch.randn(6, 3, 32, 32)
-    figures, curves = response_sd(Subject(copy.deepcopy(network), (3, 32, 32), (x, torch.zeros(6))))
+    subject = Subject(copy.deepcopy(network), (3, 32, 32), (x, torch.zeros(6)))
+    measured = response_sd(subject)
     with torch.no_grad():
         z = network.stem[1](network.stem[0](x))
-        wanted, z = [z.std().item()], z.relu()
+        expected, z = [z.std().item()], z.relu()
         for block in (*network.stage1, *network.stage2, *network.stage3):
             inner = block.branch[1](block.branch[0](z))
             outer = block.branch[4](block.branch[3](inner.relu()))
-            wanted += [inner.std().item(), outer.std().item()]
+            expected += [inner.std().item(), outer.std().item()]
             z = (outer + block.shortcut(z)).relu()
-    assert len(wanted) == 19
-    assert curves["response_sd/by_layer"] == pytest.approx(wanted, rel=1e-5)
-    assert figures["response_sd"] == pytest.approx(sum(wanted) / 19, rel=1e-5)
+    assert len(expected) == 19
+    assert measured.curves["response_sd/by_layer"] == pytest.approx(expected, rel=1e-5)
+    assert measured.metrics["response_sd"] == pytest.approx(sum(expected) / 19, rel=1e-5)
 
 
 def test_a_response_without_normalization_is_the_layers_own_and_1x1_convolutions_are_left_out():
@@ -151,28 +147,24 @@ def test_a_response_without_normalization_is_the_layers_own_and_1x1_convolutions
         nn.Linear(8, 2),
     )
     x = torch.randn(5, 1, 4, 4)
-    _, curves = response_sd(Subject(copy.deepcopy(network), (1, 4, 4), (x, torch.zeros(5))))
-    assert curves["response_sd/by_layer"] == pytest.approx([network[1](network[0](x)).std().item()])
+    subject = Subject(copy.deepcopy(network), (1, 4, 4), (x, torch.zeros(5)))
+    expected = [network[1](network[0](x)).std().item()]
+    assert response_sd(subject).curves["response_sd/by_layer"] == pytest.approx(expected)
 
 
-def test_what_a_probe_cannot_measure_is_said():
+def test_what_a_probe_cannot_measure_is_refused():
     batch = torch.rand(2, 1, 28, 28), torch.zeros(2).long()
-    with pytest.raises(DlgbenchError, match="probe gradients wants a network with a hidden layer"):
-        gradients(Subject(create_model("mlp", hidden=()), SHAPE, batch))
-    with pytest.raises(DlgbenchError, match="probe activations wants data"):
+    shallow = create_model("mlp", hidden=())
+    bottleneck = nn.Sequential(nn.Conv2d(1, 1, 1), nn.Flatten(), nn.Linear(784, 2))
+    cases = [
+        (gradients, shallow, "gradients: expected a network with a hidden layer, got Sequential"),
+        (dead_units, shallow, "dead_units: expected a network with activation layers, got"),
+        (weight_norms, nn.Flatten(), "weight_norms: expected a network with weights, got Flatten"),
+        (response_sd, bottleneck, "response_sd: expected .* hidden layers other than 1x1 conv"),
+    ]
+    for probe, network, match in cases:
+        with pytest.raises(DlgbenchError, match=f"probe {match}"):
+            probe(Subject(network, SHAPE, batch))
+    match = "probe activations: expected a recipe with data, got one without"
+    with pytest.raises(DlgbenchError, match=match):
         activations(Subject(create_model("mlp"), SHAPE))
-    with pytest.raises(
-        DlgbenchError,
-        match="probe dead_units wants a network with activation layers; Sequential without came",
-    ):
-        dead_units(Subject(create_model("mlp", hidden=()), SHAPE, batch))
-    with pytest.raises(DlgbenchError, match="probe weight_norms wants a network with weights"):
-        weight_norms(Subject(nn.Flatten(), SHAPE))
-    with pytest.raises(
-        DlgbenchError, match="probe response_sd wants hidden layers other than 1x1 convolutions"
-    ):
-        response_sd(
-            Subject(
-                nn.Sequential(nn.Conv2d(1, 1, 1), nn.Flatten(), nn.Linear(784, 2)), SHAPE, batch
-            )
-        )
