@@ -1,6 +1,7 @@
 """dlgbench: a lecture made executable. Every claim a hypothesis, every hypothesis a verdict.
 
-The nouns import at once; what needs torch is imported when it is first asked for, so that `dlgbench list` stays quick.
+The nouns import at once; what needs torch is imported when it is first asked for, so that `dlgbench list`
+stays quick.
 """
 
 from __future__ import annotations
@@ -26,22 +27,48 @@ from dlgbench.claim import (
 )
 from dlgbench.errors import DlgbenchError
 from dlgbench.recipe import Recipe
+from dlgbench.registry import (
+    register_activation,
+    register_data,
+    register_figure,
+    register_initialization,
+    register_model,
+    register_optimizer,
+    register_probe,
+    register_schedule,
+    register_task,
+)
 from dlgbench.scale import Scale
+from dlgbench.training import Training
 
 if TYPE_CHECKING:
-    from dlgbench.models import create_model, register_model
-    from dlgbench.tasks import create
+    from dlgbench.data.arrays import Arrays
+    from dlgbench.models import create_model
+    from dlgbench.probes.observers import Observer
+    from dlgbench.probes.subject import Measurement, Subject
+    from dlgbench.reports.style import Plot
+    from dlgbench.reports.study import Study
+    from dlgbench.tasks.base import Task
+    from dlgbench.tasks.factory import create
 
 __version__ = "0.1.0"
 __all__ = [
     "Ablation",
+    "Arrays",
     "Cell",
     "Claim",
     "DlgbenchError",
     "Effect",
+    "Measurement",
+    "Observer",
+    "Plot",
     "Recipe",
     "Run",
     "Scale",
+    "Study",
+    "Subject",
+    "Task",
+    "Training",
     "Verdict",
     "at_least",
     "at_most",
@@ -52,15 +79,29 @@ __all__ = [
     "exactly",
     "interaction",
     "log_ratio",
+    "register_activation",
+    "register_data",
+    "register_figure",
+    "register_initialization",
     "register_model",
+    "register_optimizer",
+    "register_probe",
+    "register_schedule",
+    "register_task",
     "slope",
     "value",
     "within",
 ]
 _LATER = {
-    "create": "dlgbench.tasks",
+    "Arrays": "dlgbench.data.arrays",
+    "Measurement": "dlgbench.probes.subject",
+    "Observer": "dlgbench.probes.observers",
+    "Plot": "dlgbench.reports.style",
+    "Study": "dlgbench.reports.study",
+    "Subject": "dlgbench.probes.subject",
+    "Task": "dlgbench.tasks.base",
+    "create": "dlgbench.tasks.factory",
     "create_model": "dlgbench.models",
-    "register_model": "dlgbench.models",
 }
 
 

@@ -15,6 +15,8 @@ Bounds = tuple[
 ]  # what is known of a number: (x, x) when it was measured, (bound, inf) when censored
 Reader = Callable[[str, str], Bounds]  # (metric, arm) -> what is known of it, for one seed
 Expected = Literal["supported", "refuted", "inconclusive", "not supported"]
+Kind = Literal["claim", "slip", "control", "twin", "check"]
+KINDS: tuple[Kind, ...] = ("claim", "slip", "control", "twin", "check")
 EXPECTED: tuple[Expected, ...] = ("supported", "refuted", "inconclusive", "not supported")
 
 
@@ -26,11 +28,15 @@ class Effect:
         formula: how it reads in a table, `test/error: none - dropout`.
         needs: the (metric, arm) pairs that it reads.
         of: the function from a reader of one seed's runs to the bounds of that seed's effect.
+        quantity: what it measures, `difference of test/error`; effects of one quantity share an axis.
+        scale: `log` for a logarithm of a ratio, which a reader is shown as the ratio.
     """
 
     formula: str
     needs: tuple[tuple[str, str], ...]
     of: Callable[[Reader], Bounds] = dataclasses.field(repr=False, compare=False)
+    quantity: str = ""
+    scale: Literal["linear", "log"] = "linear"
 
 
 def _minus(a: Bounds, b: Bounds) -> Bounds:
@@ -44,59 +50,73 @@ def _log(bounds: Bounds) -> Bounds:
     return low, high
 
 
+def _paired(
+    formula: str, metric: str, arms: Sequence[str], of: Callable[[Reader], Bounds]
+) -> Effect:
+    needs = tuple((metric, arm) for arm in arms)
+    return Effect(formula, needs, of, f"difference of {metric}")
+
+
 def value(metric: str, arm: str) -> Effect:
     """The metric itself: x_arm."""
-    return Effect(f"{metric}: {arm}", ((metric, arm),), lambda read: read(metric, arm))
+    return Effect(f"{metric}: {arm}", ((metric, arm),), lambda read: read(metric, arm), metric)
 
 
 def difference(metric: str, arm: str, other: str) -> Effect:
     """The paired difference x_arm - x_other; for an error, how much better `other` is."""
-    needs = ((metric, arm), (metric, other))
-    return Effect(
+    return _paired(
         f"{metric}: {arm} - {other}",
-        needs,
+        metric,
+        (arm, other),
         lambda read: _minus(read(metric, arm), read(metric, other)),
     )
 
 
 def contrast(metric: str, other: str, arm: str) -> Effect:
-    """The difference x_metric - x_other of two metrics of the same runs: `contrast("averaging/once", "averaging/k50", "dropout")`."""
+    """The difference x_metric - x_other of two metrics of the same runs.
+
+    `contrast("averaging/once", "averaging/k50", "dropout")`.
+    """
     return Effect(
         f"{arm}: {metric} - {other}",
         ((metric, arm), (other, arm)),
         lambda read: _minus(read(metric, arm), read(other, arm)),
+        f"difference of {metric} and {other}",
     )
 
 
 def log_ratio(metric: str, arm: str, other: str) -> Effect:
-    """The paired log ratio ln(x_arm / x_other), for steps to a target, times and norms; at_least(math.log(2)) is twofold."""
-    needs = ((metric, arm), (metric, other))
+    """The paired log ratio ln(x_arm / x_other), for steps to a target, times and norms.
+
+    `at_least(math.log(2))` is twofold.
+    """
     return Effect(
         f"ln {metric}: {arm} / {other}",
-        needs,
+        ((metric, arm), (metric, other)),
         lambda read: _minus(_log(read(metric, arm)), _log(read(metric, other))),
+        f"log ratio of {metric}",
+        "log",
     )
 
 
 def interaction(metric: str, pair: tuple[str, str], other: tuple[str, str]) -> Effect:
     """The difference of differences (x_a - x_b) - (x_c - x_d) for pairs (a, b) and (c, d)."""
     (a, b), (c, d) = pair, other
-    needs = tuple((metric, arm) for arm in (a, b, c, d))
-    return Effect(
-        f"{metric}: ({a} - {b}) - ({c} - {d})",
-        needs,
-        lambda read: _minus(
-            _minus(read(metric, a), read(metric, b)), _minus(read(metric, c), read(metric, d))
-        ),
-    )
+
+    def of(read: Reader) -> Bounds:
+        first = _minus(read(metric, a), read(metric, b))
+        return _minus(first, _minus(read(metric, c), read(metric, d)))
+
+    return _paired(f"{metric}: ({a} - {b}) - ({c} - {d})", metric, (a, b, c, d), of)
 
 
 def slope(metric: str, at: Mapping[str, float]) -> Effect:
-    """The least-squares slope of the metric over x, arm by arm: `slope("train/error", {"d20": 20, "d32": 32, "d56": 56})`."""
+    """The least-squares slope of the metric over x, arm by arm.
+
+    `slope("train/error", {"d20": 20, "d32": 32, "d56": 56})`.
+    """
     if len(set(at.values())) < 2:
-        raise DlgbenchError(
-            f"slope of {metric}: at least two different x are wanted; {dict(at)} came"
-        )
+        raise DlgbenchError(f"slope of {metric}: expected at least two different x, got {dict(at)}")
     mean = sum(at.values()) / len(at)
     spread = sum((x - mean) ** 2 for x in at.values())
 
@@ -108,12 +128,16 @@ def slope(metric: str, at: Mapping[str, float]) -> Effect:
             low, high = low + ends[0], high + ends[1]
         return (-math.inf if math.isnan(low) else low, math.inf if math.isnan(high) else high)
 
-    return Effect(f"slope of {metric} over {', '.join(at)}", tuple((metric, arm) for arm in at), of)
+    formula = f"slope of {metric} over {', '.join(at)}"
+    return Effect(formula, tuple((metric, arm) for arm in at), of, formula)
 
 
 @dataclasses.dataclass(frozen=True)
 class Threshold:
-    """The smallest effect of interest. Supported: the whole interval lies in [low, high]; refuted: wholly outside it."""
+    """The smallest effect of interest.
+
+    Supported: the whole interval lies in [low, high]; refuted: wholly outside it.
+    """
 
     kind: Literal["at_least", "at_most", "within", "exactly"]
     low: float
@@ -149,7 +173,7 @@ def within(margin: float, around: float = 0.0) -> Threshold:
     """The effect is `around` give or take `margin`: equivalence, by two one-sided tests."""
     if margin <= 0:
         raise DlgbenchError(
-            f"within wants a margin above 0; {margin!r} came (for no margin at all, use exactly)"
+            f"within: expected a margin above 0 (for no margin at all, use exactly), got {margin!r}"
         )
     return Threshold("within", around - margin, around + margin)
 
@@ -165,38 +189,48 @@ class Claim:
 
     Args:
         statement: the claim in our words.
-        effect: one number per seed (`difference`, `contrast`, `log_ratio`, `interaction`, `slope`, `value`).
+        effect: one number per seed (`difference`, `contrast`, `log_ratio`, `interaction`, `slope`,
+            `value`).
         threshold: the smallest effect of interest (`at_least`, `at_most`, `within`, `exactly`).
         slide: the slide that makes it; the ablation's where none is given.
-        published, source: the published figure, and where it stands.
-        expect: the verdict that we expect. A claim expected `refuted` passes when it is (a slip of the slides);
-            `not supported` is a negative control's: it fails only when it comes out supported.
+        published, source: the published number, and where it stands.
+        expect: the verdict that we expect. A claim expected `refuted` passes when it is; one that is
+            expected `not supported` fails only when it comes out supported.
         objection: what an expert would object.
+        kind: `claim`; `slip`, which the slides get wrong; `control`, which must not come out
+            supported; `twin`, a control whose arms differ in name only (A/A); `check`, which a
+            control file wants to hold. By default what `expect` tells: a claim, a slip, a control.
     """
 
     statement: str
-    effect: Effect = None  # type: ignore[assignment]  # (a claim without one is refused by name, below)
+    effect: Effect = None  # type: ignore[assignment]  # (refused by name, below)
     threshold: Threshold = None  # type: ignore[assignment]
     slide: str = ""
     published: str = ""
     source: str = ""
     expect: Expected = "supported"
     objection: str = ""
+    kind: Kind = ""  # type: ignore[assignment]  # (filled in from `expect`)
 
     def __post_init__(self) -> None:
         if not isinstance(self.statement, str) or not self.statement.strip():
-            raise DlgbenchError(f"claim: a statement is wanted; {self.statement!r} came")
+            raise DlgbenchError(f"claim: expected a statement, got {self.statement!r}")
         where = f"claim {self.statement!r}"
         if not isinstance(self.effect, Effect):
-            raise DlgbenchError(
-                f"{where}: an effect is wanted (difference, contrast, log_ratio, interaction, slope, value); {self.effect!r} came"
-            )
+            effects = "difference, contrast, log_ratio, interaction, slope, value"
+            raise DlgbenchError(f"{where}: expected an effect ({effects}), got {self.effect!r}")
         if not isinstance(self.threshold, Threshold):
+            thresholds = "at_least, at_most, within, exactly"
             raise DlgbenchError(
-                f"{where}: a threshold is wanted (at_least, at_most, within, exactly); {self.threshold!r} came"
+                f"{where}: expected a threshold ({thresholds}), got {self.threshold!r}"
             )
         if self.expect not in EXPECTED:
             raise unknown("verdict", self.expect, EXPECTED, where)
+        if not self.kind:
+            kinds: dict[str, Kind] = {"refuted": "slip", "not supported": "control"}
+            object.__setattr__(self, "kind", kinds.get(self.expect, "claim"))
+        if self.kind not in KINDS:
+            raise unknown("kind of claim", self.kind, KINDS, where)
 
     @property
     def id(self) -> str:
@@ -206,10 +240,15 @@ class Claim:
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What came of a claim: `supported`, `refuted` or `inconclusive`, and the figures behind it.
+    """What came of a claim: `supported`, `refuted` or `inconclusive`, and the numbers behind it.
 
-    `interval` has confidence `level` (Holm's step-down level, so that the claims of one ablation share one error rate); `p`
-    is Holm-adjusted; `method` tells which interval it is; `note` what the reader must know (censored or diverged runs).
+    Args:
+        verdict, effect, n, values: the verdict, the mean effect, of n seeds, and each seed's effect.
+        interval: the interval of the effect, of confidence `level`: Holm's step-down level, so that
+            the claims of one ablation share one error rate.
+        p: Holm-adjusted; None for an exact claim.
+        method: which interval it is.
+        note: what the reader must know: censored or diverged runs.
     """
 
     verdict: Literal["supported", "refuted", "inconclusive"]
@@ -223,18 +262,20 @@ class Verdict:
     note: str = ""
 
     def line(self, claim: Claim) -> str:
-        """The verdict in one line: `supported: test/error: none - dropout = 0.019 [0.015, 0.023], wanted at least 0.005 ...`."""
+        """The verdict in one line.
+
+        `supported: test/error: none - dropout = 0.019 [0.015, 0.023], wanted at least 0.005 ...`.
+        """
+        low, high = self.interval
+        exact = self.method == "exact"
+        interval = "" if exact else f" [{low:.4g}, {high:.4g}] ({self.level:.1%})"
         p = "" if self.p is None else f", p = {self.p:.2g}"
-        interval = (
-            ""
-            if self.method == "exact"
-            else f" [{self.interval[0]:.4g}, {self.interval[1]:.4g}] ({self.level:.1%})"
-        )
         note = f"; {self.note}" if self.note else ""
-        return f"{self.verdict}: {claim.effect.formula} = {self.effect:.4g}{interval}, wanted {claim.threshold}{p}, n = {self.n}{note}"
+        found = f"{self.verdict}: {claim.effect.formula} = {self.effect:.4g}{interval}"
+        return f"{found}, wanted {claim.threshold}{p}, n = {self.n}{note}"
 
     def passes(self, claim: Claim) -> bool:
-        """Whether the verdict is one that the declaration can live with."""
+        """Whether the verdict is what the claim expects, or does not contradict it."""
         also = {
             "not supported": ("refuted", "inconclusive"),
             "inconclusive": ("inconclusive", "supported"),
@@ -248,6 +289,6 @@ def unique(claims: Sequence[Claim], where: str) -> None:
     for claim in claims:
         if claim.id in seen:
             raise DlgbenchError(
-                f"{where}: two claims are called {claim.statement!r}; each needs a statement of its own"
+                f"{where}: expected a statement of its own for each claim, got {claim.statement!r} twice"
             )
         seen.add(claim.id)

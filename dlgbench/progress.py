@@ -1,4 +1,4 @@
-"""What a user sees while pytest runs ablations: cells done of all, time left, verdicts as they fall, and the table at the end."""
+"""What a user sees while pytest runs ablations: cells done, time left, verdicts, and the table at the end."""
 
 from __future__ import annotations
 
@@ -8,25 +8,31 @@ from typing import Any
 
 import pytest
 
-from dlgbench.ablation import declares
-from dlgbench.pytest_plugin import LEFT_OUT, SETTINGS, scale_of
+from dlgbench.discovery import declares
+from dlgbench.session import session_of
 
 COLORS = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
 SYMBOLS = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
 MOST = 40  # claims that the table shows in full
 EVERY = 10.0  # seconds between two lines of progress where no terminal rewrites them
+JUDGED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
 
 class Progress:
-    """Follows the reports of all workers, on the controller."""
+    """Follows the reports of all workers, on the controller.
+
+    Attributes:
+        is_checked: whether the preflight was made.
+        is_finished: whether the session came to its end, and there is something to report on.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.cells: set[str] = set()
         self.done = self.trained = 0
-        self.started = self.told = time.time()
+        self.started = self.last_line = time.time()
         self.verdicts: list[dict[str, Any]] = []
-        self.live = self.told_user = False
+        self.is_live = self.has_noticed = self.is_checked = self.is_finished = False
 
     @property
     def terminal(self) -> Any:
@@ -43,40 +49,35 @@ class Progress:
         self._expect(ids)
 
     def _expect(self, ids: list[str]) -> None:
-        named = {item for item in ids if "::test_cell[" in item}
-        files = {
-            file
-            for file in {item.partition("::")[0] for item in named}
-            if declares(self.config.rootpath / file)
-        }
-        self.cells = {item for item in named if item.partition("::")[0] in files}
+        cells = [item for item in ids if "::test_cell[" in item]
+        files = {item.partition("::")[0] for item in cells}
+        ours = {file for file in files if declares(self.config.rootpath / file)}
+        self.cells = {item for item in cells if item.partition("::")[0] in ours}
         self.started = time.time()
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        """A cell that went well needs no dot of its own, since the progress line counts it; nor a verdict, which has its line."""
+        """No dot for a cell that went well, which the progress line counts, nor for a verdict, which has its line."""
         if report.when != "call" or self.config.get_verbosity() > 0:
             return None
         if report.passed and report.nodeid in self.cells:
             return "passed", "", ""
-        if "figures" in _row(report):
+        if "verdict" in _row(report):
             return ("xfailed" if hasattr(report, "wasxfail") else report.outcome), "", ""
         return None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Counts a cell, or tells a verdict as it falls."""
+        """Counts a cell, or shows a verdict."""
         if report.when != "call":
             return
         row = _row(report)
         self.trained += row.get("trained", 0)
-        if row.get("told") and not self.told_user:
-            self.told_user = True
-            self._line(row["told"], "yellow")
-        if "figures" in row:
+        if row.get("notice") and not self.has_noticed:
+            self.has_noticed = True
+            self._line(row["notice"], "yellow")
+        if "verdict" in row:
             self.verdicts.append({**row, "outcome": report.outcome})
-            self._line(
-                f"{row['ablation']}: {row['claim']}: {row['line']}",
-                COLORS[row["figures"]["verdict"]],
-            )
+            color = COLORS[row["verdict"]["verdict"]]
+            self._line(f"{row['ablation']}: {row['claim']}: {row['line']}", color)
         elif report.nodeid in self.cells:
             self.done += 1
             self._progress()
@@ -84,66 +85,59 @@ class Progress:
     def _progress(self) -> None:
         last = self.done == len(self.cells)
         elapsed = time.time() - self.started
-        done = min(
-            max(self.done, self.trained), len(self.cells)
-        )  # a claim, or a cell that needs its arm tuned, trains cells before their own turn
+        # a claim, or a cell whose arm is tuned first, trains cells before their own turn
+        done = min(max(self.done, self.trained), len(self.cells))
         text = f"cells {done} of {len(self.cells)}, {self.trained} trained, {_span(elapsed)} gone"
         if elapsed > EVERY or last:
             text += f", about {_span(elapsed / done * (len(self.cells) - done))} left"
         if self.terminal.isatty:
             self.terminal.rewrite(f"  {text}", erase=True)
-            self.live = True
-        elif last or time.time() - self.told > EVERY:
-            self.told = time.time()
+            self.is_live = True
+        elif last or time.time() - self.last_line > EVERY:
+            self.last_line = time.time()
             self._line(text)
 
     def _line(self, text: str, color: str | None = None) -> None:
-        if self.live:
+        if self.is_live:
             self.terminal.rewrite("", erase=True)
             self.terminal.write("\r")
-            self.live = False
+            self.is_live = False
         self.terminal.ensure_newline()
         self.terminal.write_line(text, **({color: True} if color else {}))
         self.terminal.flush()  # a pipe, or a file that somebody follows, gets it now
 
     def pytest_terminal_summary(self, exitstatus: int) -> None:
-        """The table of verdicts, what `--data` did not suit, where everything is, and last the tally."""
-        left_out = self.config.stash.get(LEFT_OUT, {})
-        if not self.cells and not self.verdicts and not left_out:
+        """The table of verdicts, what `--data` does not suit, where everything is, and last the tally."""
+        session = session_of(self.config)
+        if not self.cells and not self.verdicts and not session.unsuited:
             return
+        self.is_finished = exitstatus in JUDGED and not self.config.getoption("collectonly")
         self.terminal.ensure_newline()
-        judged = (
-            bool(self.verdicts) and scale_of(self.config) != "smoke"
-        )  # there they are plumbing, and no verdicts
-        shown = (
-            [row for row in self.verdicts if not row["as_expected"]]
-            if judged and len(self.verdicts) > MOST
-            else self.verdicts
-        )
+        # at scale smoke these are plumbing, and no verdicts
+        judged = bool(self.verdicts) and session.scale != "smoke"
+        shown = self.verdicts
+        if judged and len(self.verdicts) > MOST:
+            shown = [row for row in self.verdicts if not row["as_expected"]]
         if shown:
             self.terminal.write(self._table(shown))
-        if len(shown) < len(self.verdicts):
-            self.terminal.write_line(
-                f"{len(self.verdicts) - len(shown)} as expected are in the report and `dlgbench verdicts`"
-            )
-        if left_out:
-            self.terminal.write_line(
-                f"not asked on {self.config.stash[SETTINGS]['data']}, which does not suit them:"
-            )
-        for name, reason in sorted(left_out.items()):
-            self.terminal.write_line(f"  {name.partition('@')[0]}: {reason}")
-        uri = self.config.stash[SETTINGS]["uri"]
+        if hidden := len(self.verdicts) - len(shown):
+            self._say(f"{hidden} as expected are in the report and `dlgbench verdicts`")
+        if session.unsuited:
+            self._say(f"not asked on {session.data}, which does not suit them:")
+        for name, reason in sorted(session.unsuited.items()):
+            self._say(f"  {name.partition('@')[0]}: {reason}")
         if exitstatus == pytest.ExitCode.INTERRUPTED:
-            self.terminal.write_line(
+            self._say(
                 "interrupted: what is finished is stored, and the same command goes on from there"
             )
         if exitstatus != pytest.ExitCode.USAGE_ERROR:
-            self.terminal.write_line(
-                f"runs and verdicts: {uri}"
-                + ("" if uri.startswith("http") else " (dlgbench ui shows them)")
-            )
+            how = "" if session.uri.startswith("http") else " (dlgbench ui shows them)"
+            self._say(f"runs and verdicts: {session.uri}{how}")
         if judged:
             self.terminal.write_line(_tally(self.verdicts), bold=True)
+
+    def _say(self, line: str) -> None:
+        self.terminal.write_line(line)
 
     def _table(self, rows: list[dict[str, Any]]) -> str:
         from rich import box
@@ -151,85 +145,67 @@ class Progress:
         from rich.markup import escape
         from rich.table import Table
 
-        scale = scale_of(self.config)
-        title = (
-            f"verdicts at scale {scale}"
-            if scale != "smoke"
-            else "smoke: plumbing only, these are no verdicts"
-        )
-        table = Table(
-            "verdict",
-            "claim",
-            "effect",
-            "interval",
-            "wanted",
-            "n",
-            title=title,
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
-        )
+        smoke = session_of(self.config).scale == "smoke"
+        title = f"verdicts at scale {session_of(self.config).scale}"
+        title = "smoke: plumbing only, these are no verdicts" if smoke else title
+        columns = ("verdict", "claim", "effect", "interval", "wanted", "n")
+        table = Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD)
         table.columns[1].ratio, table.columns[1].overflow = 1, "fold"
         for ablation in sorted({row["ablation"] for row in rows}):
             table.add_row("", f"[bold]{ablation}[/]")
             for row in (row for row in rows if row["ablation"] == ablation):
-                figures = row["figures"]
-                expected = row["expect"] if row["expect"] != "not supported" else "refuted"
-                told = (
-                    ""
-                    if figures["verdict"] == "supported" == expected
-                    else ", as expected"
-                    if row["as_expected"]
-                    else f" (expected {row['expect']})"
-                )
-                style = COLORS[figures["verdict"]] if scale != "smoke" else "dim"
-                interval = (
-                    ""
-                    if figures["method"] == "exact"
-                    else escape("[{:.3g}, {:.3g}]".format(*figures["interval"]))
-                )
-                verdict = f"[{style}]{SYMBOLS[figures['verdict']]} {figures['verdict']}[/]{told if scale != 'smoke' else ''}"
+                verdict = row["verdict"]
+                exact = verdict["method"] == "exact"
+                interval = "" if exact else "[{:.3g}, {:.3g}]".format(*verdict["interval"])
                 table.add_row(
-                    verdict,
+                    _cell(row, smoke=smoke),
                     escape(row["claim"]),
-                    f"{figures['effect']:.3g}",
-                    interval,
+                    f"{verdict['effect']:.3g}",
+                    escape(interval),
                     row["threshold"],
-                    str(figures["n"]),
+                    str(verdict["n"]),
                 )
         terminal = self.terminal.isatty
         width = self.config.get_terminal_writer().fullwidth if terminal else 140
-        console = Console(
-            width=width, force_terminal=terminal, color_system="standard" if terminal else None
-        )
+        color = "standard" if terminal else None
+        console = Console(width=width, force_terminal=terminal, color_system=color)  # type: ignore[arg-type]
         with console.capture() as captured:
             console.print(table)
         return captured.get()
 
 
+def _cell(row: dict[str, Any], *, smoke: bool) -> str:
+    """The verdict of a row, coloured, and whether it was expected where that is not plain."""
+    verdict = row["verdict"]["verdict"]
+    mark = f"{SYMBOLS[verdict]} {verdict}"
+    if smoke:
+        return f"[dim]{mark}[/]"
+    if not row["as_expected"]:
+        note = f" (expected {row['expect']})"
+    else:
+        note = "" if verdict == row["expect"] == "supported" else ", as expected"
+    return f"[{COLORS[verdict]}]{mark}[/]{note}"
+
+
 def _tally(rows: list[dict[str, Any]]) -> str:
     """`5 claims: 2 supported, 2 refuted, 1 inconclusive; 1 not as expected`."""
-    words = Counter(row["figures"]["verdict"] for row in rows)
-    unexpected = sum(not row["as_expected"] for row in rows)
+    words = Counter(row["verdict"]["verdict"] for row in rows)
     counted = ", ".join(f"{words[word]} {word}" for word in SYMBOLS)
+    unexpected = sum(not row["as_expected"] for row in rows) or "none"
+    tally = f"{len(rows)} claim{'s' * (len(rows) != 1)}: {counted}; {unexpected} not as expected"
     failed = sum(row["outcome"] == "failed" for row in rows)
-    found = (
-        f", and {failed} of them fail{'s' * (failed == 1)} the session: a finding, nothing broke"
-        if failed
-        else ""
-    )
-    return f"{len(rows)} claim{'s' * (len(rows) != 1)}: {counted}; {unexpected or 'none'} not as expected{found}"
+    if not failed:
+        return tally
+    fail = f"{failed} of them fail{'s' * (failed == 1)} the session"
+    return f"{tally}, and {fail}: a finding, nothing broke"
 
 
 def _span(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return (
-        f"{hours} h {minutes} min"
-        if hours
-        else f"{minutes} min {seconds} s"
-        if minutes
-        else f"{seconds} s"
-    )
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
 def _row(report: pytest.TestReport) -> dict[str, Any]:

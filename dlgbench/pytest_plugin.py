@@ -1,6 +1,8 @@
-"""The pytest plugin: options, parametrization, outcomes, progress, and the table of verdicts. The only importer of pytest.
+"""The pytest plugin: options, collection, fixtures, outcomes.
 
-A test module that declares `ABLATION` gets its tests parametrized: `cell` over the ablation's cells, `claim` over its claims.
+A module that declares `ABLATION` is collected as it is: `test_cell` runs over the ablation's cells, and
+`test_claim` over its claims. A module may define these two itself, and further tests that take `cell` or
+`claim`.
 """
 
 from __future__ import annotations
@@ -8,25 +10,30 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import time
-from collections.abc import Generator, Iterator
+import subprocess
+import sys
+import types
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dlgbench.ablation import IMAGES, Ablation, Cell, Run, declares, find_root, load, named
+from dlgbench import session as sessions
+from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
+from dlgbench.discovery import declares, identify, load
 from dlgbench.errors import DlgbenchError
+from dlgbench.progress import Progress
+from dlgbench.registry import is_interchangeable
 from dlgbench.scale import SCALES
+from dlgbench.session import KEY, is_worker, session_of
 
 if TYPE_CHECKING:
-    from dlgbench.recipe import Recipe
     from dlgbench.runner import Runner
-    from dlgbench.tracking import Store
 
-SETTINGS = pytest.StashKey[dict[str, Any]]()
-LEFT_OUT = pytest.StashKey[dict[str, str]]()
+MOST_GPU_WORKERS = 8  # that share one GPU
+PROGRESS = "dlgbench-progress"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,8 +47,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--data",
-        choices=IMAGES,
-        help="ask on these images instead of an ablation's own: does the claim replicate?",
+        metavar="NAME",
+        help="ask on this data set instead of an ablation's own: does the claim replicate? "
+        "digits, mnist5k, mnist, fashion_mnist, cifar10, or one of your own",
     )
     group.addoption(
         "--tracking-uri",
@@ -53,296 +61,325 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="where data sets lie (default: DLGBENCH_DATA, else ~/.cache/dlgbench)",
     )
-    group.addoption("--rerun", action="store_true", help="train every cell again, finished or not")
+    group.addoption("--rerun", action="store_true", help="run every cell again, finished or not")
+    group.addoption("--no-report", action="store_true", help="make no page at the end")
+    group.addoption(
+        "--ablations",
+        action="store_true",
+        help="where no file or folder is named, take ablations/ of the repository (as dlgbench run does)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Fixes what all workers must agree on: scale, store, the time from which runs count."""
+    """Fixes what all workers must agree on."""
     config.addinivalue_line("markers", "timing: measures time; runs alone")
-    given = getattr(config, "workerinput", {}).get("dlgbench")
     if config.getoption("--data-root"):
         os.environ["DLGBENCH_DATA"] = str(Path(config.getoption("--data-root")).resolve())
-    from dlgbench.tracking import find_uri
-
-    root, scale = find_root(config.invocation_params.dir), config.getoption("--scale")
-    config.stash[SETTINGS] = given or {
-        "scale": scale if scale != "auto" else "",
-        "data": config.getoption("--data") or "",
-        "root": str(root),
-        "uri": find_uri(root, config.getoption("--tracking-uri")),
-        "since": time.time() if config.getoption("--rerun") else 0.0,
-    }
-    if given is None:
-        from dlgbench.progress import Progress
-
-        config.pluginmanager.register(Progress(config), "dlgbench-progress")
+    if is_worker(config):
+        config.stash[KEY] = sessions.Session(**config.workerinput["dlgbench"])
+        return
+    config.stash[KEY] = sessions.start(config)
+    config.pluginmanager.register(Progress(config), PROGRESS)
+    if config.getoption("--ablations") and config.args_source is not config.ArgsSource.ARGS:
+        folder = Path(session_of(config).root) / "ablations"
+        if not folder.is_dir():
+            raise pytest.UsageError(
+                f"expected a folder ablations/ in {folder.parent}: go to the repository, or name a "
+                "folder or file"
+            )
+        config.args = [str(folder)]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """xdist: a worker takes its settings from the controller."""
-    node.workerinput["dlgbench"] = node.config.stash[SETTINGS]
-
-
-def scale_here() -> str:
-    """`gpu` where torch finds CUDA, else `cpu`; torch is only asked where there is an NVIDIA driver."""
-    if not Path("/proc/driver/nvidia/version").exists() and not Path("/dev/nvidiactl").exists():
-        return "cpu"
-    import torch
-
-    return "gpu" if torch.cuda.is_available() else "cpu"
-
-
-def scale_of(config: pytest.Config) -> str:
-    """The scale of this session."""
-    settings = config.stash[SETTINGS]
-    settings["scale"] = settings["scale"] or scale_here()
-    return str(settings["scale"])
-
-
-def asked(config: pytest.Config, ablation: Ablation) -> Ablation:
-    """The ablation as this session asks it: on its own data, or on what `--data` names."""
-    data = config.stash[SETTINGS]["data"]
-    return ablation.with_data(data) if data else ablation
-
-
-def store_of(config: pytest.Config) -> Store:
-    """The session's tracking store."""
-    from dlgbench.tracking import Store
-
-    return Store(config.stash[SETTINGS]["uri"], Path(config.stash[SETTINGS]["root"]))
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """`cell` runs over the cells of the module's ABLATION, tuning first; `claim` over the claims."""
-    ablation = getattr(metafunc.module, "ABLATION", None)
-    if not isinstance(ablation, Ablation) or not {"cell", "claim"} & set(metafunc.fixturenames):
-        return
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
-    scale = scale_of(metafunc.config)
-    ablation = asked(metafunc.config, named(ablation, Path(metafunc.module.__file__)))
-    if "cell" in metafunc.fixturenames:
-        cells = [(ablation, cell) for cell in ablation.cells(scale)]
-        metafunc.parametrize("cell", cells, ids=[cell.id for _, cell in cells])
-    if "claim" in metafunc.fixturenames:
-        claims = [(ablation, claim) for claim in ablation.claims_at(scale)]
-        metafunc.parametrize("claim", claims, ids=[claim.id for _, claim in claims])
-
-
-@pytest.hookimpl(trylast=True)  # after -k and -m
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `--data`, what is trained on no images has nothing to be asked again, and what does not go with these images can't be."""
-    if not config.stash[SETTINGS]["data"]:
-        return
-    scale = scale_of(config)
-    asked_again = {param[0].name: param[0] for item in items if (param := _param(item))}
-    images = {name for name, ablation in asked_again.items() if _changed(ablation, scale)}
-    why = (
-        {}
-        if config.getoption("collectonly")
-        else {
-            name: reason
-            for name in sorted(images)
-            if (reason := _why_not(asked_again[name], scale))
-        }
-    )
-    left = {
-        item
-        for item in items
-        if (param := _param(item)) and (param[0].name not in images or param[0].name in why)
-    }
-    config.hook.pytest_deselected(items=list(left))
-    items[:] = [item for item in items if item not in left]
-    config.stash[LEFT_OUT] = why
-    getattr(config, "workeroutput", {})["dlgbench"] = why
-
-
-def _why_not(ablation: Ablation, scale: str) -> str:
-    """Why the images that stand in do not suit an ablation: too few for it, or too small for a net; "" where they do, or where its own fare no better."""
-    from dlgbench.data import load as load_data
-    from dlgbench.train import check
-
-    def complaint(recipe: Recipe) -> str:
-        try:
-            check(recipe, scale)
-        except DlgbenchError as error:
-            return str(error)
-        return ""
-
-    try:
-        load_data(ablation.data)
-    except DlgbenchError:
-        return ""  # that is no matter of this ablation: preflight says it, once
-    own = dataclasses.replace(ablation, data="")
-    for arm in _changed(ablation, scale):
-        if (reason := complaint(ablation.arm(arm, scale))) and not complaint(own.arm(arm, scale)):
-            return reason
-    return ""
-
-
-def _changed(ablation: Ablation, scale: str) -> list[str]:
-    """The arms that other images stand in for: those that are trained on images, and not on these."""
-    own = dataclasses.replace(ablation, data="")
-    return [
-        arm for arm in ablation.arms_at(scale) if ablation.arm(arm, scale) != own.arm(arm, scale)
-    ]
+    """xdist: a worker takes its session from the controller."""
+    node.workerinput["dlgbench"] = dataclasses.asdict(session_of(node.config))
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    """xdist: a worker tells what it left out."""
-    node.config.stash.setdefault(LEFT_OUT, {}).update(
-        getattr(node, "workeroutput", {}).get("dlgbench", {})
-    )
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """`-n auto` over ablations: a worker for each core that this process may use, each with one torch thread.
+
+    On a GPU there are at most `MOST_GPU_WORKERS`.
+    """
+    if not any(_holds_ablations(Path(arg.partition("::")[0])) for arg in config.args):
+        return None
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers inherit it
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return min(cores, MOST_GPU_WORKERS) if session_of(config).scale == "gpu" else cores
+
+
+def _holds_ablations(place: Path) -> bool:
+    files = place.rglob("test_*.py") if place.is_dir() else [place]
+    return any(map(declares, files))
+
+
+# collection ----------------------------------------------------------------------------------------
+
+
+def test_cell(cell: Any, measure: Any) -> None:
+    """Each cell of an ablation: run, or found in the store."""
+    __tracebackhide__ = True
+    measure(cell)
+
+
+def test_claim(claim: Any, judge: Any) -> None:
+    """Each claim of an ablation: judged."""
+    judge(claim)
+
+
+test_cell.__test__ = test_claim.__test__ = False  # type: ignore[attr-defined]  # (here they are templates)
+
+
+def _add_tests(module: types.ModuleType, ablation: Ablation) -> None:
+    """Gives a module that declares an ablation the tests that it does not define itself."""
+    wanted = [test_cell, *([test_claim] if ablation.claims else [])]
+    for template in wanted:
+        if not hasattr(module, template.__name__):
+            code = template.__code__.replace(co_filename=str(module.__file__), co_firstlineno=1)
+            function = types.FunctionType(code, template.__globals__, template.__name__)
+            function.__doc__ = template.__doc__
+            setattr(module, template.__name__, function)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """An ablation that makes no sense, or can't be read, is one message, not a traceback."""
+    """Collects a module's ablation; one that makes no sense, or can't be read, is one message."""
+    file = Path(str(getattr(collector, "path", "")))
+    declared = isinstance(collector, pytest.Module) and declares(file)
+    if declared:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
+        with contextlib.suppress(Exception, pytest.Collector.CollectError):
+            module = collector.obj
+            if isinstance(getattr(module, "ABLATION", None), Ablation):
+                _add_tests(module, module.ABLATION)
     report = yield
     raised = getattr(getattr(report, "call", None), "excinfo", None)
-    file = Path(str(getattr(collector, "path", "")))
-    if raised is None or not file.is_file() or not declares(file):
+    if raised is None or not declared:
         return report
-    error = (
-        raised.value.__cause__
-        if isinstance(raised.value, pytest.Collector.CollectError)
-        else raised.value
-    )
+    wrapped = isinstance(raised.value, pytest.Collector.CollectError)
+    error = raised.value.__cause__ if wrapped else raised.value
     if isinstance(error, DlgbenchError):
         report.longrepr = str(error)
     elif isinstance(error, (TypeError, SyntaxError, NameError, ImportError)):
         lines = [entry.lineno + 1 for entry in raised.traceback if Path(entry.path) == file]
-        report.longrepr = (
-            f"{file}{f', line {lines[-1]}' if lines else ''}: {type(error).__name__}: {error}"
-        )
+        where = f"{file}, line {lines[-1]}" if lines else str(file)
+        report.longrepr = f"{where}: {type(error).__name__}: {error}"
     return report
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Without xdist, this session is the one that runs the tests."""
-    found = {param[0].name: param[0] for item in session.items if (param := _param(item))}
-    if (
-        found
-        and not hasattr(session.config, "workerinput")
-        and not session.config.getoption("collectonly")
-    ):
-        preflight(session.config, list(found.values()))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`cell` runs over the cells of the module's ABLATION, tuning first; `claim` over its claims."""
+    ablation = getattr(metafunc.module, "ABLATION", None)
+    wanted = {"cell", "claim"} & set(metafunc.fixturenames)
+    if not isinstance(ablation, Ablation) or not wanted:
+        return
+    session = session_of(metafunc.config)
+    _register_all(metafunc.config)
+    ablation = session.asked(identify(ablation, Path(str(metafunc.module.__file__))))
+    if "cell" in wanted:
+        cells = [(ablation, cell) for cell in ablation.cells(session.scale)]
+        metafunc.parametrize("cell", cells, ids=[cell.id for _, cell in cells])
+    if "claim" in wanted:
+        claims = [(ablation, claim) for claim in ablation.claims_at(session.scale)]
+        metafunc.parametrize("claim", claims, ids=[claim.id for _, claim in claims])
 
 
-def _param(item: pytest.Item) -> Any:
+def _register_all(config: pytest.Config) -> None:
+    """Where `--data` names a set that is not known yet, an ablation file that is still to be read may register it."""
+    data = session_of(config).data
+    if not data or is_interchangeable(data):
+        return
+    for arg in config.args:
+        place = config.invocation_params.dir / arg.partition("::")[0]
+        files = sorted(place.rglob("test_*.py")) if place.is_dir() else [place]
+        for file in filter(declares, files):
+            with contextlib.suppress(DlgbenchError):
+                load(file)
+
+
+@pytest.hookimpl(trylast=True)  # after -k and -m
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--data`, leaves out what has nothing to be asked again, and what does not suit the data set."""
+    session = session_of(config)
+    if not session.data:
+        return
+    asked = {ablation.name: ablation for item in items if (ablation := _ablation_of(item))}
+    changed = {name for name in asked if asked[name].arms_on_other_data(session.scale)}
+    if not config.getoption("collectonly"):
+        from dlgbench.preflight import why_unsuited
+
+        reasons = {name: why_unsuited(asked[name], session.scale) for name in sorted(changed)}
+        session.unsuited |= {name: reason for name, reason in reasons.items() if reason}
+    kept = changed - set(session.unsuited)
+    left = [item for item in items if (of := _ablation_of(item)) and of.name not in kept]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in left]
+    getattr(config, "workeroutput", {})["dlgbench"] = session.unsuited
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """xdist: a worker says what the data set does not suit."""
+    session_of(node.config).unsuited |= getattr(node, "workeroutput", {}).get("dlgbench", {})
+
+
+def _ablation_of(item: pytest.Item) -> Ablation | None:
     params = getattr(getattr(item, "callspec", None), "params", {})
     given = params.get("cell") or params.get("claim")
-    return given if isinstance(given, tuple) and isinstance(given[0], Ablation) else None
+    return given[0] if isinstance(given, tuple) and isinstance(given[0], Ablation) else None
+
+
+# preflight -----------------------------------------------------------------------------------------
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Without xdist, this process is the one that runs the tests."""
+    found = {ablation.name: ablation for item in session.items if (ablation := _ablation_of(item))}
+    if found and not is_worker(session.config) and not session.config.getoption("collectonly"):
+        _preflight(session.config, list(found.values()))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
-    """With xdist, the controller looks before any worker starts."""
-    settings = node.config.stash[SETTINGS]
-    if settings.get("looked"):
+    """With xdist, the controller looks before any worker starts; the first worker's list is enough."""
+    progress = node.config.pluginmanager.get_plugin(PROGRESS)
+    if progress.is_checked:
         return
-    settings["looked"] = True
+    progress.is_checked = True
+    session = session_of(node.config)
     files = sorted({node.config.rootpath / item.partition("::")[0] for item in ids if "[" in item})
     try:
-        ablations = [asked(node.config, load(file)) for file in files if declares(file)]
+        for file in filter(declares, files):
+            load(file)  # all first: one may register what another names
+        ablations = [session.asked(load(file)) for file in files if declares(file)]
     except DlgbenchError as error:
         raise pytest.UsageError(str(error)) from None
     if ablations:
-        preflight(node.config, ablations)
+        _preflight(node.config, ablations)
 
 
-def preflight(config: pytest.Config, ablations: list[Ablation]) -> None:
-    """Before any training: opens the store once, sends what is spooled, loads every data set and builds every model.
+def _preflight(config: pytest.Config, ablations: list[Ablation]) -> None:
+    """Before any training: opens the store, sends what is spooled, loads all data, builds all models.
 
     Raises:
         pytest.UsageError: for the first that fails.
     """
-    from dlgbench.train import check
+    from dlgbench.preflight import check
 
-    scale, store, name = scale_of(config), store_of(config), ""
+    session, where = session_of(config), ""
     try:
+        store = session.store()
         store.open()
         if pushed := store.push_spool():
             config.get_terminal_writer().line(
                 f"dlgbench: {pushed} spooled runs sent to {store.uri}"
             )
         for ablation in ablations:
-            name = f"{ablation.name}: "
-            for recipe in {ablation.arm(arm, scale) for arm in ablation.arms_at(scale)}:
-                check(recipe, scale)
+            where = f"{ablation.name}: "
+            arms = ablation.arms_at(session.scale)
+            for work in {ablation.arm(arm, session.scale) for arm in arms}:
+                check(work, session.scale)
     except DlgbenchError as error:
-        raise pytest.UsageError(f"{name}{error}") from None
+        raise pytest.UsageError(f"{where}{error}") from None
+
+
+# fixtures ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
 def _runner(pytestconfig: pytest.Config) -> Runner:
     from dlgbench.runner import Runner
 
-    return Runner(store_of(pytestconfig), pytestconfig.stash[SETTINGS]["since"])
-
-
-@contextlib.contextmanager
-def _one_message() -> Iterator[None]:
-    """A user's mistake fails the test with its message alone."""
-    try:
-        yield
-    except DlgbenchError as error:
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
+    session = session_of(pytestconfig)
+    return Runner(session.store(), session.since, session.id)
 
 
 @pytest.fixture
 def measure(_runner: Runner, record_property: Any) -> Any:
-    """`measure(cell)`: the cell's run, from the store where it is finished, else trained now."""
+    """`measure(cell)`: the cell's run, from the store where it is finished, else made now.
+
+    An exception of the cell's own code is raised as it is, from the first line that is not ours; a user's
+    mistake is one message.
+    """
+    from dlgbench.runner import CellFailed
 
     def measure(cell: tuple[Ablation, Cell]) -> Run:
+        __tracebackhide__ = True
         before = _runner.trained
-        with _one_message():
-            run = _runner.run(*cell)
-        record_property("dlgbench", {"trained": _runner.trained - before, "told": _runner.told()})
-        return run
+        try:
+            return _runner.run(*cell)
+        except CellFailed as failure:
+            if failure.cell.id == cell[1].id and failure.own is not None:
+                raise failure.own from None
+            text = failure.text if failure.cell.id == cell[1].id else str(failure)
+            raise pytest.fail.Exception(text, pytrace=False) from None
+        except DlgbenchError as error:
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
+        finally:
+            trained = _runner.trained - before
+            record_property("dlgbench", {"trained": trained, "notice": _runner.take_notice()})
 
     return measure
 
 
 @pytest.fixture
 def judge(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) -> Any:
-    """`judge(claim)`: the verdict, stored. Supported passes; refuted fails, inconclusive is xfail, each with the verdict's line."""
+    """`judge(claim)`: the verdict, stored. Supported passes, refuted fails, inconclusive is xfail."""
 
     def judge(of: tuple[Ablation, Claim]) -> Verdict:
         ablation, claim = of
-        scale, before = scale_of(pytestconfig), _runner.trained
-        with _one_message():
+        scale, before = session_of(pytestconfig).scale, _runner.trained
+        try:
             verdict = _runner.judge(ablation, scale)[claim]
-        row: dict[str, Any] = {
+        except DlgbenchError as error:
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
+        row = {
             "ablation": ablation.name,
             "claim": claim.statement,
             "line": verdict.line(claim),
             "expect": claim.expect,
             "threshold": str(claim.threshold),
-        }
-        row |= {
             "as_expected": verdict.passes(claim),
-            "figures": dataclasses.asdict(verdict),
+            "verdict": dataclasses.asdict(verdict),
             "trained": _runner.trained - before,
-            "told": _runner.told(),
+            "notice": _runner.take_notice(),
         }
         record_property("dlgbench", row)
-        settle(claim, verdict, scale)
+        _set_outcome(claim, verdict, scale)
         return verdict
 
     return judge
 
 
-def settle(claim: Claim, verdict: Verdict, scale: str) -> None:
+def _set_outcome(claim: Claim, verdict: Verdict, scale: str) -> None:
     """Turns a verdict into pytest's outcome."""
     line = f"{claim.statement}: {verdict.line(claim)}"
     if scale == "smoke":
         pytest.skip("plumbing only")
     if verdict.verdict == "inconclusive" and claim.expect != "not supported":
         pytest.xfail(line)  # green never hides ignorance
-    if verdict.passes(claim):
+    if not verdict.passes(claim):
+        pytest.fail(f"{line}; expected {claim.expect}", pytrace=False)
+
+
+# the report ----------------------------------------------------------------------------------------
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Makes the page when all is done, in a process of its own."""
+    progress = config.pluginmanager.get_plugin(PROGRESS)
+    if progress is None or not progress.is_finished or config.getoption("--no-report"):
         return
-    pytest.fail(f"{line}; expected {claim.expect}", pytrace=False)
+    session = session_of(config)
+    if session.scale == "smoke":
+        return
+    command = [sys.executable, "-m", "dlgbench", "report", "--scale", session.scale]
+    command += ["--tracking-uri", session.uri]
+    if not (Path(session.root) / "ablations").is_dir():
+        command.append(str(config.invocation_params.dir / config.args[0].partition("::")[0]))
+    config.get_terminal_writer().flush()
+    subprocess.run(command, cwd=session.root, check=False)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dlgbench.errors import DlgbenchError, unknown
+from dlgbench.metrics import recorded
+
+if TYPE_CHECKING:
+    from dlgbench.ablation import Cell, Run
 
 
 class Frozen(Mapping[str, Any]):
@@ -41,7 +45,7 @@ def frozen(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise DlgbenchError(
-        f"a recipe holds numbers, strings, lists and dicts; {value!r} is a {type(value).__name__}"
+        f"expected a number, string, list or dict, got {value!r}, a {type(value).__name__}"
     )
 
 
@@ -54,24 +58,31 @@ def plain(value: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Everything that determines a training but the seed. Frozen; JSON in and out; `override` gives a changed copy.
+    """Everything that determines a training but the seed: the work of a cell, in the suite's own kind.
+
+    Frozen; JSON in and out; `override` gives a changed copy.
 
     Args:
         model: a name that `dlgbench models` lists, or one of your own (`dlgbench.register_model`).
         data: a data set's name, or None for a recipe that trains nothing and needs no data.
         model_args, data_args, optimizer_args: keyword arguments of the three.
-        task: what is learnt: `classification`, `regression`, `image_to_image`, `segmentation`, or `minimization`, which needs no data.
-        loss: a loss of the task's (`dlgbench.tasks`), or None for its own: cross-entropy for classes, squared error for numbers.
-        init: scheme for the initial weights (`dlgbench.layers.initialization`), or None for the model's own (`he` for most).
-        optimizer, lr, weight_decay, schedule: the update rule. `weight_decay` is torch's: gradient + weight_decay * w.
-        max_norm: each unit's incoming weights are kept at or below this l2 norm; None for no constraint.
-        batch_size, steps: `steps` optimizer steps on minibatches of `batch_size`. With `steps=0` nothing is trained
-            and only the probes and exact figures are taken, from the network as it was initialized.
+        task: what is learnt: `classification`, `regression`, `image_to_image`, `segmentation`, one of
+            your own (`dlgbench.register_task`), or `minimization`, which needs no data.
+        loss: a loss of the task's (`dlgbench.tasks`), or None for its own: cross-entropy for classes,
+            squared error for numbers.
+        init: the initialization (`dlgbench.layers.initialization`, or your own), or None for the
+            model's own (`he` for most).
+        optimizer, lr, weight_decay, schedule: the update rule (`dlgbench.tasks.optimization`, or your
+            own). `weight_decay` is torch's: gradient + weight_decay * w.
+        max_norm: each unit's incoming weights are kept at or below this l2 norm; None: no constraint.
+        batch_size, steps: `steps` optimizer steps on minibatches of `batch_size`. With `steps=0`
+            nothing is trained, and only the probes measure the network as it was initialized.
         evaluations: how many points the learning curves have.
         target: `{"val/error": 0.1}`: record the first evaluation at which the metric is at or below it.
-        probes: what is measured beside loss and error (`dlgbench.metrics`).
+        probes: what is measured beside loss and error (`dlgbench.probes`, or your own).
         identity: names of torch.nn classes whose instances are replaced by the identity: a sabotage.
-        random_stream: twins that differ in nothing else share the data split and draw fresh weights, order and noise.
+        random_stream: number of the random stream of weights, order and noise. Twins that differ in
+            nothing else share the data split.
 
     Raises:
         DlgbenchError: for a field that does not exist or a value that makes no sense.
@@ -102,31 +113,41 @@ class Recipe:
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, frozen(getattr(self, field.name)))
         for name, wanted, fits in CHECKS:
-            if not fits(getattr(self, name)):
-                raise DlgbenchError(
-                    f"recipe: {name} must be {wanted}; {plain(getattr(self, name))!r} came"
-                )
+            came = getattr(self, name)
+            if not fits(came):
+                raise DlgbenchError(f"recipe: {name}: expected {wanted}, got {plain(came)!r}")
         if self.steps and self.data is None and self.task != "minimization":
             raise DlgbenchError(
-                f"recipe: {self.steps} steps of training need data; name a data set or set steps=0"
+                f"recipe: expected a data set for {self.steps} steps of training, got none; "
+                "name one or set steps=0"
             )
 
+    def run(self, cell: Cell) -> Run:
+        """Trains and evaluates (`dlgbench.train`)."""
+        from dlgbench.train import train
+
+        return train(cell)
+
+    def recorded(self) -> dict[str, str]:
+        """The metrics that a run records, with what each one is (`dlgbench.metrics`).
+
+        Raises:
+            DlgbenchError: for an unknown task or probe, or a target that has no learning curve.
+        """
+        return recorded(self)
+
+    def selectable(self) -> set[str]:
+        """The metrics by which a tuning may choose: those on the validation split."""
+        names = {metric for metric in self.recorded() if metric.startswith("val/")}
+        validated = all(metric.startswith("val/") for metric in self.target or ("none",))
+        return names | ({"steps_to_target"} if validated else set())
+
     def override(self, changes: Mapping[str, Any] | None = None, **more: Any) -> Recipe:
-        """A copy with `changes` made; a dotted name reaches inside: `recipe.override({"model_args.dropout": 0.5}, lr=0.1)`."""
-        fields = self.to_dict()
-        for path, value in {**(changes or {}), **more}.items():
-            name, _, inner = path.partition(".")
-            if name not in fields:
-                raise unknown("field of Recipe", name, fields)
-            if not inner:
-                fields[name] = value
-            elif isinstance(fields[name], dict):
-                fields[name] = {**fields[name], inner: value}
-            else:
-                raise DlgbenchError(
-                    f"recipe: {path!r} reaches into {name}, which is {fields[name]!r} and holds no names"
-                )
-        return Recipe(**fields)
+        """A copy with `changes` made; a dotted name reaches inside.
+
+        `recipe.override({"model_args.dropout": 0.5}, lr=0.1)`.
+        """
+        return Recipe(**changed(self.to_dict(), {**(changes or {}), **more}, "field of Recipe"))
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain dicts, lists and numbers."""
@@ -146,16 +167,40 @@ class Recipe:
         return cls(**fields)
 
     def flat(self) -> dict[str, Any]:
-        """Dotted names to values, for MLflow's params and for tables: `{"model_args.dropout": 0.5, "lr": 0.1, ...}`."""
-        flat = {}
-        for name, value in self.to_dict().items():
-            inner = (
-                {f"{name}.{key}": item for key, item in value.items()}
-                if isinstance(value, dict)
-                else {name: value}
-            )
-            flat.update(inner)
-        return flat
+        """Dotted names to values, for MLflow's params and for tables.
+
+        `{"model_args.dropout": 0.5, "lr": 0.1, ...}`.
+        """
+        return flat(self.to_dict())
+
+
+def flat(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Dotted names to values: `{"a": {"b": 1}, "c": 2}` is `{"a.b": 1, "c": 2}`."""
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        inner = isinstance(value, dict)
+        found |= {f"{name}.{key}": item for key, item in value.items()} if inner else {name: value}
+    return found
+
+
+def changed(fields: dict[str, Any], changes: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """A copy of `fields` with `changes` made, whose dotted names reach inside a dict.
+
+    Raises:
+        DlgbenchError: for a name that is no `kind`, or a dotted one that reaches into no dict.
+    """
+    fields = dict(fields)
+    for path, value in changes.items():
+        name, _, inner = path.partition(".")
+        if name not in fields:
+            raise unknown(kind, name, fields)
+        if not inner:
+            fields[name] = value
+        elif isinstance(fields[name], dict):
+            fields[name] = {**fields[name], inner: value}
+        else:
+            raise DlgbenchError(f"{path!r}: expected {name} to be a dict, got {fields[name]!r}")
+    return fields
 
 
 def _whole(least: int) -> tuple[str, Callable[[Any], bool]]:

@@ -1,9 +1,12 @@
-"""Pulls cells: from the store where they are finished, else by training them, side by side with other workers on the machine."""
+"""Pulls cells: from the store where they are finished, else by running them, beside this machine's other workers."""
 
 from __future__ import annotations
 
 import contextlib
+import json
+import traceback
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
@@ -13,6 +16,24 @@ from dlgbench.errors import DlgbenchError
 from dlgbench.judging import choose, judge_runs
 from dlgbench.tracking import Store
 
+PACKAGE = Path(__file__).parent
+
+
+class CellFailed(DlgbenchError):  # noqa: N818  (it is what happened, in an error's name)
+    """A cell raised an exception, in this worker or, earlier in this session, in another.
+
+    Attributes:
+        cell: the cell.
+        text: the traceback, from the first line of code that is not ours.
+        own: the exception itself, with that traceback; None where it was a mistake that has a message of
+            ours, or happened in another worker.
+    """
+
+    def __init__(self, cell: Cell, text: str, own: Exception | None = None) -> None:
+        last = text.strip().splitlines()[-1]
+        super().__init__(f"cell {cell.id} failed: {last}; its own test tells where")
+        self.cell, self.text, self.own = cell, text, own
+
 
 class Runner:
     """Gets the runs of cells from a store, and makes those that it lacks.
@@ -20,20 +41,26 @@ class Runner:
     Args:
         store: where runs are looked up and saved.
         since: runs that ended before this time do not count (`--rerun`).
+        session: the name of this session. A cell that failed is not tried again in it.
 
-    A store that goes out of reach stops nothing: what is trained is spooled, and `told` has what the user must know.
+    A store that goes out of reach stops nothing: what is trained is spooled, and `take_notice` has what the
+    user must know.
     """
 
-    def __init__(self, store: Store, since: float = 0.0) -> None:
-        self.store, self.since = store, since
+    def __init__(self, store: Store, since: float = 0.0, session: str = "") -> None:
+        self.store, self.since, self.session = store, since, session
         self.trained = 0
-        self._told: list[str] = []
+        self._notices: list[str] = []
         self._judged: dict[tuple[str, str], dict[Claim, Verdict]] = {}
         self._found: dict[tuple[str, str], Run] = {}
 
     def pull(self, cells: Sequence[Cell]) -> list[Run]:
-        """The runs of resolved cells. A cell that another worker holds is waited for, after all others are done."""
-        from dlgbench.train import fingerprint
+        """The runs of resolved cells. A cell that another worker holds is waited for, after all others.
+
+        Raises:
+            CellFailed: where one raised an exception.
+        """
+        from dlgbench.fingerprint import fingerprint
 
         prints = [fingerprint(cell) for cell in cells]
         left = dict(zip(prints, cells, strict=True))
@@ -46,42 +73,54 @@ class Runner:
         return [self._found[cell.ablation, key] for cell, key in zip(cells, prints, strict=True)]
 
     def _pulled(self, cell: Cell, key: str, wait: float) -> bool:
-        """Whether the cell's run is here now; False if another worker holds it for longer than `wait` seconds."""
-        from dlgbench.train import train
-
+        """Whether the cell's run is here now; False if another worker holds it for over `wait` seconds."""
         if (cell.ablation, key) in self._found:
             return True
         try:
-            with FileLock(self.store.locks / f"{key}.lock", timeout=wait):
+            with FileLock(self.store.spool.locks / f"{key}.lock", timeout=wait):
                 found = None
-                with self._telling():
+                with self._noticing():
                     found = self.store.find(cell.ablation, key, self.since)
-                if found is None:
-                    run, own = train(cell), False
-                    self.trained += 1
-                else:
-                    run, own = found
+                run, own = found or (self._run(cell, key), False)
                 if not own:
-                    with self._telling():
+                    with self._noticing():
                         self.store.save(cell, key, run)
                 self._found[cell.ablation, key] = run
         except Timeout:
             return False
         return True
 
+    def _run(self, cell: Cell, key: str) -> Run:
+        """Runs a cell, and remembers for all workers of the session where it fails."""
+        failed = self.store.spool.locks / f"{key}.failed"
+        if self.session and failed.exists():
+            with contextlib.suppress(OSError, ValueError):
+                remembered = json.loads(failed.read_text())
+                if remembered["session"] == self.session:
+                    raise CellFailed(cell, remembered["text"])
+        try:
+            run = cell.work.run(cell)
+        except Exception as error:
+            own = None if isinstance(error, DlgbenchError) else _from_foreign_code(error)
+            text = "".join(traceback.format_exception(own)) if own else str(error)
+            with contextlib.suppress(OSError):
+                failed.write_text(json.dumps({"session": self.session, "text": text}))
+            raise CellFailed(cell, text, own) from None
+        self.trained += 1
+        return run
+
     @contextlib.contextmanager
-    def _telling(self) -> Iterator[None]:
+    def _noticing(self) -> Iterator[None]:
         try:
             yield
         except DlgbenchError as error:
-            self._told.append(
-                f"{error}. Runs are kept in {self.store.spool}; the next call sends them."
-            )
+            kept = f"Runs are kept in {self.store.spool.folder}; the next call sends them."
+            self._notices.append(f"{error}. {kept}")
 
-    def told(self) -> str:
+    def take_notice(self) -> str:
         """What the user must know since the last call; "" for nothing."""
-        told, self._told = self._told, []
-        return told[0] if told else ""
+        notices, self._notices = self._notices, []
+        return notices[0] if notices else ""
 
     def resolve(self, ablation: Ablation, arm: str, scale: str) -> list[Cell]:
         """The evaluation cells of an arm, each with the setting that the tuning chose; the tuning is pulled first."""
@@ -117,7 +156,15 @@ class Runner:
         ]
         verdicts = judge_runs(ablation, scale, dict(zip(cells, self.pull(cells), strict=True)))
         if scale != "smoke":  # smoke's are plumbing
-            with self._telling():
+            with self._noticing():
                 for claim, verdict in verdicts.items():
                     self.store.save_verdict(ablation, scale, claim, verdict)
         return verdicts
+
+
+def _from_foreign_code(error: Exception) -> Exception:
+    """The exception with its traceback from the first line of code that is not ours, if there is one."""
+    entry = error.__traceback__
+    while entry is not None and PACKAGE in Path(entry.tb_frame.f_code.co_filename).parents:
+        entry = entry.tb_next
+    return error.with_traceback(entry or error.__traceback__)

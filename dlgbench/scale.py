@@ -9,6 +9,7 @@ from typing import Any
 from dlgbench.errors import DlgbenchError, unknown
 from dlgbench.recipe import frozen
 
+OWN = ("seeds", "tuning_seeds", "precision", "arms")  # what an ablation may set beside its work
 PRECISIONS = ("32", "tf32", "bf16")
 TUNING_SEED = 1000  # tuning seeds count up from here, evaluation seeds from 0: they never meet
 
@@ -18,11 +19,12 @@ class Scale:
     """What an ablation takes at one scale.
 
     Args:
-        name: `smoke` (plumbing: seconds, no verdict), `cpu` (2 cores, real verdicts), `gpu` (the papers' scale).
+        name: `smoke` (plumbing: seconds, no verdict), `cpu` (2 cores, real verdicts), `gpu` (the
+            papers' scale).
         seeds: evaluation seeds 0, 1, ..., the same for every arm.
         tuning_seeds: seeds 1000, 1001, ... on which the grid is tried.
         precision: `32`, `tf32` (float32 with TF32 matrix products) or `bf16` (autocast to bfloat16).
-        changes: what the scale changes in the recipe of every arm, with dotted names.
+        changes: what the scale changes in the work of every arm, with dotted names.
         arms: the arms that run at this scale; () for all.
         grid_points: the most settings of each arm's grid that are tried; None for all.
         cut: what cuts every arm down, after its own changes; `smoke`'s alone.
@@ -41,29 +43,28 @@ class Scale:
         object.__setattr__(self, "changes", frozen(self.changes))
         object.__setattr__(self, "cut", frozen(self.cut))
         for name in ("seeds", "tuning_seeds"):
-            if type(getattr(self, name)) is not int or not 1 <= getattr(self, name) < TUNING_SEED:
-                raise DlgbenchError(
-                    f"scale {self.name}: {name} must be a whole number from 1 to {TUNING_SEED - 1}; {getattr(self, name)!r} came"
-                )
+            came = getattr(self, name)
+            if type(came) is not int or not 1 <= came < TUNING_SEED:
+                wanted = f"a whole number from 1 to {TUNING_SEED - 1}"
+                raise DlgbenchError(f"scale {self.name}: {name}: expected {wanted}, got {came!r}")
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS, f"scale {self.name}")
 
     def override(self, settings: Mapping[str, Any]) -> Scale:
-        """A copy as an ablation declares it: `{"seeds": 5, "steps": 300}` sets the scale's own fields and the recipe's."""
-        own = {name for name in ("seeds", "tuning_seeds", "precision", "arms") if name in settings}
-        changes = {
-            **self.changes,
-            **{name: value for name, value in settings.items() if name not in own},
-        }
-        return dataclasses.replace(self, changes=changes, **{name: settings[name] for name in own})
+        """A copy as an ablation declares it.
 
-    def smoke(self) -> Scale:
+        `{"seeds": 5, "steps": 300}` sets the scale's own fields and changes the work's.
+        """
+        own = {name: settings[name] for name in OWN if name in settings}
+        changes = {name: value for name, value in settings.items() if name not in own}
+        return dataclasses.replace(self, changes={**self.changes, **changes}, **own)
+
+    def smoke(self, cut: Mapping[str, Any]) -> Scale:
         """Cut down to a few seconds: it shows that everything runs, and nothing else."""
+        smoke = SCALES["smoke"]
+        seeds = min(smoke.seeds, self.seeds)
         return dataclasses.replace(
-            SCALES["smoke"],
-            seeds=min(SCALES["smoke"].seeds, self.seeds),
-            changes=self.changes,
-            arms=self.arms,
+            smoke, seeds=seeds, changes=self.changes, arms=self.arms, cut=cut
         )
 
 

@@ -1,4 +1,7 @@
-"""Dense prediction: an answer for every pixel (slides "Fully convolutional networks", "Encoder-decoder", "U-Net")."""
+"""Dense prediction: an answer for every pixel.
+
+Slides "Fully convolutional networks", "Encoder-decoder", "U-Net".
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,14 @@ from torchmetrics.functional import mean_squared_error
 from torchmetrics.functional.classification import multiclass_jaccard_index, multiclass_stat_scores
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
+from dlgbench.errors import DlgbenchError
 from dlgbench.tasks.base import Loss, Task
 
-UNLABELLED = -1  # a pixel that counts neither in the loss nor in a figure
+UNLABELLED = -1  # the class of a pixel that counts neither in the loss nor in a metric
 
 
 def centre(y: Tensor, z: Tensor) -> Tensor:
-    """The middle of y (B, ..., H, W) at z's height and width: a net without padding answers for the middle alone."""
+    """The middle of y (B, ..., H, W) at z's height and width: what a net without padding answers for."""
     height, width = z.shape[-2:]
     top, left = (y.shape[-2] - height) // 2, (y.shape[-1] - width) // 2
     return y[..., top : top + height, left : left + width]
@@ -27,9 +31,10 @@ def _inside(z: Tensor, y: Tensor) -> bool:
 
 
 class ImageToImage(Task):
-    """z = network(x): (B, C, H, W); y: (B, C, H, W) of float. l(y, z) = mean (z - y)^2 over pixels and channels, or |z - y| with loss `l1`.
+    """z = network(x): (B, C, H, W); y: (B, C, H, W) of float.
 
-    Figures: `mse`, and `psnr` = -10 log10 mse in dB, for images in [0, 1].
+    l(y, z) = mean (z - y)^2 over pixels and channels, or |z - y| with loss `l1`.
+    Metrics: `mse`, and `psnr` = -10 log10 mse in dB, for images in [0, 1].
     """
 
     losses: ClassVar[dict[str, Loss]] = {
@@ -37,21 +42,16 @@ class ImageToImage(Task):
         "l1": lambda z, y: F.l1_loss(z, centre(y, z)),
     }
 
-    def misfit(self, z: Tensor, y: Tensor) -> str:
-        """Wants z and y of one shape (B, C, H, W), or z smaller, for a net without padding, and y of floating point."""
-        fits = (
-            z.dim() == y.dim() == 4
-            and z.shape[:2] == y.shape[:2]
-            and y.is_floating_point()
-            and _inside(z, y)
-        )
-        return (
-            ""
-            if fits
-            else f"outputs and images of one shape (B, C, H, W) are wanted; outputs {tuple(z.shape)} and {y.dtype} targets {tuple(y.shape)} came"
-        )
+    def check_shapes(self, z: Tensor, y: Tensor) -> None:
+        """Expects z and y of one shape (B, C, H, W), or z smaller (a net without padding), y of float."""
+        images = z.dim() == y.dim() == 4 and z.shape[:2] == y.shape[:2]
+        if not (images and y.is_floating_point() and _inside(z, y)):
+            raise DlgbenchError(
+                "expected outputs and images of one shape (B, C, H, W), got outputs "
+                f"{tuple(z.shape)} and {y.dtype} targets {tuple(y.shape)}"
+            )
 
-    def figures(self, z: Tensor, y: Tensor) -> dict[str, float]:
+    def metrics(self, z: Tensor, y: Tensor) -> dict[str, float]:
         """`mse` and `psnr`."""
         z, y = z.double(), centre(y, z).double()
         return {
@@ -64,32 +64,31 @@ class Segmentation(Task):
     """z = network(x): (B, num_classes, H, W) scores; y: (B, H, W) of int64, -1 where a pixel has no label.
 
     l(y, z) is the cross-entropy averaged over the labelled pixels of the minibatch.
-    Figures: `error`, the share of labelled pixels that is misclassified, and `miou`, mean intersection over union of the classes.
+    Metrics: `error`, the share of labelled pixels that is misclassified, and `miou`, the mean over the
+    classes of intersection over union.
     """
 
     losses: ClassVar[dict[str, Loss]] = {
         "cross_entropy": lambda z, y: F.cross_entropy(z, centre(y, z), ignore_index=UNLABELLED)
     }
 
-    def misfit(self, z: Tensor, y: Tensor) -> str:
-        """Wants z (B, num_classes, H, W), or smaller, for a net without padding, and y (B, H, W) of classes below num_classes, or -1."""
+    def check_shapes(self, z: Tensor, y: Tensor) -> None:
+        """Expects z (B, num_classes, H, W), or smaller (a net without padding), and y (B, H, W) of classes."""
         if z.dim() != 4 or y.dim() != 3 or y.is_floating_point() or not _inside(z, y):
-            wanted = "scores (B, num_classes, H, W) and a class for each pixel, (B, H, W),"
-            return f"{wanted} are wanted; scores {tuple(z.shape)} and {y.dtype} targets {tuple(y.shape)} came"
-        return (
-            ""
-            if int(y.max()) < z.shape[1]
-            else f"classes below {z.shape[1]} are wanted; classes up to {y.max()} came"
-        )
+            raise DlgbenchError(
+                "expected scores (B, num_classes, H, W) and a class for each pixel, (B, H, W), got "
+                f"scores {tuple(z.shape)} and {y.dtype} targets {tuple(y.shape)}"
+            )
+        if int(y.max()) >= z.shape[1]:
+            raise DlgbenchError(
+                f"expected classes below {z.shape[1]}, got classes up to {int(y.max())}"
+            )
 
-    def figures(self, z: Tensor, y: Tensor) -> dict[str, float]:
+    def metrics(self, z: Tensor, y: Tensor) -> dict[str, float]:
         """`error` and `miou`."""
         y, classes = centre(y, z), z.shape[1]
-        scores = multiclass_stat_scores(
-            z, y, classes, average="micro", ignore_index=UNLABELLED, validate_args=False
-        )
-        right, labelled = int(scores[0]), int(scores[4])
-        miou = multiclass_jaccard_index(
-            z, y, classes, average="macro", ignore_index=UNLABELLED, validate_args=False
-        )
-        return {"error": (labelled - right) / labelled, "miou": miou.item()}
+        labelled = {"ignore_index": UNLABELLED, "validate_args": False}
+        scores = multiclass_stat_scores(z, y, classes, average="micro", **labelled)
+        right, total = int(scores[0]), int(scores[4])
+        miou = multiclass_jaccard_index(z, y, classes, average="macro", **labelled)
+        return {"error": (total - right) / total, "miou": miou.item()}

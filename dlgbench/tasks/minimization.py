@@ -1,4 +1,7 @@
-"""Minimization of a function of the weights alone: no data, no labels (slides "Gradient descent", "Momentum")."""
+"""Minimization of a function of the weights alone: no data, no labels.
+
+Slides "Gradient descent", "Momentum".
+"""
 
 from __future__ import annotations
 
@@ -7,33 +10,30 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from dlgbench.errors import DlgbenchError
 from dlgbench.tasks.base import Loss, Task
 
 
 class Minimization(Task):
-    """The network's output is the loss: l = f(w). Figure: `distance`, ||w - w*||_2 from the minimizer.
+    """The network's output is the loss: l = f(w). Metric: `distance`, ||w - w*||_2 from the minimizer.
 
-    Its history has the path: metric `path/i` is w_i at each evaluation.
+    Its history has the path: `path/i` is w_i at each evaluation.
     """
 
     losses: ClassVar[dict[str, Loss]] = {"value": lambda z, _: z.mean()}
 
-    def misfit(self, z: Tensor, y: Tensor) -> str:  # noqa: ARG002
-        """Wants a network that is a function of its weights (model `function`)."""
-        return (
-            ""
-            if z.dim() == 1 and "minimizer" in dict(self.network.named_buffers())
-            else f"model function is wanted; {type(self.network).__name__} came"
-        )
+    def check_shapes(self, z: Tensor, y: Tensor) -> None:  # noqa: ARG002
+        """Expects a network that is a function of its weights (model `function`)."""
+        if z.dim() != 1 or "minimizer" not in dict(self.network.named_buffers()):
+            raise DlgbenchError(f"expected model function, got {type(self.network).__name__}")
 
-    def figures(self, z: Tensor, y: Tensor) -> dict[str, float]:  # noqa: ARG002  (the answer lies in the weights)
-        """`distance`."""
+    def metrics(self, z: Tensor, y: Tensor) -> dict[str, float]:  # noqa: ARG002
+        """`distance`; it depends on the weights alone."""
         w, minimizer = self.network.get_parameter("w"), self.network.get_buffer("minimizer")
         return {"distance": torch.linalg.vector_norm(w.detach() - minimizer).item()}
 
-    def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
-        """A point of the learning curves, and of the path."""
-        super().validation_step(batch)
-        if not self.diverged:
-            w = self.network.get_parameter("w")
-            self.history += [(f"path/{i}", self.done, value) for i, value in enumerate(w.tolist())]
+    def trace(self) -> dict[str, float]:
+        """The path: w."""
+        return {
+            f"path/{i}": value for i, value in enumerate(self.network.get_parameter("w").tolist())
+        }

@@ -1,0 +1,149 @@
+"""Where ablations are: from a folder or a file to the `Ablation` that it declares, with its name."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from dlgbench.ablation import Ablation
+from dlgbench.errors import DlgbenchError
+from dlgbench.recipe import Recipe
+
+PARENTS = ("recipe", "train", "config", "metrics")  # what a twin takes from its parent, all or none
+INHERITED = ("slide", "tune", "select", "dataset_overrides")  # one by one, where none is given
+
+
+def find_root(start: Path) -> Path:
+    """The nearest folder, from `start` upwards, with a pyproject.toml or a folder ablations/; else `start`."""
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / "pyproject.toml").is_file() or (folder / "ablations").is_dir():
+            return folder
+    return start
+
+
+def declares(file: Path) -> bool:
+    """Whether a Python file declares `ABLATION` at its top; it is read, and not imported."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        statements = ast.parse(text).body if "ABLATION" in text else []
+    except (OSError, UnicodeDecodeError):
+        return False
+    except SyntaxError:
+        return True  # the import will say what is wrong
+    return any(
+        isinstance(target, ast.Name) and target.id == "ABLATION"
+        for statement in statements
+        for target in _targets(statement)
+    )
+
+
+def _targets(statement: ast.stmt) -> list[ast.expr]:
+    if isinstance(statement, ast.Assign):
+        return statement.targets
+    return [statement.target] if isinstance(statement, ast.AnnAssign) else []
+
+
+def load(file: Path) -> Ablation:
+    """The ABLATION that a file declares, with its name and file filled in.
+
+    Raises:
+        DlgbenchError: where the file has no ABLATION, or one that makes no sense.
+    """
+    ablation = getattr(_imported(file.resolve()), "ABLATION", None)
+    if not isinstance(ablation, Ablation):
+        raise DlgbenchError(f"{file}: expected ABLATION = Ablation(...), got {ablation!r}")
+    return identify(ablation, file)
+
+
+@functools.cache
+def _imported(file: Path) -> ModuleType:
+    """The module of an ablation file, which may import its siblings; it is executed once."""
+    spec = importlib.util.spec_from_file_location(f"_dlgbench_{file.stem}_{abs(hash(file))}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    sys.path.insert(0, str(file.parent))
+    try:
+        spec.loader.exec_module(module)
+    except DlgbenchError as error:
+        raise DlgbenchError(f"{file}: {error}") from None
+    except Exception as error:
+        came = f"{type(error).__name__}: {error}"
+        raise DlgbenchError(f"{file} can't be imported: {came}") from error
+    finally:
+        sys.path.remove(str(file.parent))
+    return module
+
+
+def identify(ablation: Ablation, file: Path) -> Ablation:
+    """The ablation with its name, and a twin with what it takes from its parent.
+
+    The name is the file's place below `ablations/` (or below the root), without `test_`.
+
+    Raises:
+        DlgbenchError: for a twin whose parent does not exist, or that makes no sense with it.
+    """
+    file = file.resolve()
+    root = find_root(file.parent)
+    place = file.relative_to(root)
+    parts = [part for part in place.with_suffix("").parts if part != "ablations"]
+    parts[-1] = parts[-1].removeprefix("test_")
+    if ablation.twin_of:
+        ablation = _completed(ablation, file, root)
+    return dataclasses.replace(ablation, name="/".join(parts), file=place.as_posix())
+
+
+def _completed(twin: Ablation, file: Path, root: Path) -> Ablation:
+    """A twin with what it leaves out, taken from its parent."""
+    where = f"{file}, twin_of {twin.twin_of!r}"
+    if given := [name for name in PARENTS if getattr(twin, name) is not None]:
+        raise DlgbenchError(
+            f"{where}: expected what changes in the parent's under override, got {', '.join(given)}"
+        )
+    folder, _, name = twin.twin_of.rpartition("/")
+    candidates = [base / folder / f"test_{name}.py" for base in (root / "ablations", root)]
+    found = next((path for path in candidates if path.is_file() and path != file), None)
+    if found is None:
+        wanted = "the name of another ablation, folder/file without test_"
+        raise DlgbenchError(f"{where}: expected {wanted}; there is no file {candidates[0]}")
+    parent = load(found)
+    inherited = {name: getattr(parent, name) for name in PARENTS}
+    inherited |= {name: getattr(parent, name) for name in INHERITED if not _given(twin, name)}
+    scales = {scale: dict(settings) for scale, settings in (twin.scales or {}).items()}
+    for scale, settings in (parent.scales or {}).items():
+        shared = {name: value for name, value in settings.items() if name != "arms"}
+        scales[scale] = {**shared, **scales.get(scale, {})}
+    try:
+        work = parent.work.override(twin.override)
+        inherited |= {"recipe": work} if isinstance(work, Recipe) else {"config": work.config}
+        return dataclasses.replace(twin, override=None, scales=scales, **inherited)
+    except DlgbenchError as error:
+        raise DlgbenchError(f"{where}: {error}") from None
+
+
+def _given(twin: Ablation, name: str) -> bool:
+    """Whether a twin says something of its own; no grid, {}, says that nothing is tuned."""
+    return getattr(twin, name) not in (None, "")
+
+
+def discover(folder: Path) -> list[Ablation]:
+    """Every ablation below a folder, by path; or the one that a file declares.
+
+    Raises:
+        DlgbenchError: where the folder is not there or holds none.
+    """
+    files = [folder] if folder.is_file() else sorted(folder.rglob("test_*.py"))
+    files = [file for file in files if declares(file)]
+    if not files:
+        raise DlgbenchError(
+            f"expected a folder with test_*.py files that declare ABLATION, got {folder}; "
+            "name one, or go to its repository"
+        )
+    return [load(file) for file in files]

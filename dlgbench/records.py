@@ -1,0 +1,147 @@
+"""Runs as records that JSON takes, as tags and points that MLflow takes, as a DataFrame; and back."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import time
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dlgbench.ablation import Cell, Run
+from dlgbench.recipe import plain
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+TAG = "dlgbench."  # what our tags begin with
+ABOUT = ("device", "git", "started", "wall", "engine", "code")  # of the provenance, beside versions
+COLUMNS = [
+    "ablation",
+    "scale",
+    "arm",
+    "seed",
+    "purpose",
+    "setting",
+    "status",
+    "metric",
+    "step",
+    "value",
+]
+SUMMARY = -1  # the step of a row of the summary; a curve's points have steps from 0
+Point = tuple[str, int, float]  # metric, step, value
+
+
+def to_record(cell: Cell, fingerprint: str, run: Run) -> dict[str, Any]:
+    """All of a run that is to be kept, ready for JSON."""
+    names = ("ablation", "slide", "arm", "seed", "scale", "purpose", "precision", "id")
+    fields = {name: getattr(cell, name) for name in names}
+    return {
+        "cell": {
+            **fields,
+            "setting": plain(cell.setting),
+            "recipe": cell.work.to_json(),
+            "params": cell.work.flat(),
+        },
+        "fingerprint": fingerprint,
+        "run": {
+            "status": run.status,
+            "summary": dict(run.summary),
+            "history": list(run.history),
+            "provenance": dict(run.provenance),
+            "arrays": base64.b64encode(pack(run.arrays)).decode() if run.arrays else "",
+        },
+        "ended": time.time(),
+    }
+
+
+def from_record(record: Mapping[str, Any]) -> Run:
+    """The run of a record."""
+    run = record["run"]
+    history = tuple((name, int(step), float(value)) for name, step, value in run["history"])
+    arrays = unpack(packed_arrays(record)) if run.get("arrays") else {}
+    return Run(run["status"], run["summary"], history, run["provenance"], arrays)
+
+
+def packed_arrays(record: Mapping[str, Any]) -> bytes:
+    """The arrays of a record as the bytes of an npz file; empty where it has none."""
+    return base64.b64decode(record["run"].get("arrays", ""))
+
+
+def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Named arrays as the bytes of an npz file."""
+    import numpy as np
+
+    file = io.BytesIO()
+    np.savez_compressed(file, **dict(arrays))
+    return file.getvalue()
+
+
+def unpack(content: bytes) -> dict[str, np.ndarray]:
+    """The arrays of an npz file."""
+    import numpy as np
+
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def to_tags(record: Mapping[str, Any]) -> tuple[dict[str, str], list[Point]]:
+    """What MLflow is given of a run: its tags and its metrics."""
+    cell, run = record["cell"], record["run"]
+    names = ("ablation", "slide", "arm", "seed", "scale", "purpose", "precision")
+    curves = sorted({name for name, _, _ in run["history"]})
+    tags = {
+        "mlflow.runName": cell["id"],
+        "mlflow.source.name": cell["ablation"],
+        **{f"{TAG}{name}": str(cell[name]) for name in names},
+        f"{TAG}kind": "cell",
+        f"{TAG}fingerprint": record["fingerprint"],
+        f"{TAG}setting": json.dumps(cell["setting"]),
+        f"{TAG}recipe": cell["recipe"],
+        f"{TAG}status": run["status"],
+        f"{TAG}summary": json.dumps(run["summary"]),
+        f"{TAG}curves": json.dumps(curves),
+        **({f"{TAG}arrays": "arrays.npz"} if run.get("arrays") else {}),
+        **{f"{TAG}{name}": str(text) for name, text in run["provenance"].items()},
+    }
+    points = [(str(name), int(step), float(value)) for name, step, value in run["history"]]
+    points += [(name, 0, value) for name, value in run["summary"].items() if name not in curves]
+    return tags, points
+
+
+def from_tags(
+    tags: Mapping[str, str],
+    points: Iterable[Point] = (),
+    arrays: Mapping[str, np.ndarray] | None = None,
+) -> Run:
+    """A run from its tags, its points, of which those of curves are the history, and its arrays."""
+    curves = json.loads(tags.get(f"{TAG}curves", "[]"))
+    history = tuple(point for point in points if point[0] in curves)
+    kept = (f"{TAG}version.", *(f"{TAG}{name}" for name in ABOUT))
+    about = {name.removeprefix(TAG): text for name, text in tags.items() if name.startswith(kept)}
+    status: Any = tags[f"{TAG}status"]
+    return Run(status, json.loads(tags[f"{TAG}summary"]), history, about, arrays or {})
+
+
+def setting_of(cell: Cell) -> str:
+    """The setting that a tuning cell tries, as JSON; `null` for an evaluation, whatever was chosen."""
+    return json.dumps(plain(cell.setting)) if cell.purpose == "tune" else "null"
+
+
+def to_frame(runs: Mapping[Cell, Run]) -> pd.DataFrame:
+    """Runs as a long DataFrame with `COLUMNS`.
+
+    The summary has step `SUMMARY`; a curve's points have their step, curves over layers the layer.
+    """
+    import pandas as pd
+
+    rows: list[tuple[Any, ...]] = []
+    for cell, run in runs.items():
+        setting = json.dumps(plain(cell.setting))
+        about = (cell.ablation, cell.scale, cell.arm, cell.seed, cell.purpose, setting, run.status)
+        rows += [(*about, name, SUMMARY, value) for name, value in run.summary.items()]
+        rows += [(*about, *point) for point in run.history]
+        rows += [] if run.summary or run.history else [(*about, "", SUMMARY, float("nan"))]
+    return pd.DataFrame(rows, columns=COLUMNS)

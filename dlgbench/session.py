@@ -1,0 +1,92 @@
+"""What one pytest session asks: at which scale, on which data, of which store. All its workers agree on it."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from dlgbench.ablation import Ablation
+from dlgbench.discovery import find_root
+from dlgbench.tracking import Store, find_uri
+
+
+@dataclasses.dataclass
+class Session:
+    """The settings of a session.
+
+    Args:
+        id: its name, for what its workers must remember together.
+        root: the repository.
+        uri: of the tracking store.
+        chosen: the scale that `--scale` names, or "auto".
+        data: the data set that stands in, or "".
+        since: runs that ended before this time do not count.
+        unsuited: the ablations that the data set that stands in does not suit, and why; filled in.
+    """
+
+    id: str
+    root: str
+    uri: str
+    chosen: str
+    data: str
+    since: float
+    unsuited: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def scale(self) -> str:
+        """`smoke`, `cpu` or `gpu`. Where none was chosen, `gpu` if torch finds CUDA."""
+        if self.chosen == "auto":
+            self.chosen = scale_here()
+        return self.chosen
+
+    def asked(self, ablation: Ablation) -> Ablation:
+        """The ablation on its own data, or on the data set that stands in.
+
+        Raises:
+            DlgbenchError: for a data set that can't stand in.
+        """
+        return ablation.with_data(self.data) if self.data else ablation
+
+    def store(self) -> Store:
+        """The tracking store."""
+        return Store(self.uri, Path(self.root))
+
+
+KEY = pytest.StashKey[Session]()
+
+
+def start(config: pytest.Config) -> Session:
+    """The session of a controller, or of pytest without workers, from its options."""
+    root = find_root(config.invocation_params.dir)
+    return Session(
+        id=uuid.uuid4().hex,
+        root=str(root),
+        uri=find_uri(root, config.getoption("--tracking-uri")),
+        chosen=config.getoption("--scale"),
+        data=config.getoption("--data") or "",
+        since=time.time() if config.getoption("--rerun") else 0.0,
+    )
+
+
+def session_of(config: pytest.Config) -> Session:
+    """The session of a pytest config."""
+    return config.stash[KEY]
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is a worker of xdist, and another one its controller."""
+    return hasattr(config, "workerinput")
+
+
+def scale_here() -> str:
+    """`gpu` where torch finds CUDA, else `cpu`; torch is only asked where there is an NVIDIA driver."""
+    driver = (Path("/proc/driver/nvidia/version"), Path("/dev/nvidiactl"))
+    if not any(path.exists() for path in driver):
+        return "cpu"
+    import torch
+
+    return "gpu" if torch.cuda.is_available() else "cpu"

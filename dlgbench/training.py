@@ -1,0 +1,182 @@
+"""A user's own training function as the work of a cell: plain torch, Lightning, JAX, scikit-learn, anything."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import math
+import random
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlgbench.errors import DlgbenchError
+from dlgbench.recipe import changed, flat, frozen, plain
+
+if TYPE_CHECKING:
+    from dlgbench.ablation import Cell, Run
+
+Log = Callable[[str, float, int], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """A training function with its config. Frozen; `override` gives a changed copy.
+
+    Args:
+        function: `train(config, seed, log) -> {metric: number}`. `config` is a dict of its own; `seed` an
+            integer, with which Python's, numpy's and torch's global random generators are already seeded;
+            `log(metric, value, step)` adds a point to a learning curve. A function that has an argument
+            `tuning` is told whether this call only tunes, so that it can leave the test split shut.
+        config: what arms, grids and scales may change: numbers, strings, lists and dicts.
+        metrics: what the function returns, metric to meaning. Names that begin with `test/` are only
+            wanted from an evaluation; a tuning's are dropped.
+
+    Raises:
+        DlgbenchError: for a function that can't be called so, a config or metrics that make no sense.
+    """
+
+    function: Callable[..., Mapping[str, float]]
+    config: Mapping[str, Any]
+    metrics: Mapping[str, str]
+    data = None  # what a recipe names; here it is the function's own affair
+    steps = 1  # above 0: it trains
+
+    def __post_init__(self) -> None:
+        if not inspect.isfunction(inspect.unwrap(self.function)):
+            wanted = "a function of (config, seed, log)"
+            raise DlgbenchError(f"train: expected {wanted}, got {self.function!r}")
+        object.__setattr__(self, "config", frozen(self.config))
+        object.__setattr__(self, "metrics", frozen(self.metrics))
+        if not self.metrics or not all(isinstance(text, str) for text in self.metrics.values()):
+            wanted = 'a dict of what train returns, {"test/error": "share misclassified"}'
+            raise DlgbenchError(f"metrics: expected {wanted}, got {plain(self.metrics)!r}")
+        try:
+            inspect.signature(self.function).bind(*"csl", **self._told(tuning=True))
+        except TypeError as error:
+            name = getattr(self.function, "__name__", self.function)
+            raise DlgbenchError(
+                f"train: expected a function of (config, seed, log), got {name}: {error}"
+            ) from None
+
+    def run(self, cell: Cell) -> Run:
+        """Calls the function once.
+
+        Raises:
+            DlgbenchError: where what it returns or logs is not what was announced.
+        """
+        from dlgbench.ablation import Run
+
+        tuning = cell.purpose == "tune"
+        points: list[tuple[str, int, float]] = []
+
+        def log(metric: str, value: float, step: int) -> None:
+            if isinstance(step, bool) or int(step) != step or step < 0:
+                wanted = "a step that is a whole number of at least 0"
+                raise DlgbenchError(f"log({metric!r}): expected {wanted}, got {step!r}")
+            points.append((str(metric), int(step), _number(value, f"log({metric!r})")))
+
+        _seed(cell.seed)
+        started = time.time()
+        returned = self.function(plain(self.config), cell.seed, log, **self._told(tuning=tuning))
+        wall = time.time() - started
+        summary = self._checked(returned, tuning=tuning)
+        values = [*summary.values(), *(value for _, _, value in points)]
+        return Run(
+            "finished" if all(map(math.isfinite, values)) else "diverged",
+            {metric: value for metric, value in summary.items() if math.isfinite(value)},
+            tuple(point for point in points if math.isfinite(point[2])),
+            {"started": f"{started:.3f}", "wall": f"{wall:.3f}", **_provenance(), **_code(cell)},
+        )
+
+    def _told(self, *, tuning: bool) -> dict[str, bool]:
+        """The argument `tuning`, for a function that has it."""
+        return {"tuning": tuning} if "tuning" in inspect.signature(self.function).parameters else {}
+
+    def _checked(self, returned: Any, *, tuning: bool) -> dict[str, float]:
+        """What was returned as floats, if it is what was announced."""
+        if not isinstance(returned, Mapping):
+            wanted = f"a dict with {', '.join(self.metrics)}"
+            raise DlgbenchError(f"train: expected it to return {wanted}, got {returned!r}")
+        wanted = {metric for metric in self.metrics if not (tuning and _is_test(metric))}
+        came = {str(metric) for metric in returned if not (tuning and _is_test(str(metric)))}
+        if wanted != came:
+            missing, extra = sorted(wanted - came), sorted(came - wanted)
+            parts = [f"{', '.join(missing)} announced and not returned"] if missing else []
+            parts += [f"{', '.join(extra)} returned and not announced"] if extra else []
+            raise DlgbenchError(
+                f"train: expected the metrics that the ablation announces, "
+                f"{', '.join(sorted(wanted))}; got {'; '.join(parts)}"
+            )
+        return {metric: _number(returned[metric], f"train: {metric}") for metric in sorted(came)}
+
+    def override(self, changes: Mapping[str, Any] | None = None, **more: Any) -> Training:
+        """A copy with changes made in the config; a dotted name reaches inside.
+
+        Raises:
+            DlgbenchError: for a name that the config does not have.
+        """
+        config = changed(plain(self.config), {**(changes or {}), **more}, "entry of config")
+        return dataclasses.replace(self, config=config)
+
+    def recorded(self) -> dict[str, str]:
+        """The metrics that a run records, with what each one is."""
+        return dict(self.metrics)
+
+    def selectable(self) -> set[str]:
+        """The metrics by which a tuning may choose: all but those on the test split."""
+        return {metric for metric in self.metrics if not _is_test(metric)}
+
+    def to_json(self) -> str:
+        """The function's name and its config as one line of JSON with sorted names."""
+        name = getattr(self.function, "__qualname__", type(self.function).__name__)
+        return json.dumps({"train": name, "config": plain(self.config)}, sort_keys=True)
+
+    def flat(self) -> dict[str, Any]:
+        """Dotted names of the config to values, for MLflow's params and for tables."""
+        return flat(plain(self.config))
+
+    @property
+    def source(self) -> Path:
+        """The file that the function stands in."""
+        return Path(inspect.getfile(inspect.unwrap(self.function)))
+
+
+def _is_test(metric: str) -> bool:
+    return metric.startswith("test/")
+
+
+def _number(value: Any, what: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise DlgbenchError(f"{what}: expected a number, got {value!r}") from None
+
+
+def _seed(seed: int) -> None:
+    """Seeds Python's, numpy's and torch's global generators, and gives torch one thread, as all cells have."""
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  (for code that draws from the global generator)
+    torch.manual_seed(seed)
+    torch.set_num_threads(1)
+
+
+def _provenance() -> dict[str, str]:
+    from dlgbench.provenance import provenance
+
+    torch = sys.modules["torch"]
+    return provenance(
+        "cuda" if torch.cuda.is_available() and torch.cuda.is_initialized() else "cpu"
+    )
+
+
+def _code(cell: Cell) -> dict[str, str]:
+    from dlgbench.fingerprint import code_of
+
+    return code_of(cell.work)
