@@ -224,7 +224,7 @@ def load_plugins() -> None:
 def _caller() -> dict[str, Any]:
     """The place that calls a `register_...` function."""
     frame = sys._getframe(2)  # noqa: SLF001  (inspect.stack reads every source file on the way)
-    return {"file": Path(frame.f_code.co_filename), "line": frame.f_lineno}
+    return {"file": Path(frame.f_code.co_filename).resolve(), "line": frame.f_lineno}
 
 
 def _decorator(registry: Registry[P], entry: Callable[[Any], P]) -> Callable[[T], T]:

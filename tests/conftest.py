@@ -9,6 +9,8 @@ import pytest
 
 from dlgbench.tracking import Store
 
+collect_ignore = ["plugin_package"]  # somebody else's package: test_plugins.py installs and runs it
+
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory, worker_id):
@@ -44,8 +46,8 @@ def store(fresh, tmp_path):
     return fresh(tmp_path)
 
 
-@pytest.fixture
-def pytest_in():
+@pytest.fixture(name="pytest_in")  # a function pytest_... in a conftest.py is taken for a hook
+def _pytest_in():
     """`pytest_in(folder, *args)`: what a fresh pytest says there; without a page, at scale cpu."""
 
     def pytest_in(folder, *args, scale="cpu", report=False, env=()):
