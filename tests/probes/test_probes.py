@@ -12,30 +12,31 @@ from dlgbench.data.arrays import Arrays
 from dlgbench.preflight import check
 from dlgbench.probes.observers import Observer
 from dlgbench.probes.subject import Measurement
-from dlgbench.registry import PROBES, register_probe
+from dlgbench.registry import DATA, PROBES, register_data, register_probe
 from dlgbench.train import prepare, train
 
-SHORT = {
-    "data": "fake",
-    "data_args": {"train": 60, "val": 20},
-    "lr": 0.01,
-    "batch_size": 16,
-    "steps": 4,
-    "evaluations": 2,
+POINTS = {"hidden": (4, 2), "norm": "batch", "num_classes": 2}
+KINDS = {  # of data, with model, model_args and task; `images` has batch normalization and dropout
+    "images": ("vgg11_bn", {"width": 1 / 32}, "classification"),
+    "raw images": ("vgg11_bn", {"width": 1 / 32}, "classification"),
+    "reproduced": ("conv_stack", {"num_classes": 1}, "image_to_image"),
+    "pixels": ("conv_stack", {"num_classes": 3}, "segmentation"),
+    "points": ("mlp", POINTS, "classification"),
+    "curve": ("linear", {"num_classes": 1}, "regression"),
 }
-# batch normalization, dropout, convolutions and linear layers
-IMAGES = Recipe(model="vgg11_bn", model_args={"width": 1 / 32}, **SHORT)
-STACK = Recipe(model="conv_stack", **SHORT)
-MLP = Recipe(model="mlp", **SHORT)
 RECIPES = {
-    "images": IMAGES,
-    "raw images": IMAGES.override({"data_args.standardize": False}),
-    "reproduced": STACK.override(task="image_to_image", model_args={"num_classes": 1}),
-    "pixels": STACK.override(task="segmentation", model_args={"num_classes": 3}),
-    "points": MLP.override(model_args={"hidden": (4, 2), "norm": "batch", "num_classes": 2}),
-    "curve": Recipe(
-        model="linear", model_args={"num_classes": 1}, task="regression", **SHORT
-    ).override({"data_args.standardize": False}),
+    kind: Recipe(
+        model=model,
+        model_args=args,
+        task=task,
+        data=kind,
+        data_args={"train": 60, "val": 20, "standardize": kind not in ("raw images", "curve")},
+        lr=0.01,
+        batch_size=16,
+        steps=4,
+        evaluations=2,
+    )
+    for kind, (model, args, task) in KINDS.items()
 }
 # What a probe looks at; the others look at a classifier of images.
 SUITED = {
@@ -66,10 +67,13 @@ def arrays_of(kind):
     return Arrays((x[:80], y[:80]), (x[80:], y[80:]), 3, "digest")
 
 
-@pytest.fixture
-def own_probes(monkeypatch):
-    """Probes that a test registers are forgotten after it."""
-    monkeypatch.setattr(PROBES, "_parts", {name: PROBES[name] for name in PROBES})
+@pytest.fixture(autouse=True)
+def _own_parts(monkeypatch):
+    """Registers the data sets; they, and what a test registers, are forgotten after it."""
+    for registry in (DATA, PROBES):
+        monkeypatch.setattr(registry, "_parts", {name: registry[name] for name in registry})
+    for kind in RECIPES:
+        register_data(kind)(functools.partial(arrays_of, kind))
 
 
 def trained(kind, *probes):
@@ -81,10 +85,10 @@ def trained(kind, *probes):
         return prepared[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dlgbench.data.module.load", lambda _name: arrays_of(kind))
         patch.setattr("dlgbench.train.prepare", spy)
         patch.setattr("dlgbench.probes.noise.DRAWS", 2)
-        run = train(Cell("a", "a", 0, "cpu", RECIPES[kind].override(probes=probes)))
+        recipe = RECIPES[kind].override(probes=probes)
+        run = train(Cell("a", "a", 0, "cpu", recipe))
     return prepared[0][0].network.state_dict(), run
 
 
@@ -129,7 +133,6 @@ def test_a_watched_training_ends_with_the_same_weights_to_the_bit(name):
         assert values.dtype in (np.float32, np.int64, np.uint8)
 
 
-@pytest.mark.usefixtures("own_probes")
 def test_an_own_function_is_a_probe_as_the_built_in_ones_are():
     @register_probe("brightness", when="test", metrics={"brightness": "mean of the test images"})
     def brightness(subject):
@@ -151,8 +154,7 @@ def test_an_own_function_is_a_probe_as_the_built_in_ones_are():
     np.testing.assert_allclose(run.arrays["brightness/first"], x[0].double() / 255, rtol=1e-6)
 
 
-@pytest.mark.usefixtures("own_probes")
-def test_an_own_observer_watches_as_the_built_in_ones_do(monkeypatch):
+def test_an_own_observer_watches_as_the_built_in_ones_do():
     @register_probe("bias", when="training", metrics={"bias/last": "mean of the last bias"})
     class Bias(Observer):
         def on_train_batch_end(self, _trainer, module, _outputs, batch, *_):
@@ -175,6 +177,5 @@ def test_an_own_observer_watches_as_the_built_in_ones_do(monkeypatch):
     points = {step: value for name, step, value in run.history if name == "bias"}
     assert list(points) == [2, 4]
     assert run.summary["bias/last"] == points[4] == float([*after.values()][-1].mean())
-    monkeypatch.setattr("dlgbench.data.module.load", lambda _name: arrays_of("points"))
     with pytest.raises(DlgbenchError, match="probe bias: expected no Sequential, got one"):
         check(RECIPES["points"].override(probes=("bias",)), "cpu")

@@ -164,7 +164,7 @@ def test_what_a_probe_cannot_measure_is_refused():
     ]
     for probe, network, match in cases:
         with pytest.raises(DlgbenchError, match=f"probe {match}"):
-            probe(Subject(network, SHAPE, batch))
+            probe(Subject(copy.deepcopy(network), SHAPE, batch))
     match = "probe activations: expected a recipe with data, got one without"
     with pytest.raises(DlgbenchError, match=match):
         activations(Subject(create_model("mlp"), SHAPE))
