@@ -1,4 +1,7 @@
-"""From an ablation's runs to its choices and verdicts. Needs no torch: it can be done again at any time, on any machine."""
+"""From an ablation's runs to its choices and verdicts.
+
+It needs no torch: it can be done again at any time, on any machine.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
 from dlgbench.errors import DlgbenchError
+from dlgbench.metrics import larger_is_better
 from dlgbench.stats import judge
 
 
@@ -20,34 +24,44 @@ def judge_runs(ablation: Ablation, scale: str, runs: Mapping[Cell, Run]) -> dict
 
 
 def readings(runs: Mapping[Cell, Run]) -> dict[str, dict[int, dict[str, float]]]:
-    """The evaluation runs as the statistics want them: arm -> seed -> summary, with the key `diverged` where a run did."""
-    found: dict[str, dict[int, dict[str, float]]] = {}
+    """The evaluation runs as the statistics take them: arm -> seed -> summary.
+
+    The summary of a run that diverged has the key `diverged`.
+    """
+    by_arm: dict[str, dict[int, dict[str, float]]] = {}
     for cell, run in runs.items():
         if cell.purpose == "evaluate":
-            found.setdefault(cell.arm, {})[cell.seed] = {
-                **run.summary,
-                **({"diverged": 1.0} if run.status == "diverged" else {}),
-            }
-    return found
+            diverged = {"diverged": 1.0} if run.status == "diverged" else {}
+            by_arm.setdefault(cell.arm, {})[cell.seed] = {**run.summary, **diverged}
+    return by_arm
 
 
 def choose(ablation: Ablation, tuning: Mapping[Cell, Run]) -> dict[str, Any]:
-    """The setting with the smallest mean of `ablation.select` over its tuning seeds; a run that diverged, or never met the target, is the worst there is.
+    """The setting with the best mean of `ablation.select` over its tuning seeds.
 
-    Of equals, the first of the grid.
+    The best is the smallest, or the largest where larger is better (`dlgbench.metrics`). A run that
+    diverged, or never met the target, is the worst there is. Of equals, the first of the grid.
 
     Raises:
         DlgbenchError: where there are no tuning runs.
     """
     scores = score(ablation, tuning)
     if not scores:
-        raise DlgbenchError(f"{ablation.name}: no tuning runs to choose from")
-    return min(scores, key=lambda entry: entry[1])[0]
+        raise DlgbenchError(f"{ablation.name}: expected tuning runs to choose from, got none")
+    best = max if larger_is_better(str(ablation.select)) else min
+    return best(scores, key=lambda entry: entry[1])[0]
 
 
 def score(ablation: Ablation, tuning: Mapping[Cell, Run]) -> list[tuple[dict[str, Any], float]]:
-    """Each setting of one arm's grid, in its order, with the mean of `ablation.select` over the tuning seeds."""
+    """Each setting of one arm's grid, in its order, with its mean of `ablation.select`.
+
+    The mean is over the tuning seeds; it is infinite, with the sign of the worst, where one has no
+    number.
+    """
+    metric = str(ablation.select)
+    worst = -math.inf if larger_is_better(metric) else math.inf
     values: dict[Any, list[float]] = {}
     for cell, run in tuning.items():
-        values.setdefault(cell.setting, []).append(run.summary.get(ablation.select, math.inf))
-    return [(dict(setting), averages.fmean(found)) for setting, found in values.items()]
+        number = worst if run.status == "diverged" else run.summary.get(metric, worst)
+        values.setdefault(cell.setting, []).append(number)
+    return [(dict(setting), averages.fmean(numbers)) for setting, numbers in values.items()]

@@ -26,12 +26,12 @@ LARGER_IS_BETTER = ("r2", "psnr", "miou", "accuracy", "auc", "f1")
 
 
 def larger_is_better(metric: str) -> bool:
-    """Whether a metric's last word is one of `LARGER_IS_BETTER`."""
-    return metric.rpartition("/")[2] in LARGER_IS_BETTER
+    """Whether a metric's last word is one of `LARGER_IS_BETTER`: `val/accuracy`, `val/top1_accuracy`."""
+    return metric.replace("/", "_").rpartition("_")[2] in LARGER_IS_BETTER
 
 
 def smaller_is_better(metric: str) -> bool:
-    """Whether a metric's last word is one of `SMALLER_IS_BETTER`."""
+    """Whether a metric's name after the last "/" is one of `SMALLER_IS_BETTER`."""
     return metric.rpartition("/")[2] in SMALLER_IS_BETTER
 
 

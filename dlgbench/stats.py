@@ -9,30 +9,28 @@ import numpy as np
 from scipy import stats
 
 from dlgbench.claim import Bounds, Claim, Reader, Threshold, Verdict
-from dlgbench.metrics import LARGER_IS_BETTER, SMALLER_IS_BETTER
+from dlgbench.metrics import larger_is_better, smaller_is_better
 
 ALPHA = 0.05  # the error rate that the claims of one ablation share
-Readings = Mapping[
-    str, Mapping[int, Mapping[str, float]]
-]  # arm -> seed -> summary; a diverged run has the key "diverged"
+# arm -> seed -> summary; that of a diverged run has the key "diverged"
+Readings = Mapping[str, Mapping[int, Mapping[str, float]]]
 
 
 def known(summary: Mapping[str, float], metric: str) -> Bounds:
-    """What a run's summary tells of a metric: (x, x) where it was measured, (bound, inf) where it was censored.
+    """What a run's summary tells of a metric.
 
-    A diverged run has the worst rank, (inf, inf) where smaller is better, (-inf, -inf) where larger is, and is unknown, (-inf, inf), otherwise.
+    (x, x) where it was measured, (bound, inf) where it was censored. A diverged run has the worst
+    rank, (inf, inf) where smaller is better, (-inf, -inf) where larger is, and is unknown,
+    (-inf, inf), otherwise.
     """
     if metric in summary:
-        return (
-            (-math.inf, math.inf)
-            if math.isnan(summary[metric])
-            else (summary[metric], summary[metric])
-        )
+        number = summary[metric]
+        return (-math.inf, math.inf) if math.isnan(number) else (number, number)
     if f"{metric}/censored_at" in summary:
         return summary[f"{metric}/censored_at"], math.inf
-    if "diverged" in summary and metric.endswith(SMALLER_IS_BETTER):
+    if "diverged" in summary and smaller_is_better(metric):
         return math.inf, math.inf
-    if "diverged" in summary and metric.endswith(LARGER_IS_BETTER):
+    if "diverged" in summary and larger_is_better(metric):
         return -math.inf, -math.inf
     return -math.inf, math.inf
 

@@ -49,6 +49,11 @@ class Training:
         if not inspect.isfunction(inspect.unwrap(self.function)):
             wanted = "a function of (config, seed, log)"
             raise DlgbenchError(f"train: expected {wanted}, got {self.function!r}")
+        if outer := inspect.unwrap(self.function).__code__.co_freevars:
+            raise DlgbenchError(
+                "train: expected a function that its file and config determine, got "
+                f"{', '.join(outer)} from an enclosing function; put that into config"
+            )
         object.__setattr__(self, "config", frozen(self.config))
         object.__setattr__(self, "metrics", frozen(self.metrics))
         if not self.metrics or not all(isinstance(text, str) for text in self.metrics.values()):
@@ -74,10 +79,7 @@ class Training:
         points: list[tuple[str, int, float]] = []
 
         def log(metric: str, value: float, step: int) -> None:
-            if isinstance(step, bool) or int(step) != step or step < 0:
-                wanted = "a step that is a whole number of at least 0"
-                raise DlgbenchError(f"log({metric!r}): expected {wanted}, got {step!r}")
-            points.append((str(metric), int(step), _number(value, f"log({metric!r})")))
+            points.append((str(metric), _step(metric, step), _number(value, f"log({metric!r})")))
 
         _seed(cell.seed)
         started = time.time()
@@ -154,6 +156,16 @@ def _number(value: Any, what: str) -> float:
         return float(value)
     except (TypeError, ValueError):
         raise DlgbenchError(f"{what}: expected a number, got {value!r}") from None
+
+
+def _step(metric: str, step: Any) -> int:
+    try:
+        if not isinstance(step, (bool, str)) and int(step) == step >= 0:
+            return int(step)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    wanted = "a step that is a whole number of at least 0"
+    raise DlgbenchError(f"log({metric!r}): expected {wanted}, got {step!r}")
 
 
 def _seed(seed: int) -> None:

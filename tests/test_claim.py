@@ -1,4 +1,5 @@
 import math
+import re
 
 import pytest
 
@@ -54,24 +55,49 @@ def test_effects_by_hand(effect, wanted):
     assert effect.of(read) == pytest.approx(wanted)
 
 
-def test_nonsense_is_refused_when_declared():
-    with pytest.raises(
-        DlgbenchError,
-        match=r"claim 'x': a threshold is wanted \(at_least, at_most, within, exactly\); 0.5 came",
-    ):
-        Claim("x", value("e", "a"), 0.5)  # type: ignore[arg-type]
-    with pytest.raises(DlgbenchError, match=r"claim 'x': a threshold is wanted .* None came"):
-        Claim("x", value("e", "a"))
-    with pytest.raises(DlgbenchError, match="an effect is wanted"):
-        Claim("x", "e", at_least(1))  # type: ignore[arg-type]
-    with pytest.raises(
-        DlgbenchError, match="no verdict is called 'suported'; did you mean 'supported'"
-    ):
-        Claim("x", value("e", "a"), at_least(1), expect="suported")  # type: ignore[arg-type]
-    with pytest.raises(DlgbenchError, match="margin above 0"):
-        within(0)
-    with pytest.raises(DlgbenchError, match="two different x"):
-        slope("e", {"a": 1})
+X = value("e", "a")
+
+
+@pytest.mark.parametrize(
+    ("message", "declare"),
+    {
+        "claim 'x': expected a threshold (at_least, at_most, within, exactly), got 0.5": (
+            lambda: Claim("x", X, 0.5)
+        ),
+        "claim 'x': expected a threshold (at_least, at_most, within, exactly), got None": (
+            lambda: Claim("x", X)
+        ),
+        "claim 'x': expected an effect (difference, contrast, log_ratio,": (
+            lambda: Claim("x", "e", at_least(1))
+        ),
+        "claim: expected a statement, got ' '": lambda: Claim(" ", X, at_least(1)),
+        "no verdict is called 'suported'; did you mean 'supported'": (
+            lambda: Claim("x", X, at_least(1), expect="suported")
+        ),
+        "claim 'x': no kind of claim is called 'twins'; did you mean 'twin'": (
+            lambda: Claim("x", X, at_least(1), kind="twins")
+        ),
+        "within: expected a margin above 0": lambda: within(0),
+        "slope of e: expected at least two different x": lambda: slope("e", {"a": 1}),
+    }.items(),
+)
+def test_nonsense_is_refused_when_declared(message, declare):
+    with pytest.raises(DlgbenchError, match=re.escape(message)):
+        declare()
+
+
+def test_what_a_claim_is_expected_to_be_gives_its_kind():
+    kinds = {"supported": "claim", "inconclusive": "claim"}
+    kinds |= {"refuted": "slip", "not supported": "control"}
+    for expect, kind in kinds.items():
+        assert Claim("x", X, at_least(1), expect=expect).kind == kind
+    assert Claim("x", X, exactly(0), kind="check").kind == "check"
+    assert Claim("x", X, at_least(1), expect="not supported", kind="twin").kind == "twin"
+
+
+def test_the_ratio_of_two_arms_is_read_on_a_logarithmic_scale():
+    assert log_ratio("e", "a", "b").scale == "log"
+    assert {effect.scale for effect in (X, difference("e", "a", "b"))} == {"linear"}
 
 
 @pytest.mark.parametrize(
@@ -93,6 +119,6 @@ def test_which_verdicts_a_declaration_can_live_with(expect, passing):
 
 
 def test_thresholds_read_as_words():
-    assert [str(t) for t in (at_least(0.5), at_most(2), within(1), within(1, around=3), exactly(15))] == [
-        "at least 0.5", "at most 2", "within ±1", "within 2 and 4", "exactly 15",
-    ]  # fmt: skip
+    thresholds = at_least(0.5), at_most(2), within(1), within(1, around=3), exactly(15)
+    words = ["at least 0.5", "at most 2", "within ±1", "within 2 and 4", "exactly 15"]
+    assert [str(threshold) for threshold in thresholds] == words

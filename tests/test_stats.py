@@ -4,18 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dlgbench import (
-    Claim,
-    at_least,
-    at_most,
-    difference,
-    exactly,
-    log_ratio,
-    value,
-    within,
-)
+from dlgbench import Claim, at_least, at_most, difference, exactly, log_ratio, value, within
 from dlgbench.stats import holm, known, median_interval, t_interval, t_p
 from dlgbench.stats import judge as judge_claims
+
+X = value("m", "a")
 
 
 def judge(claims, arms, seeds=1):
@@ -29,17 +22,14 @@ def readings(values, other=None):
     return arms
 
 
-def one(threshold, values, effect=None):
-    return judge(
-        [Claim("x", effect or value("m", "a"), threshold)], readings(values), max(len(values), 1)
-    )[0]
+def one(threshold, values):
+    return judge([Claim("x", X, threshold)], readings(values), max(len(values), 1))[0]
 
 
 def test_t_interval_by_hand():
-    # 1, 2, 3, 4, 5: mean 3, s = sqrt(2.5), s / sqrt 5 = 0.70711, t(4, .975) = 2.77645 from any table
-    assert t_interval([1, 2, 3, 4, 5], 0.95) == pytest.approx(
-        (3 - 2.77645 * 0.70711, 3 + 2.77645 * 0.70711), abs=1e-4
-    )
+    # 1, 2, 3, 4, 5: mean 3, s = sqrt(2.5), s / sqrt 5 = 0.70711, t(4, .975) = 2.77645 (any table)
+    half = 2.77645 * 0.70711
+    assert t_interval([1, 2, 3, 4, 5], 0.95) == pytest.approx((3 - half, 3 + half), abs=1e-4)
     # t = 3 / 0.70711 = 4.24264; two-sided p with 4 degrees of freedom = 0.01324
     assert t_p([1, 2, 3, 4, 5], 0) == pytest.approx(0.01324, abs=1e-5)
 
@@ -71,7 +61,7 @@ def test_pairing_is_by_seed():
         (within(1), [4.9, 5.0, 5.1, 5.2, 4.8], "refuted"),
         (exactly(15), [15], "supported"),
         (exactly(15), [15, 15, 14], "refuted"),
-        (at_most(1e-6), [1e-9], "supported"),  # one seed: a figure without chance in it
+        (at_most(1e-6), [1e-9], "supported"),  # one seed: a number that is not random
         (at_least(0), [], "inconclusive"),
     ],
 )
@@ -95,39 +85,30 @@ def test_holm_by_hand():
     # Holm (1979) on .01, .04, .03, .005: sorted .005 x 4, .01 x 3, .03 x 2, .04 x 1, made monotone
     adjusted, levels = holm([0.01, 0.04, 0.03, 0.005])
     assert adjusted == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert levels == pytest.approx(
-        [0.05 / 3, 0.05 / 2, 0.05 / 2, 0.05 / 4]
-    )  # stays where the first was not rejected
+    # the level stays where the first was not rejected
+    assert levels == pytest.approx([0.05 / 3, 0.05 / 2, 0.05 / 2, 0.05 / 4])
 
 
 def test_interval_and_p_always_say_the_same():
     rng = np.random.default_rng(1)
+    thresholds = {"a": at_least(0), "b": at_most(0), "c": within(0.5), "d": at_least(1)}
+    claims = [Claim(name, value("m", name), wanted) for name, wanted in thresholds.items()]
     for _ in range(100):
-        arms = {
-            name: {s: {"m": v} for s, v in enumerate(rng.normal(rng.uniform(0, 2), 1, 6))}
-            for name in "abcd"
-        }
-        claims = [
-            Claim(name, value("m", name), threshold)
-            for name, threshold in zip(
-                "abcd", [at_least(0), at_most(0), within(0.5), at_least(1)], strict=True
-            )
-        ]
+        samples = {name: rng.normal(rng.uniform(0, 2), 1, 6) for name in thresholds}
+        arms = {name: {s: {"m": v} for s, v in enumerate(x)} for name, x in samples.items()}
         for verdict in judge(claims, arms, 6):
             assert (verdict.verdict != "inconclusive") == (verdict.p <= 0.05)
 
 
 def test_exact_claims_spend_no_error_rate():
     arms = readings([1.0, 2, 3, 4, 5])
-    alone = judge([Claim("x", value("m", "a"), at_least(0))], arms, 5)[0]
-    beside = judge(
-        [Claim("x", value("m", "a"), at_least(0)), Claim("y", value("m", "a"), exactly(1))], arms, 5
-    )[0]
-    assert alone == beside
+    claim = Claim("x", X, at_least(0))
+    alone, beside = judge([claim], arms, 5), judge([claim, Claim("y", X, exactly(1))], arms, 5)
+    assert alone[0] == beside[0]
 
 
 def test_while_seeds_are_missing_nothing_is_decided():
-    claims = [Claim("x", value("m", "a"), at_least(0)), Claim("y", value("m", "a"), at_most(1e-6))]
+    claims = [Claim("x", X, at_least(0)), Claim("y", X, at_most(1e-6))]
     for verdict in judge(claims, readings([1.0]), 5) + judge(claims, readings([1.0, 1.0, 1.0]), 5):
         assert verdict.verdict == "inconclusive"
         assert "of 5 seeds have run" in verdict.note
@@ -153,35 +134,23 @@ def test_what_is_not_known_has_no_number():
     verdict = judge([Claim("x", difference("test/error", "a", "b"), at_least(0))], arms, 10)[0]
     assert math.isnan(verdict.effect)
     assert verdict.verdict == "inconclusive"
-    assert known({"gradient/log10_ratio": math.nan}, "gradient/log10_ratio") == (
-        -math.inf,
-        math.inf,
-    )
+    nothing = known({"gradient/log10_ratio": math.nan}, "gradient/log10_ratio")
+    assert nothing == (-math.inf, math.inf)
 
 
 def test_a_log_ratio_of_nothing_spoils_no_other_claim():
     arms = readings([0.0] * 6, [1.0] * 6)
-    verdicts = judge(
-        [
-            Claim("x", log_ratio("m", "a", "b"), at_least(0)),
-            Claim("y", value("m", "b"), at_least(0)),
-        ],
-        arms,
-        6,
-    )
-    assert [verdict.verdict for verdict in verdicts] == [
-        "refuted",
-        "supported",
-    ]  # ln 0 lies below everything
+    ratio, other = log_ratio("m", "a", "b"), value("m", "b")
+    verdicts = judge([Claim("x", ratio, at_least(0)), Claim("y", other, at_least(0))], arms, 6)
+    # ln 0 lies below everything
+    assert [verdict.verdict for verdict in verdicts] == ["refuted", "supported"]
 
 
 def test_median_interval_is_the_sign_tests():
     # n = 10 at 95 %: the 2nd and the 9th of ten, P(Bin(10, 1/2) <= 1) = .0107
     assert median_interval([(x, x) for x in range(1, 11)], 0.95) == (2, 9)
-    assert median_interval([(x, x) for x in range(1, 6)], 0.95) == (
-        -math.inf,
-        math.inf,
-    )  # five can't do it
+    few = median_interval([(x, x) for x in range(1, 6)], 0.95)
+    assert few == (-math.inf, math.inf)  # five can't do it
     # bounds move the ends as far as they leave open
     assert median_interval([(x, math.inf) for x in range(1, 11)], 0.95) == (2, math.inf)
 
@@ -189,15 +158,10 @@ def test_median_interval_is_the_sign_tests():
 def test_a_diverged_run_has_the_worst_rank_and_no_number():
     assert known({"diverged": 1.0}, "test/error") == (math.inf, math.inf)
     assert known({"diverged": 1.0}, "gradient/first") == (-math.inf, math.inf)
-    arms = readings([5.0] * 10, [1.0] * 10)
-    arms["a"][3] = {"diverged": 1.0}
     claim = Claim("x", difference("test/error", "a", "b"), at_least(1))
-    arms = {
-        arm: {
-            s: {k.replace("m", "test/error"): v for k, v in run.items()} for s, run in runs.items()
-        }
-        for arm, runs in arms.items()
-    }
+    errors = {"a": 5.0, "b": 1.0}
+    arms = {arm: {s: {"test/error": error} for s in range(10)} for arm, error in errors.items()}
+    arms["a"][3] = {"diverged": 1.0}
     verdict = judge([claim], arms)[0]
     assert verdict.verdict == "supported"  # b is better in nine, and in the tenth a diverged
     assert (verdict.method, verdict.interval) == ("sign test", (4.0, 4.0))
@@ -212,30 +176,26 @@ def test_censored_steps_are_a_bound():
         "slow": {s: {"steps_to_target/censored_at": 1000.0} for s in range(10)},
         "fast": {s: {"steps_to_target": 100.0 + s} for s in range(10)},
     }
-    at = lambda least: judge(
-        [Claim("x", difference("steps_to_target", "slow", "fast"), at_least(least))], arms
-    )[0]  # noqa: E731
-    assert at(800).verdict == "supported"
-    assert at(800).interval[1] == math.inf
-    assert at(5000).verdict == "inconclusive"  # it may be 5,000: nobody waited
+    faster = difference("steps_to_target", "slow", "fast")
+    by_800, by_5000 = (judge([Claim("x", faster, at_least(n))], arms)[0] for n in (800, 5000))
+    assert (by_800.verdict, by_800.interval[1]) == ("supported", math.inf)
+    assert by_5000.verdict == "inconclusive"  # it may be 5,000: nobody waited
 
 
 @pytest.mark.parametrize("n", [5, 10])
 def test_coverage_is_95_percent(n):
     rng = np.random.default_rng(n)
     ends = np.array([t_interval(values, 0.95) for values in rng.normal(1.0, 2.0, (4000, n))])
-    assert ((ends[:, 0] <= 1.0) & (ends[:, 1] >= 1.0)).mean() == pytest.approx(
-        0.95, abs=0.011
-    )  # 3 binomial SD at 4,000
+    covered = (ends[:, 0] <= 1.0) & (ends[:, 1] >= 1.0)
+    assert covered.mean() == pytest.approx(0.95, abs=0.011)  # 3 binomial SD at 4,000
 
 
 def test_false_positives_are_held_for_the_whole_ablation():
     rng = np.random.default_rng(5)
     claims = [Claim(name, value("m", name), at_least(0)) for name in "abcd"]
     wrong = 0
-    for _ in range(
-        1000
-    ):  # the truth lies on the threshold: any support, and any refutation, is false
+    # the truth lies on the threshold: any support, and any refutation, is false
+    for _ in range(1000):
         arms = {name: {s: {"m": v} for s, v in enumerate(rng.normal(0, 1, 8))} for name in "abcd"}
         wrong += any(verdict.verdict != "inconclusive" for verdict in judge(claims, arms))
     assert wrong / 1000 <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 1000)

@@ -1,0 +1,234 @@
+"""From files to ablations: names, twins, what is told of a file without importing it."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from dlgbench import Ablation, DlgbenchError, Recipe
+from dlgbench.discovery import declares, discover, find_root, identify, load
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted((ROOT / "ablations").rglob("test_*.py"))
+PLAIN = Ablation(
+    question="Q?",
+    recipe=Recipe(model="mlp", steps=0),
+    arms={"a": {}},
+    scales={"cpu": {}, "gpu": {}},
+)
+
+
+def test_the_name_is_the_files_place(tmp_path):
+    named = identify(PLAIN, ROOT / "ablations/depth/test_x.py")
+    assert (named.name, named.file) == ("depth/x", "ablations/depth/test_x.py")
+    assert identify(PLAIN, tmp_path / "test_mine.py").name == "mine"
+    (tmp_path / "ablations" / "depth").mkdir(parents=True)
+    assert find_root(tmp_path / "ablations" / "depth") == tmp_path
+    assert identify(PLAIN, tmp_path / "ablations" / "test_mine.py").name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("ABLATION = 1", True),
+        ("ABLATION: int = 1", True),
+        ("x = ABLATION = 1", True),
+        ("# ABLATION = 1", False),
+        ("TEXT = '''\nABLATION = 1\n'''", False),
+        ("def f():\n    ABLATION = 1", False),
+        ("from mine import ABLATION", False),
+        ("ABLATION = (", True),  # the import says what is wrong with it
+        ("raise SystemExit  # ABLATION", False),
+    ],
+)
+def test_whether_a_file_declares_an_ablation_is_read_off_its_code(text, wanted, tmp_path):
+    (tmp_path / "test_x.py").write_text(text)
+    assert declares(tmp_path / "test_x.py") == wanted
+
+
+def test_what_is_no_ablation_is_said_by_name(tmp_path):
+    nothing = f"expected a folder with test_*.py files that declare ABLATION, got {tmp_path}"
+    with pytest.raises(DlgbenchError, match=re.escape(nothing)):
+        discover(tmp_path)
+    (tmp_path / "test_x.py").write_text("# ABLATION = 1\n")
+    with pytest.raises(DlgbenchError, match=re.escape(nothing)):
+        discover(tmp_path)
+    assert not declares(tmp_path / "test_gone.py")
+    ours = "from dlgbench import Ablation\nABLATION = Ablation(question='Q?')\n"
+    messages = {
+        "test_one.py": ("ABLATION = 1\n", "expected ABLATION = Ablation(...), got 1"),
+        "test_syntax.py": ("ABLATION = (\n", "can't be imported: SyntaxError: '(' was never"),
+        "test_import.py": ("import not_there\nABLATION = 1\n", "ModuleNotFoundError: No module"),
+        "test_ours.py": (ours, "ablation 'Q?': expected a recipe, or train with its config, got"),
+    }
+    for name, (text, message) in messages.items():
+        file = tmp_path / name
+        file.write_text(text)
+        with pytest.raises(DlgbenchError, match=rf"{file}.*{re.escape(message)}"):
+            load(file)
+
+
+def test_a_file_may_import_its_siblings_and_is_executed_once(tmp_path):
+    (tmp_path / "my_parts.py").write_text("from dlgbench import Recipe\nR = Recipe('mlp', steps=0)")
+    (tmp_path / "test_x.py").write_text(
+        "from dlgbench import Ablation\nfrom my_parts import R\n"
+        "S = {'cpu': {}, 'gpu': {}}\n"
+        "ABLATION = Ablation('Q?', recipe=R, arms={'a': {}}, scales=S)\n"
+    )
+    first, again = load(tmp_path / "test_x.py"), load(tmp_path / "test_x.py")
+    assert first.work is again.work
+    assert [ablation.name for ablation in discover(tmp_path)] == ["x"]
+
+
+# twins --------------------------------------------------------------------------------------------
+
+DROPOUT = """
+from dlgbench import Ablation, Claim, Recipe, at_least, difference
+
+ABLATION = Ablation(
+    question="Does dropout help?",
+    slide="Dropout",
+    recipe=Recipe(model="mlp", data="mnist5k", steps=100, target={"val/error": 0.2}),
+    arms={"none": {}, "dropout": {"model_args.dropout": 0.5}, "unused": {"steps": 9}},
+    claims=[Claim("C", difference("test/error", "none", "dropout"), at_least(0.1))],
+    scales={"cpu": {"seeds": 6, "arms": ("none", "dropout"), "steps": 50}, "gpu": {"steps": 70}},
+    tune={"lr": (0.1, 0.2)},
+    select="steps_to_target",
+    dataset_overrides={"fashion_mnist": {"weight_decay": 0.3}},
+)
+"""
+MIXUP = """
+from dlgbench import Ablation
+
+def train(config, seed, log):
+    return {"val/error": 0.1}
+
+ABLATION = Ablation(
+    question="Does mixup help?",
+    train=train,
+    config={"mixup": 0.0, "net": {"width": 8}},
+    metrics={"val/error": "share"},
+    arms={"none": {}, "mixup": {"mixup": 0.2}},
+    scales={"smoke": {"net.width": 2}},
+)
+"""
+TWIN = """
+from dlgbench import Ablation, Recipe
+
+ABLATION = Ablation(question="A/A?", twin_of={parent!r}, {arguments})
+"""
+
+
+@pytest.fixture
+def twin(tmp_path):
+    """`twin(parent, arguments)`: loads a control of regularization/dropout, or of mixup."""
+    folder = tmp_path / "ablations"
+    for name in ("regularization", "controls"):
+        (folder / name).mkdir(parents=True)
+    (folder / "regularization" / "test_dropout.py").write_text(DROPOUT)
+    (folder / "test_mixup.py").write_text(MIXUP)
+
+    def twin(parent, arguments, name="twin"):
+        file = folder / "controls" / f"test_{name}.py"
+        file.write_text(TWIN.format(parent=parent, arguments=arguments))
+        return load(file)
+
+    return twin
+
+
+def test_a_twin_takes_from_its_parent_what_it_does_not_say(twin):
+    control = twin("regularization/dropout", "arms={'one': {}, 'two': {'random_stream': 1}}")
+    assert (control.name, control.question) == ("controls/twin", "A/A?")
+    assert (control.slide, control.claims, control.select) == ("Dropout", (), "steps_to_target")
+    recipe = Recipe(model="mlp", data="mnist5k", steps=100, target={"val/error": 0.2})
+    assert control.work == recipe
+    assert control.tune == {"lr": (0.1, 0.2)}
+    assert control.dataset_overrides == {"fashion_mnist": {"weight_decay": 0.3}}
+    assert control.scales == {"cpu": {"seeds": 6, "steps": 50}, "gpu": {"steps": 70}}
+    assert control.arm("two", "cpu") == recipe.override(steps=50, random_stream=1)
+    assert {cell.arm for cell in control.cells("cpu")} == {"one", "two"}  # not the parent's arms
+
+
+def test_a_twin_says_what_differs(twin):
+    control = twin(
+        "regularization/dropout",
+        "arms={'one': {}, 'two': {'random_stream': 1}}, slide='', select='val/loss', tune={}, "
+        "override={'model_args.hidden': (3,), 'lr': 0.3}, dataset_overrides={},"
+        "scales={'cpu': {'seeds': 8, 'arms': ('one', 'two')}}",
+    )
+    assert control.work.model_args == {"hidden": (3,)}
+    assert (control.work.lr, control.work.steps) == (0.3, 100)
+    assert (control.slide, control.select, control.tune) == ("Dropout", "val/loss", {})
+    assert control.dataset_overrides == {}
+    assert control.scales["cpu"] == {"seeds": 8, "steps": 50, "arms": ("one", "two")}
+    assert control.scales["gpu"] == {"steps": 70}
+
+
+def test_a_twin_of_own_training_code_and_a_twin_of_a_twin(twin):
+    override = "override={'net.width': 4}"
+    own = twin("mixup", f"arms={{'one': {{}}, 'two': {{'mixup': 0.0}}}}, {override}")
+    assert own.work.config == {"mixup": 0.0, "net": {"width": 4}}
+    assert own.work.metrics == {"val/error": "share"}
+    assert own.arm("one", "smoke").config["net"] == {"width": 2}
+    again = twin("controls/twin", "arms={'one': {}}, override={'mixup': 0.5}", name="again")
+    assert again.work.config == {"mixup": 0.5, "net": {"width": 4}}
+
+
+@pytest.mark.parametrize(
+    ("message", "parent", "arguments"),
+    [
+        ("expected the name of another ablation, folder/file without", "dropout", "arms={'a': {}}"),
+        ("expected the name of another ablation", "controls/twin", "arms={'a': {}}"),  # itself
+        (
+            "expected what changes in the parent's under override, got recipe",
+            "regularization/dropout",
+            "arms={'a': {}}, recipe=Recipe(model='mlp', steps=0)",
+        ),
+        (
+            "no field of Recipe is called 'lrr'; did you mean 'lr'?",
+            "regularization/dropout",
+            "arms={'a': {}}, override={'lrr': 0.1}",
+        ),
+        (
+            "arm 'a' at cpu: no entry of config is called 'random_stream'",
+            "mixup",
+            "arms={'a': {'random_stream': 1}}",
+        ),
+        ("expected at least one arm, got none", "regularization/dropout", ""),
+    ],
+)
+def test_a_twin_that_makes_no_sense_is_one_message(message, parent, arguments, twin, tmp_path):
+    where = f"{tmp_path / 'ablations/controls/test_twin.py'}, twin_of {parent!r}: "
+    with pytest.raises(DlgbenchError) as raised:
+        twin(parent, arguments)
+    assert str(raised.value).startswith(where)
+    assert message in str(raised.value)
+
+
+# the suite's own ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_each_ablation_imports_only_the_public_names(file):
+    modules = {name for name in imports(file) if name != "math"}
+    assert modules == {"dlgbench"}
+    ablation = load(file)
+    assert ablation.name == "/".join([file.parent.name, file.stem.removeprefix("test_")])
+    assert ablation.claims
+
+
+def imports(file):
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def test_every_claim_of_a_control_must_not_be_supported_or_is_a_check():
+    for ablation in discover(ROOT / "ablations/controls"):
+        for claim in ablation.claims:
+            control = claim.kind in {"control", "twin"} and claim.expect == "not supported"
+            check = claim.kind == "check" and claim.threshold.kind == "exactly"
+            assert control or check, (ablation.name, claim.statement)
