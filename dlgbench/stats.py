@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -61,7 +62,9 @@ def t_p(values: Sequence[float], bound: float) -> float:
     """Two-sided p of the one-sample t test of H0: the mean is `bound`."""
     if np.ptp(values) == 0.0:
         return 1.0 if values[0] == bound else 0.0
-    return float(stats.ttest_1samp(values, bound).pvalue)
+    with warnings.catch_warnings():  # scipy warns of values that differ in their last bits alone
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return float(stats.ttest_1samp(values, bound).pvalue)
 
 
 def median_interval(effects: Sequence[Bounds], level: float) -> tuple[float, float]:

@@ -1,126 +1,247 @@
+"""Cells are pulled from the store, from another worker, or run; one that fails stops no other."""
+
+import dataclasses
+import math
+import shutil
+import threading
 import time
 
+import numpy as np
 import pytest
+from filelock import FileLock
 
-from dlgbench import Ablation, Claim, Recipe, Run, at_least, difference
+from dlgbench import Ablation, Claim, DlgbenchError, Run, at_least, difference
+from dlgbench.fingerprint import fingerprint
 from dlgbench.judging import choose, judge_runs, score
-from dlgbench.runner import Runner
+from dlgbench.runner import CellFailed, Runner
 from dlgbench.tracking import Store
 
-ABLATION = Ablation(
-    question="Q?", slide="S", recipe=Recipe(model="mlp", model_args={"hidden": (4,)}, data="xor", data_args={"train": 100, "val": 50}, steps=5, evaluations=1),
-    arms={"a": {}, "b": {"model_args.hidden": (5,)}}, scales={"cpu": {"seeds": 5, "tuning_seeds": 1}, "gpu": {}},
-    claims=[Claim("B is better", difference("test/error", "a", "b"), at_least(0.1))], tune={"lr": (0.1, 0.2)}, name="x",
-)  # fmt: skip
+HANGING = 300  # seconds after which a test is taken to hang
+BROKEN = set()  # (arm, tuning) of cells that raise
+CALLS = []
 
 
-@pytest.fixture
-def store(tmp_path):
-    return Store(f"sqlite:///{tmp_path}/mlflow.db", tmp_path)
+def train(config, seed, log, tuning):
+    """Arm a has an error of 0.4, arm b of 0.2, and a little noise; lr=0.1 is better than 0.2."""
+    CALLS.append((config["arm"], seed))
+    if (config["arm"], tuning) in BROKEN:
+        helper(seed)
+    noise = np.random.rand() / 1000
+    error = {"a": 0.4, "b": 0.2}[config["arm"]] + config["lr"] + noise
+    log("val/error", error, 1)
+    return {"val/error": error, "test/error": error}
+
+
+def helper(seed):
+    raise ValueError(f"no luck with seed {seed}")
+
+
+QUESTION = Ablation(
+    question="Q?",
+    train=train,
+    config={"arm": "a", "lr": 0.1},
+    metrics={"val/error": "on validation", "test/error": "on test"},
+    arms={"a": {}, "b": {"arm": "b"}},
+    scales={"cpu": {"seeds": 5, "tuning_seeds": 1}},
+    claims=[Claim("B is better", difference("test/error", "a", "b"), at_least(0.1))],
+    tune={"lr": (0.1, 0.2)},
+    name="x",
+)
+CLAIM = QUESTION.claims[0]
+TUNING = QUESTION.tuning("a", "cpu")
+
+
+@pytest.fixture(autouse=True)
+def _sound():
+    BROKEN.clear()
+    CALLS.clear()
+
+
+# choices ------------------------------------------------------------------------------------------
 
 
 def runs_of(ablation, by_lr):
     runs = {}
     for cell in ablation.tuning("a", "cpu"):
-        error = by_lr[cell.setting["lr"]]
-        runs[cell] = Run("diverged", {}) if error is None else Run("finished", {"val/error": error})
+        number = by_lr[cell.setting["lr"]]
+        diverged = Run("diverged", {ablation.select: 0.5})
+        runs[cell] = diverged if number is None else Run("finished", {ablation.select: number})
     return runs
 
 
+def chosen(ablation, *by_lr):
+    runs = runs_of(ablation, dict(zip((0.1, 0.2), by_lr, strict=True)))
+    return choose(ablation, runs)["lr"], [value for _, value in score(ablation, runs)]
+
+
 def test_the_smallest_mean_wins_and_a_diverged_run_is_the_worst():
-    assert choose(ABLATION, runs_of(ABLATION, {0.1: 0.3, 0.2: 0.2})) == {"lr": 0.2}
-    assert choose(ABLATION, runs_of(ABLATION, {0.1: 0.3, 0.2: None})) == {"lr": 0.1}
-    assert choose(ABLATION, runs_of(ABLATION, {0.1: 0.3, 0.2: 0.3})) == {
-        "lr": 0.1
-    }  # of equals the first
-    assert score(ABLATION, runs_of(ABLATION, {0.1: 0.3, 0.2: None})) == [
-        ({"lr": 0.1}, 0.3),
-        ({"lr": 0.2}, float("inf")),
-    ]
+    assert chosen(QUESTION, 0.3, 0.2) == (0.2, [0.3, 0.2])
+    assert chosen(QUESTION, 0.7, None) == (0.1, [0.7, math.inf])
+    assert chosen(QUESTION, None, 0.7) == (0.2, [math.inf, 0.7])
+    assert chosen(QUESTION, 0.3, 0.3)[0] == 0.1  # of equals the first
+    with pytest.raises(DlgbenchError, match="x: expected tuning runs to choose from, got none"):
+        choose(QUESTION, {})
+
+
+@pytest.mark.parametrize("metric", ["val/accuracy", "val/top1_accuracy", "auc", "val/psnr"])
+def test_of_an_accuracy_the_largest_mean_wins_and_a_diverged_run_is_the_worst(metric):
+    metrics = {metric: "share", "test/error": "share"}
+    ablation = dataclasses.replace(QUESTION, metrics=metrics, select=metric)
+    assert chosen(ablation, 0.3, 0.2) == (0.1, [0.3, 0.2])
+    assert chosen(ablation, 0.2, 0.3)[0] == 0.2
+    assert chosen(ablation, 0.2, None) == (0.1, [0.2, -math.inf])
+    assert chosen(ablation, None, -3.0) == (0.2, [-math.inf, -3.0])
+    assert chosen(ablation, 0.3, 0.3)[0] == 0.1
+
+
+def test_the_mean_is_over_the_tuning_seeds():
+    two = dataclasses.replace(QUESTION, scales={"cpu": {"seeds": 5, "tuning_seeds": 2}})
+    numbers = iter((0.1, 0.4, 0.2, 0.2))  # seed by seed, setting by setting
+    runs = {cell: Run("finished", {"val/error": next(numbers)}) for cell in two.tuning("a", "cpu")}
+    assert choose(two, runs) == {"lr": 0.2}
+    assert [value for _, value in score(two, runs)] == [0.25, 0.2]
+
+
+# pulling ------------------------------------------------------------------------------------------
 
 
 def test_a_claim_pulls_the_cells_it_needs_and_they_are_not_run_again(store):
     first = Runner(store)
-    verdict = first.judge(ABLATION, "cpu")[ABLATION.claims[0]]
-    assert first.trained == 2 * 2 + 2 * 5
+    verdict = first.judge(QUESTION, "cpu")[CLAIM]
+    assert first.trained == len(CALLS) == 2 * 2 + 2 * 5
     again = Runner(store)
-    assert again.judge(ABLATION, "cpu")[ABLATION.claims[0]] == verdict
+    assert again.judge(QUESTION, "cpu")[CLAIM] == verdict
     assert again.trained == 0
-    assert (
-        judge_runs(ABLATION, "cpu", store.runs(ABLATION, "cpu"))[ABLATION.claims[0]] == verdict
-    )  # the report's way
+    there = judge_runs(QUESTION, "cpu", store.runs(QUESTION, "cpu"))  # the report's way
+    assert there[CLAIM] == verdict
 
 
-def test_a_store_that_goes_away_does_not_make_finished_cells_anew(tmp_path):
+def test_a_store_that_goes_away_does_not_make_finished_cells_anew(tmp_path, migrated):
     uri = f"sqlite:///{tmp_path}/later/mlflow.db"
     (tmp_path / "later").mkdir()
-    Runner(Store(uri, tmp_path)).pull(ABLATION.tuning("a", "cpu"))
+    shutil.copy(migrated, tmp_path / "later" / "mlflow.db")
+    Runner(Store(uri, tmp_path)).pull(TUNING)
     (tmp_path / "later").rename(tmp_path / "away")
     (tmp_path / "later").touch()
     runner = Runner(Store(uri, tmp_path))
-    assert len(runner.pull(ABLATION.tuning("a", "cpu"))) == 2
+    assert len(runner.pull(TUNING)) == 2
     assert runner.trained == 0
 
 
 def test_rerun_trains_again_once(store):
-
-    Runner(store).pull(ABLATION.tuning("a", "cpu"))
+    Runner(store).pull(TUNING)
     forced = Runner(store, since=time.time())
-    forced.pull(ABLATION.tuning("a", "cpu"))
-    forced.pull(ABLATION.tuning("a", "cpu"))
+    forced.pull(TUNING)
+    forced.pull(TUNING)
     assert forced.trained == 2
 
 
 def test_another_ablations_equal_cells_are_copied_not_trained(store):
-    import dataclasses
-
-    Runner(store).pull(ABLATION.tuning("a", "cpu"))
+    Runner(store).pull(TUNING)
     twin = dataclasses.replace(
-        ABLATION, name="twin", arms={"same": {}, "b": {"model_args.hidden": (5,)}}, claims=()
+        QUESTION, name="twin", arms={"same": {}, "b": {"arm": "b"}}, claims=()
     )
     runner = Runner(store)
     runner.pull(twin.tuning("same", "cpu"))
     assert runner.trained == 0
-    assert len(store.runs(twin, "cpu", history=True)) == 2
+    copies = store.runs(twin, "cpu", history=True)
+    assert {cell.arm for cell in copies} == {"same"}
+    assert sorted(run.summary["val/error"] for run in copies.values()) == sorted(
+        run.summary["val/error"] for run in store.runs(QUESTION, "cpu").values()
+    )
 
 
 def test_a_cell_that_another_worker_holds_is_waited_for(store):
-    import threading
-
-    from filelock import FileLock
-
-    from dlgbench.train import fingerprint, train
-
-    cells = ABLATION.tuning("a", "cpu")
-    held = FileLock(store.locks / f"{fingerprint(cells[0])}.lock")
+    key = fingerprint(TUNING[0])
+    held = FileLock(store.spool.locks / f"{key}.lock")
     held.acquire()
     runner = Runner(store)
-    worker = threading.Thread(target=runner.pull, args=(cells,))
+    worker = threading.Thread(target=runner.pull, args=(TUNING,))
     worker.start()
-    patience = time.monotonic() + 60
+    patience = time.monotonic() + HANGING
     while runner.trained == 0 and time.monotonic() < patience:
-        worker.join(0.1)
+        worker.join(0.05)
     assert worker.is_alive()
     assert runner.trained == 1  # the other cell, meanwhile
-    store.save(cells[0], fingerprint(cells[0]), train(cells[0]))
+    store.save(TUNING[0], key, TUNING[0].work.run(TUNING[0]))
     held.release()
-    worker.join(60)
+    worker.join(HANGING)
     assert not worker.is_alive()
     assert runner.trained == 1
 
 
-def test_a_run_survives_a_store_out_of_reach_and_the_user_is_told(tmp_path):
+def test_a_run_survives_a_store_out_of_reach_and_the_user_is_told(tmp_path, migrated):
     (tmp_path / "later").touch()  # a file where the folder should be
     uri = f"sqlite:///{tmp_path}/later/mlflow.db"
     away = Store(uri, tmp_path)
     runner = Runner(away)
-    (run,) = runner.pull(ABLATION.tuning("a", "cpu")[:1])
-    told = runner.told()
-    assert f"{uri} is out of reach" in told
-    assert str(away.spool) in told
-    assert runner.told() == ""
+    (run,) = runner.pull(TUNING[:1])
+    notice = runner.take_notice()
+    assert f"{uri} is out of reach" in notice
+    assert str(away.spool.folder) in notice
+    assert runner.take_notice() == ""
     (tmp_path / "later").unlink()
     (tmp_path / "later").mkdir()
+    shutil.copy(migrated, tmp_path / "later" / "mlflow.db")
     back = Runner(Store(uri, tmp_path))
-    assert back.pull(ABLATION.tuning("a", "cpu")[:1]) == [run]  # from the spool
+    assert back.pull(TUNING[:1]) == [run]  # from the spool
     assert back.trained == 0
+
+
+# failing ------------------------------------------------------------------------------------------
+
+
+def test_a_cell_that_raises_fails_alone_with_the_users_own_traceback(store):
+    BROKEN.add(("a", False))
+    runner = Runner(store, session="one")
+    cell, other = (QUESTION.evaluation(arm, "cpu")[2] for arm in ("a", "b"))
+    with pytest.raises(CellFailed) as raised:
+        runner.run(QUESTION, cell)
+    failure = raised.value
+    assert failure.cell.id == "a-s2"
+    assert isinstance(failure.own, ValueError)
+    first, second, *_, last = failure.text.strip().splitlines()
+    assert (first, last) == (
+        "Traceback (most recent call last):",
+        "ValueError: no luck with seed 2",
+    )
+    assert second.startswith(f'  File "{__file__}", line ')  # nothing of ours before it
+    assert "helper(seed)" in failure.text
+    message = "cell a-s2 failed: ValueError: no luck with seed 2; its own test tells where"
+    assert str(failure) == message
+    assert runner.run(QUESTION, other).status == "finished"
+    assert runner.run(QUESTION, QUESTION.tuning("a", "cpu")[0]).status == "finished"
+
+
+def test_a_claim_says_which_cell_failed(store):
+    BROKEN.add(("b", True))
+    runner = Runner(store, session="one")
+    with pytest.raises(CellFailed, match=r"cell b-tune-lr=0.1-s1000 failed: ValueError: no luck"):
+        runner.judge(QUESTION, "cpu")
+    assert store.last_verdicts() == {}
+
+
+def test_what_failed_is_not_tried_again_in_its_session_but_in_the_next(store):
+    BROKEN.add(("a", True))
+    texts = []
+    for _worker in range(2):
+        with pytest.raises(CellFailed) as raised:
+            Runner(store, session="one").pull(TUNING)
+        texts.append((raised.value.text, str(raised.value)))
+    assert texts[0] == texts[1]
+    assert CALLS == [("a", 1000)]
+    with pytest.raises(CellFailed):
+        Runner(store, session="two").pull(TUNING)
+    assert len(CALLS) == 2
+    BROKEN.clear()
+    assert len(Runner(store, session="three").pull(TUNING)) == 2
+
+
+def test_a_mistake_with_a_message_of_ours_needs_no_traceback(store):
+    announced = {"val/error": "on validation", "test/error": "on test", "val/auc": "forgotten"}
+    mistaken = dataclasses.replace(QUESTION, metrics=announced)
+    with pytest.raises(CellFailed) as raised:
+        Runner(store, session="one").pull(mistaken.tuning("a", "cpu"))
+    assert raised.value.own is None
+    assert raised.value.text.startswith("train: expected the metrics that the ablation announces")
+    assert "val/auc announced and not returned" in str(raised.value)

@@ -39,6 +39,11 @@ def test_values_without_spread_are_a_point():
     assert (t_p([2.0] * 3, 2.0), t_p([2.0] * 3, 1.0)) == (1.0, 0.0)
 
 
+def test_values_that_differ_in_their_last_bits_alone_warn_of_nothing():
+    values = [0.1 + 0.2, 0.3, 0.3, 0.3, 0.3]
+    assert t_p(values, 0.0) == pytest.approx(0.0, abs=1e-12)
+
+
 def test_pairing_is_by_seed():
     arms = {
         "a": {0: {"m": 5.0}, 1: {"m": 9.0}, 2: {"m": 1.0}},
