@@ -15,25 +15,26 @@ session = nox.session(venv_backend="none")
 
 
 def run(session: nox.Session, *command: str) -> None:
-    """Runs a module of the shared environment, which is made first, and again when pyproject.toml has changed."""
+    """Runs a module of the shared environment.
+
+    The environment is made first, and again when pyproject.toml has changed.
+    """
     stamp = ENVIRONMENT / "installed"
     wanted = hashlib.sha256(Path("pyproject.toml").read_bytes()).hexdigest()
     if not stamp.exists() or stamp.read_text() != wanted:
         session.log(f"making the environment {ENVIRONMENT}: a few minutes, once")
         session.run(sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT), external=True)
-        groups = nox.project.dependency_groups(
-            nox.project.load_toml("pyproject.toml"), "lint", "types"
-        )
+        project = nox.project.load_toml("pyproject.toml")
+        groups = nox.project.dependency_groups(project, "lint", "types")
         session.run(PYTHON, "-m", "pip", "install", "-e", ".", *groups, external=True)
         stamp.write_text(wanted)
-    session.run(
-        PYTHON, "-m", *command, external=True, interrupt_timeout=60, terminate_timeout=10
-    )  # Ctrl-C: time to put things in order
+    patience = {"interrupt_timeout": 60, "terminate_timeout": 10}  # Ctrl-C: to put things in order
+    session.run(PYTHON, "-m", *command, external=True, **patience)
 
 
 @session
 def tests(session: nox.Session) -> None:
-    """Unit tests and the smoke scale of every ablation: `nox -s tests -- -k statistics`."""
+    """Unit tests and the smoke scale of every ablation: `nox -s tests -- -k stats`."""
     run(session, "pytest", "tests", "-n", WORKERS, *session.posargs)
     if not session.posargs:
         smoke(session)
@@ -46,32 +47,22 @@ def smoke_session(session: nox.Session) -> None:
 
 
 def smoke(session: nox.Session) -> None:
-    """Runs every ablation for a few steps; its runs go into a store of its own, which is thrown away."""
+    """Runs every ablation for a few steps, into a store of its own, which is thrown away."""
     store = Path(session.create_tmp()).resolve() / "smoke.db"
     store.unlink(missing_ok=True)
-    run(
-        session,
-        "pytest",
-        "ablations",
-        "--scale",
-        "smoke",
-        "-n",
-        WORKERS,
-        "--tracking-uri",
-        f"sqlite:///{store}",
-        *session.posargs,
-    )
+    options = ["--scale", "smoke", "-n", WORKERS, "--tracking-uri", f"sqlite:///{store}"]
+    run(session, "pytest", "ablations", *options, *session.posargs)
 
 
 @session
 def ablations(session: nox.Session) -> None:
-    """Every ablation at the scale of this machine, then the report: `nox -s ablations -- -k dropout --scale cpu`."""
+    """Every ablation at this machine's scale, then the page: `nox -s ablations -- -k dropout`."""
     run(session, "dlgbench", "run", *session.posargs)
 
 
 @session
 def report(session: nox.Session) -> None:
-    """The figures and the page, from the store alone; trains nothing: `nox -s report -- --scale cpu`."""
+    """The figures and the page, from the store alone: `nox -s report -- --scale cpu`."""
     run(session, "dlgbench", "report", *session.posargs)
 
 
@@ -83,7 +74,7 @@ def ui(session: nox.Session) -> None:
 
 @session
 def bench(session: nox.Session) -> None:
-    """What the harness costs a step, what a second worker brings, a ResNet-50 step against torchvision's, and what batch normalization adds to a step."""
+    """What the harness costs a step, a second worker brings, a ResNet-50 and BatchNorm cost."""
     for what in ("harness", "workers", "resnet50", "batchnorm"):
         run(session, "dlgbench", "bench", what, *session.posargs)
 

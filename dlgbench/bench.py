@@ -1,4 +1,7 @@
-"""What the harness and the networks cost, measured side by side in one run: the same net, data and optimizer, one thread, interleaved rounds."""
+"""What the harness and the networks cost, measured side by side in one run.
+
+The same net, data and optimizer, one thread, interleaved rounds.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +29,8 @@ from dlgbench.data import load
 from dlgbench.models import create_model
 from dlgbench.provenance import provenance
 from dlgbench.recipe import Recipe
-from dlgbench.tasks import create
-from dlgbench.train import place, prepare, train
+from dlgbench.tasks.factory import create
+from dlgbench.train import prepare, set_up_device, train
 
 ROUNDS = 7
 COMPARED = (("train", "bare"), ("lightning", "bare"), ("usual", "bare"), ("usual", "train"))
@@ -46,12 +49,12 @@ CELL = Cell("bench", "harness", 0, "cpu", RECIPE, "tune")
 def harness() -> dict[str, Any]:
     """Seconds per optimizer step of a 784-128-128-10 MLP at batch 128, in four ways.
 
-    A bare loop; `train`; plain Lightning with tensors; and what people usually write (torchvision dataset with transforms, DataLoader,
-    Lightning's Trainer as it comes).
+    A bare loop; `train`; plain Lightning with tensors; and what people usually write (torchvision dataset
+    with transforms, DataLoader, Lightning's Trainer as it comes).
 
     Ratios are medians over rounds of one way's time over another's in the same round.
     """
-    place(CELL)
+    set_up_device(CELL)
     ways: dict[str, Callable[[], float]] = {
         "bare": _bare,
         "train": _train,
@@ -63,24 +66,25 @@ def harness() -> dict[str, Any]:
         for way in ways.values():
             way()  # warm-up
         rounds = [{name: way() for name, way in ways.items()} for _ in range(ROUNDS)]
-    return {
-        "benchmark": "harness",
-        "seconds_per_step": {
-            name: statistics.median(times[name] for times in rounds) for name in ways
-        },
-        "ratios": {
-            f"{a} / {b}": statistics.median(times[a] / times[b] for times in rounds)
-            for a, b in COMPARED
-        },
-        "rounds": ROUNDS,
-        **provenance("cpu"),
-    }
+    return _result("harness", rounds, COMPARED)
+
+
+Rounds = list[dict[str, float]]
+
+
+def _result(benchmark: str, rounds: Rounds, compared: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Medians over the rounds, of each way's seconds per step and of the ratios of pairs of ways."""
+    median = statistics.median
+    seconds = {name: median(times[name] for times in rounds) for name in rounds[0]}
+    ratios = {f"{a} / {b}": median(times[a] / times[b] for times in rounds) for a, b in compared}
+    about = {"rounds": len(rounds), **provenance("cpu")}
+    return {"benchmark": benchmark, "seconds_per_step": seconds, "ratios": ratios, **about}
 
 
 def _bare() -> float:
-    module, splits = prepare(CELL, torch.device("cpu"))
+    task, splits = prepare(CELL, torch.device("cpu"))
     assert splits is not None
-    (x, y), network = splits.train, module.network
+    (x, y), network = splits.train, task.network
     rule = torch.optim.SGD(network.parameters(), lr=RECIPE.lr)
     start, done = time.perf_counter(), 0
     while done < RECIPE.steps:
@@ -141,9 +145,15 @@ def _fit(batches: Any, steps: int, **options: Any) -> float:
     clock = _Timed()
     with tempfile.TemporaryDirectory() as folder:
         trainer = pl.Trainer(
-            accelerator="cpu", max_steps=steps, max_epochs=-1, default_root_dir=folder, enable_progress_bar=False, enable_model_summary=False,
-            callbacks=[clock], **options,
-        )  # fmt: skip
+            accelerator="cpu",
+            max_steps=steps,
+            max_epochs=-1,
+            default_root_dir=folder,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            callbacks=[clock],
+            **options,
+        )
         trainer.fit(_Plain(), batches)
     return clock.seconds / steps
 
@@ -183,14 +193,17 @@ FILE = """
 from dlgbench import Ablation, Recipe
 
 ABLATION = Ablation(
-    question="Bench", slide="none",
-    recipe=Recipe(model="mlp", data="mnist5k", data_args={"train": 1000, "val": 1000}, steps=600, evaluations=4),
-    arms={"a": {}, "b": {"lr": 0.05}}, scales={"cpu": {"seeds": 20}, "gpu": {}},
-    claims=[],
+    question="Bench",
+    recipe=Recipe(
+        model="mlp",
+        data="mnist5k",
+        data_args={"train": 1000, "val": 1000},
+        steps=600,
+        evaluations=4,
+    ),
+    arms={"a": {}, "b": {"lr": 0.05}},
+    scales={"cpu": {"seeds": 20}, "gpu": {}},
 )
-
-def test_cell(cell, measure):
-    measure(cell)
 """
 
 
@@ -203,12 +216,11 @@ def workers() -> dict[str, Any]:
     for _ in range(3):
         seconds = {n: _session(n) for n in (1, 2)}
         rounds.append({"one": seconds[1], "two": seconds[2], "ratio": seconds[2] / seconds[1]})
+    names = ("one", "two")
     return {
         "benchmark": "workers",
-        "seconds": {
-            name: statistics.median(entry[name] for entry in rounds) for name in ("one", "two")
-        },
-        "ratios": {"two / one": statistics.median(entry["ratio"] for entry in rounds)},
+        "seconds": {name: statistics.median(times[name] for times in rounds) for name in names},
+        "ratios": {"two / one": statistics.median(times["ratio"] for times in rounds)},
         "rounds": len(rounds),
         **provenance("cpu"),
     }
@@ -220,56 +232,53 @@ def _session(workers: int) -> float:
         file.parent.mkdir()
         file.write_text(FILE)
         uri = f"sqlite:///{folder}/mlflow.db"
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            str(file),
-            "-q",
-            "--scale",
-            "cpu",
-            "-n",
-            str(workers),
-            "--tracking-uri",
-            uri,
-            "--rootdir",
-            folder,
-        ]
-        subprocess.run([*command, "-k", "a-s0"], check=True, cwd=folder, capture_output=True)
-        start = time.perf_counter()
-        subprocess.run([*command, "-k", "a-s0"], check=True, cwd=folder, capture_output=True)
-        idle = time.perf_counter() - start
-        start = time.perf_counter()
-        subprocess.run(command, check=True, cwd=folder, capture_output=True)
-        return time.perf_counter() - start - idle
+        command = [sys.executable, "-m", "pytest", str(file), "-q", "--scale", "cpu", "--no-report"]
+        command += ["-n", str(workers), "--tracking-uri", uri, "--rootdir", folder]
+
+        def seconds(*more: str) -> float:
+            start = time.perf_counter()
+            subprocess.run([*command, *more], check=True, cwd=folder, capture_output=True)
+            return time.perf_counter() - start
+
+        seconds("-k", "a-s0")  # makes the store and one cell
+        idle = seconds("-k", "a-s0")
+        return seconds() - idle
 
 
 def resnet50() -> dict[str, Any]:
-    """Seconds of a training step (forward, backward, SGD) of our ResNet-50 and torchvision's: 8 images of 224x224, one thread, interleaved rounds."""
+    """Seconds of a training step (forward, backward, SGD) of our ResNet-50 and of torchvision's.
+
+    8 images of 224x224, one thread, interleaved rounds.
+    """
     from torchvision.models import resnet50 as torchvision_resnet50
 
     networks = {"dlgbench": create_model("resnet50"), "torchvision": torchvision_resnet50()}
-    return _compared(
-        "resnet50", networks, torch.randn(8, 3, 224, 224), torch.randint(0, 1000, (8,)), steps=1
-    )
+    x, y = torch.randn(8, 3, 224, 224), torch.randint(0, 1000, (8,))
+    return _compared("resnet50", networks, x, y, steps=1)
 
 
 def batchnorm() -> dict[str, Any]:
-    """What batch normalization adds to a training step of the nets of `normalization/batchnorm_speed`: minibatches of 50 images of 14x14, one thread.
+    """What batch normalization adds to a training step of the nets of `normalization/batchnorm_speed`.
 
-    Its gain in steps, divided by this, is its gain in time.
+    Minibatches of 50 images of 14x14, one thread. Its gain in steps, divided by this, is its gain in time.
     """
-    networks = {f"{g}{name}": create_model("mlp", input_shape=(1, 14, 14), hidden=(100,) * 3, activation=g, norm=norm)
-                for g in ("sigmoid", "relu") for name, norm in (("_bn", "batch"), ("", "none"))}  # fmt: skip
-    return _compared(
-        "batchnorm", networks, torch.randn(50, 1, 14, 14), torch.randint(0, 10, (50,)), steps=200
-    )
+    networks = {}
+    for activation in ("sigmoid", "relu"):
+        for name, norm in (("_bn", "batch"), ("", "none")):
+            args = {"input_shape": (1, 14, 14), "hidden": (100,) * 3, "norm": norm}
+            network = create_model("mlp", activation=activation, **args)
+            networks[f"{activation}{name}"] = network
+    x, y = torch.randn(50, 1, 14, 14), torch.randint(0, 10, (50,))
+    return _compared("batchnorm", networks, x, y, steps=200)
 
 
 def _compared(
     benchmark: str, networks: dict[str, nn.Module], x: Tensor, y: Tensor, steps: int
 ) -> dict[str, Any]:
-    """Seconds of a training step of each network, in rounds of `steps` steps each, to and fro; and of each pair, first over second, the ratio."""
+    """Seconds of a training step of each network, in rounds of `steps` steps each, to and fro.
+
+    Ratios are of each pair, first over second.
+    """
     torch.set_num_threads(1)
     rules = {
         name: torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
@@ -288,19 +297,8 @@ def _compared(
     for name in networks:
         step(name)  # warm-up
     orders = (list(networks), list(networks)[::-1])
-    measured = [{name: step(name) for name in orders[k % 2]} for k in range(ROUNDS)]
-    return {
-        "benchmark": benchmark,
-        "seconds_per_step": {
-            name: statistics.median(times[name] for times in measured) for name in networks
-        },
-        "ratios": {
-            f"{a} / {b}": statistics.median(times[a] / times[b] for times in measured)
-            for a, b in zip(*[iter(networks)] * 2, strict=True)
-        },
-        "rounds": ROUNDS,
-        **provenance("cpu"),
-    }
+    rounds = [{name: step(name) for name in orders[k % 2]} for k in range(ROUNDS)]
+    return _result(benchmark, rounds, zip(*[iter(networks)] * 2, strict=True))
 
 
 BENCHMARKS = {
@@ -310,17 +308,9 @@ BENCHMARKS = {
 
 def table(result: dict[str, Any]) -> str:
     """A benchmark's result for a terminal."""
-    times = result.get("seconds_per_step")
-    lines = (
-        [f"{name:>18}  {1e3 * value:8.3f} ms a step" for name, value in times.items()]
-        if times
-        else []
-    )
+    times = result.get("seconds_per_step", {})
+    lines = [f"{name:>18}  {1e3 * value:8.3f} ms a step" for name, value in times.items()]
     lines += [f"{name:>18}  {value:8.1f} s" for name, value in result.get("seconds", {}).items()]
     lines += [f"{name:>18}  {value:8.3f}" for name, value in result["ratios"].items()]
-    return "\n".join(
-        [
-            *lines,
-            f"median of {result['rounds']} interleaved rounds on {result['device']}, torch {result['version.torch']}",
-        ]
-    )
+    where = f"on {result['device']}, torch {result['version.torch']}"
+    return "\n".join([*lines, f"median of {result['rounds']} interleaved rounds {where}"])

@@ -1,0 +1,1 @@
+"""Somebody else's package: parts for dlgbench, found by an entry point."""
