@@ -1,31 +1,56 @@
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from dlgbench import Ablation, Claim, DlgbenchError, Recipe, Run, Verdict, at_least, difference
-from dlgbench.tracking import COLUMNS, Store, find_uri, to_frame
+from dlgbench.tracking import Store, find_uri
 
 RECIPE = Recipe(model="mlp", data="digits", steps=10, model_args={"hidden": (3,)})
-ABLATION = Ablation(
-    question="Q?", slide="S", recipe=RECIPE, arms={"a": {}, "b": {"lr": 0.3}}, scales={"cpu": {"seeds": 5, "tuning_seeds": 1}, "gpu": {}},
-    claims=[Claim("B is better", difference("test/error", "a", "b"), at_least(0.1))], tune={"weight_decay": (0.0, 0.1)}, name="x/y",
-)  # fmt: skip
+QUESTION = Ablation(
+    question="Q?",
+    slide="S",
+    recipe=RECIPE,
+    arms={"a": {}, "b": {"lr": 0.3}},
+    scales={"cpu": {"seeds": 5, "tuning_seeds": 1}, "gpu": {}},
+    claims=[Claim("B is better", difference("test/error", "a", "b"), at_least(0.1))],
+    tune={"weight_decay": (0.0, 0.1)},
+    name="x/y",
+)
 RUN = Run(
     "finished",
     {"test/error": 0.1 + 0.2, "seconds": 1.5},
     (("val/error", 5, 0.5), ("val/error", 10, 0.25)),
     {"device": "d", "git": "g", "version.torch": "2"},
 )
-CELLS = ABLATION.cells("cpu")
+ARRAYS = {
+    "filters/weights": np.random.default_rng(0).normal(size=(4, 1, 3, 3)).astype(np.float32),
+    "plane/labels": np.arange(6).reshape(2, 3),
+}
+PICTURED = dataclasses.replace(RUN, arrays=ARRAYS)
+CELLS = QUESTION.cells("cpu")
 TUNING, READY = CELLS[0], CELLS[4].chosen({"weight_decay": 0.1})
 
 
-@pytest.fixture
-def store(tmp_path):
-    return Store(f"sqlite:///{tmp_path}/mlflow.db", tmp_path)
+def evaluation(cell_id):
+    return next(cell for cell in CELLS if cell.id == cell_id).chosen({"weight_decay": 0.1})
+
+
+def stored(store, which=""):
+    """The runs of the experiment x/y as MLflow has them."""
+    experiment = store._client.get_experiment_by_name("x/y").experiment_id
+    return store._client.search_runs([experiment], which)
+
+
+def equal(arrays, others):
+    assert {name: (a.dtype, a.shape) for name, a in arrays.items()} == {
+        name: (a.dtype, a.shape) for name, a in others.items()
+    }
+    assert all(np.array_equal(others[name], array) for name, array in arrays.items())
 
 
 def test_a_run_comes_back_as_it_went(store):
@@ -34,67 +59,95 @@ def test_a_run_comes_back_as_it_went(store):
     run, own = store.find("x/y", "f1")
     assert own
     assert (run.status, run.summary) == (RUN.status, RUN.summary)  # to the last bit
-    runs = store.runs(ABLATION, "cpu", history=True)
+    runs = store.runs(QUESTION, "cpu", history=True)
     assert set(runs) == {READY, TUNING}
     assert runs[READY].history == RUN.history
     assert {name: runs[READY].provenance[name] for name in RUN.provenance} == RUN.provenance
-    assert not list(store.spool.glob("*"))
+    assert not list(store.spool.folder.glob("*"))
 
 
-def test_what_a_store_lacks_is_not_found(tmp_path):
-    store = Store(f"sqlite:///{tmp_path}/a b.db", tmp_path)
-    assert store.find("x/y", "f1") is None  # no file yet
+@pytest.mark.parametrize("direct", [True, False], ids=["by SQLite", "by MLflow's API"])
+def test_arrays_survive_the_store_and_another_ablations_copy(direct, store, monkeypatch):
+    if not direct:
+        monkeypatch.setattr(Store, "_file", None)  # as for a server
+    store.save(READY, "f1", PICTURED)
+    store.save(evaluation("a-s1"), "f2", RUN)
+    (run,) = stored(store, "tags.`dlgbench.fingerprint` = 'f1'")
+    assert [entry.path for entry in store._client.list_artifacts(run.info.run_id)] == ["arrays.npz"]
+    runs = store.runs(QUESTION, "cpu", history=True)
+    equal(runs[READY].arrays, ARRAYS)
+    assert runs[evaluation("a-s1")].arrays == {}
+    assert store.runs(QUESTION, "cpu")[READY].arrays == {}  # nothing is fetched that nobody draws
+    copy, own = store.find("other", "f1")
+    assert not own
+    equal(copy.arrays, ARRAYS)
+    other = dataclasses.replace(QUESTION, name="other")
+    store.save(dataclasses.replace(READY, ablation="other"), "f1", copy)
+    there = store.runs(other, "cpu", history=True)
+    ((_, again),) = there.items()
+    assert (again.history, again.summary) == (RUN.history, RUN.summary)
+    equal(again.arrays, ARRAYS)
+
+
+def test_arrays_that_wait_in_the_spool_reach_the_store(tmp_path, migrated):
+    (tmp_path / "later").touch()  # a file where the folder should be
+    uri = f"sqlite:///{tmp_path}/later/mlflow.db"
+    away = Store(uri, tmp_path)
+    with pytest.raises(DlgbenchError, match="out of reach"):
+        away.save(READY, "f1", PICTURED)
+    equal(away.find("x/y", "f1")[0].arrays, ARRAYS)
+    (tmp_path / "later").unlink()
+    (tmp_path / "later").mkdir()
+    shutil.copy(migrated, tmp_path / "later" / "mlflow.db")
+    back = Store(uri, tmp_path)
+    assert back.push_spool() == 1
+    equal(back.runs(QUESTION, "cpu", history=True)[READY].arrays, ARRAYS)
+
+
+def test_an_artifact_that_is_gone_costs_the_pictures_alone(store):
+    store.save(READY, "f1", PICTURED)
+    shutil.rmtree(store.root / "mlruns")
+    run = store.runs(QUESTION, "cpu", history=True)[READY]
+    assert (dict(run.arrays), run.history) == ({}, RUN.history)
+
+
+def test_what_a_store_lacks_is_not_found(fresh, tmp_path):
+    store = fresh(tmp_path, "a b.db")
+    assert store.find("x/y", "f1") is None
     store.save(READY, "f1", RUN)
     assert store.find("x/y", "f1")[1]
     assert store.find("x/y", "f2") is None
-    (run,) = store._client.search_runs([store._client.get_experiment_by_name("x/y").experiment_id])
+    (run,) = stored(store)
     store._client.delete_run(run.info.run_id)
     assert store.find("x/y", "f1") is None  # the tag is still there
-    store.save(
-        READY,
-        "f1",
-        dataclasses.replace(
-            RUN, history=tuple(("train/loss", step, 1.0) for step in range(1, 2001))
-        ),
-    )
-    assert len(store.runs(ABLATION, "cpu", history=True)[READY].history) == 2000
+    curve = tuple(("train/loss", step, 1.0) for step in range(1, 2001))
+    store.save(READY, "f1", dataclasses.replace(RUN, history=curve))
+    assert len(store.runs(QUESTION, "cpu", history=True)[READY].history) == 2000
 
 
 def test_mlflow_shows_params_tags_and_curves(store):
     store.save(READY, "f1", RUN)
-    experiment = store._client.get_experiment_by_name("x/y")
-    (run,) = store._client.search_runs([experiment.experiment_id])
+    (run,) = stored(store)
     assert run.info.run_name == "a-s0"
+    params = {"lr": "0.1", "model_args.hidden": "[3]", "weight_decay": "0.1"}
+    assert params.items() <= run.data.params.items()
+    tags = {"fingerprint": "f1", "arm": "a", "seed": "0", "scale": "cpu"}
     assert {
-        "lr": "0.1",
-        "model_args.hidden": "[3]",
-        "weight_decay": "0.1",
-    }.items() <= run.data.params.items()
-    assert {
-        "dlgbench.fingerprint": "f1",
-        "dlgbench.arm": "a",
-        "dlgbench.seed": "0",
-        "dlgbench.scale": "cpu",
+        f"dlgbench.{name}": text for name, text in tags.items()
     }.items() <= run.data.tags.items()
     assert run.data.metrics == {"test/error": 0.1 + 0.2, "seconds": 1.5, "val/error": 0.25}
 
 
 def test_a_run_of_an_older_recipe_is_not_among_the_runs(store):
     store.save(READY, "f1", RUN)
-    changed = Ablation(
-        **{
-            f: getattr(ABLATION, f)
-            for f in ("question", "slide", "arms", "scales", "claims", "tune", "name")
-        },
-        recipe=RECIPE.override(batch_size=7),
-    )
+    changed = dataclasses.replace(QUESTION, recipe=RECIPE.override(batch_size=7))
     assert store.runs(changed, "cpu") == {}
 
 
 def test_of_two_runs_of_one_cell_the_newest_counts(store):
     store.save(READY, "f1", RUN)
     store.save(CELLS[4].chosen({"weight_decay": 0.0}), "f2", Run("finished", {"test/error": 0.7}))
-    runs = store.runs(ABLATION, "cpu")
+    runs = store.runs(QUESTION, "cpu")
     assert [run.summary["test/error"] for run in runs.values()] == [0.7]
 
 
@@ -112,33 +165,24 @@ def test_a_diverged_run_keeps_its_curve_out_of_its_summary(store):
     assert (run.status, run.summary) == ("diverged", {"seconds": 1.0})
 
 
-def test_to_frame_is_long_and_names_every_run():
-    frame = to_frame({READY: RUN, CELLS[5]: Run("diverged", {})})
-    assert list(frame.columns) == COLUMNS
-    assert len(frame) == 5
-    assert frame.query("metric == 'val/error'")["step"].tolist() == [5, 10]
-    assert frame["status"].tolist()[-1] == "diverged"
-
-
-def test_a_store_out_of_reach_costs_nothing(tmp_path):
+def test_a_store_out_of_reach_costs_nothing(tmp_path, fresh, migrated):
     (tmp_path / "later").touch()  # a file where the folder should be
     uri = f"sqlite:///{tmp_path}/later/mlflow.db"
     away = Store(uri, tmp_path)
     with pytest.raises(DlgbenchError, match=f"the tracking store {uri} is out of reach"):
         away.save(READY, "f1", RUN)
-    assert len(list(away.spool.glob("*.json"))) == 1
+    assert len(away.spool.waiting()) == 1
     assert away.find("x/y", "f1")[0].summary == RUN.summary  # found in the spool
     with pytest.raises(DlgbenchError, match="out of reach"):
         away.push_spool()
-    assert (
-        Store(f"sqlite:///{tmp_path}/other.db", tmp_path).push_spool() == 0
-    )  # it waits for its own store
+    assert fresh(tmp_path, "other.db").push_spool() == 0  # it waits for its own store
     (tmp_path / "later").unlink()
     (tmp_path / "later").mkdir()
+    shutil.copy(migrated, tmp_path / "later" / "mlflow.db")
     back = Store(uri, tmp_path)
     assert back.push_spool() == 1
     assert back.push_spool() == 0
-    assert len(back.runs(ABLATION, "cpu")) == 1
+    assert len(back.runs(QUESTION, "cpu")) == 1
 
 
 def test_a_full_disk_beside_a_store_with_room(store, monkeypatch):
@@ -148,7 +192,7 @@ def test_a_full_disk_beside_a_store_with_room(store, monkeypatch):
     monkeypatch.setattr("pathlib.Path.write_text", full)
     store.save(READY, "f1", RUN)
     assert store.find("x/y", "f1")[1]
-    assert not list(store.spool.iterdir())
+    assert not list(store.spool.folder.iterdir())
     monkeypatch.setattr(Store, "_experiment", lambda *_: (_ for _ in ()).throw(OSError("gone")))
     with pytest.raises(
         DlgbenchError, match=r"out of reach: gone; and .* can't be written .* is lost"
@@ -159,47 +203,47 @@ def test_a_full_disk_beside_a_store_with_room(store, monkeypatch):
 def test_what_a_kill_left_half_written_is_replaced(store):
     store.save(READY, "f1", RUN)
     experiment = store._client.get_experiment_by_name("x/y").experiment_id
-    half = store._client.create_run(
-        experiment,
-        tags={"dlgbench.fingerprint": "f2", "dlgbench.kind": "cell", "dlgbench.scale": "cpu"},
-    )
+    tags = {"fingerprint": "f2", "kind": "cell", "scale": "cpu"}
+    tags = {f"dlgbench.{name}": text for name, text in tags.items()}
+    half = store._client.create_run(experiment, tags=tags)
     assert store.find("x/y", "f2") is None
-    assert len(store.runs(ABLATION, "cpu")) == 1
+    assert len(store.runs(QUESTION, "cpu")) == 1
     store.save(TUNING, "f2", RUN)
     assert store.find("x/y", "f2")[1]
-    left = store._client.search_runs([experiment], "tags.`dlgbench.fingerprint` = 'f2'")
-    assert [run.info.status for run in left] == ["FINISHED"]
-    assert half.info.run_id not in {run.info.run_id for run in left}
+    (left,) = stored(store, "tags.`dlgbench.fingerprint` = 'f2'")
+    assert left.info.status == "FINISHED"
+    assert half.info.run_id != left.info.run_id
 
 
 def test_a_kill_between_store_and_spool_doubles_nothing(store):
     store.save(READY, "f1", RUN)
-    (sent,) = (store._state / "sent").iterdir()
-    sent.rename(store.spool / "x.y-f1.json")  # as it was before the kill
+    (sent,) = store.spool.sent.iterdir()
+    sent.rename(store.spool.folder / "x.y-f1.json")  # as it was before the kill
     store.push_spool()
-    assert (
-        len(store._client.search_runs([store._client.get_experiment_by_name("x/y").experiment_id]))
-        == 1
-    )
-
-
-def test_a_corrupt_spool_file_is_set_aside(store):
-    (store.spool / "x.y-f1.json").write_text('{"cell": ')
-    assert store.push_spool() == 0
-    assert store.find("x/y", "f1") is None
-    assert [file.name for file in store.spool.iterdir()] == ["x.y-f1.corrupt"]
+    assert len(stored(store)) == 1
 
 
 def test_runs_of_two_precisions_or_two_engines_are_never_paired(store):
-    half = dataclasses.replace(
-        ABLATION, scales={"cpu": {"seeds": 5, "tuning_seeds": 1, "precision": "bf16"}, "gpu": {}}
-    )
+    scales = {"cpu": {"seeds": 5, "tuning_seeds": 1, "precision": "bf16"}, "gpu": {}}
+    half = dataclasses.replace(QUESTION, scales=scales)
     old, new = (dataclasses.replace(RUN, provenance={"engine": engine}) for engine in ("e1", "e2"))
     store.save(READY, "f1", old)
     assert store.runs(half, "cpu") == {}
-    other = next(cell for cell in CELLS if cell.id == "a-s1").chosen({"weight_decay": 0.1})
-    store.save(other, "f2", new)
-    assert set(store.runs(ABLATION, "cpu")) == {other}
+    store.save(evaluation("a-s1"), "f2", new)
+    assert set(store.runs(QUESTION, "cpu")) == {evaluation("a-s1")}
+
+
+def test_runs_of_an_arm_with_two_codes_are_not_mixed(store):
+    def run(code):
+        return dataclasses.replace(RUN, provenance={"engine": "e", "code": code})
+
+    for fingerprint, cell_id, code in (("f1", "a-s0", "old"), ("f2", "b-s0", "other")):
+        store.save(evaluation(cell_id), fingerprint, run(code))
+    assert len(store.runs(QUESTION, "cpu")) == 2  # two arms may use two codes
+    store.save(evaluation("a-s1"), "f3", run("new"))  # a part that arm a uses was edited
+    assert set(store.runs(QUESTION, "cpu")) == {evaluation("a-s1"), evaluation("b-s0")}
+    store.save(evaluation("a-s0"), "f4", run("new"))
+    assert len(store.runs(QUESTION, "cpu")) == 3
 
 
 def test_since_leaves_older_runs_out(store):
@@ -209,25 +253,17 @@ def test_since_leaves_older_runs_out(store):
 
 
 def test_a_verdict_is_stored_once_and_read_without_mlflow(store):
-    claim = ABLATION.claims[0]
-    verdict = Verdict("supported", 0.2, (0.15, float("inf")), 0.95, 0.01, 5, (0.2,) * 5, "paired t")
-    store.save_verdict(ABLATION, "cpu", claim, verdict)
-    store.save_verdict(ABLATION, "cpu", claim, verdict)
-    runs = store._client.search_runs([store._client.get_experiment_by_name("x/y").experiment_id])
-    assert len(runs) == 1
-    assert runs[0].data.metrics == {"effect": 0.2, "lower": 0.15, "n": 5.0, "p": 0.01}
+    claim, inf = QUESTION.claims[0], float("inf")
+    verdict = Verdict("supported", 0.2, (0.15, inf), 0.95, 0.01, 5, (0.2,) * 5, "paired t")
+    for _ in range(2):
+        store.save_verdict(QUESTION, "cpu", claim, verdict)
+    (run,) = stored(store)
+    assert run.data.metrics == {"effect": 0.2, "lower": 0.15, "n": 5.0, "p": 0.01}
     last = store.last_verdicts()["x/y", "b-is-better"]
-    assert (last["verdict"], last["scale"], json.loads(last["figures"])["effect"]) == (
-        "supported",
-        "cpu",
-        0.2,
-    )
-    store.save_verdict(
-        ABLATION,
-        "cpu",
-        claim,
-        Verdict("refuted", 0.0, (0.0, 0.0), 0.95, 0.01, 5, (0.0,) * 5, "paired t"),
-    )
+    assert (last["verdict"], last["scale"]) == ("supported", "cpu")
+    assert json.loads(last["figures"])["effect"] == 0.2
+    other = Verdict("refuted", 0.0, (0.0, 0.0), 0.95, 0.01, 5, (0.0,) * 5, "paired t")
+    store.save_verdict(QUESTION, "cpu", claim, other)
     assert store.last_verdicts()["x/y", "b-is-better"]["verdict"] == "refuted"
 
 
@@ -236,26 +272,23 @@ def test_no_store_yet_means_no_verdicts_and_makes_no_file(tmp_path):
     assert not (tmp_path / "none.db").exists()
 
 
-def test_figures_are_artifacts_and_the_newest_replace_the_old(store, tmp_path):
+def test_plots_are_artifacts_and_the_newest_replace_the_old(store, tmp_path):
     (tmp_path / "f.png").write_bytes(b"1")
     for _ in range(2):
         store.attach("x/y", [tmp_path / "f.png"])
-    (run,) = store._client.search_runs(
-        [store._client.get_experiment_by_name("x/y").experiment_id],
-        "tags.`dlgbench.kind` = 'figures'",
-    )
+    (run,) = stored(store, "tags.`dlgbench.kind` = 'figures'")
     assert [entry.path for entry in store._client.list_artifacts(run.info.run_id)] == ["f.png"]
 
 
 def test_several_processes_may_open_a_fresh_store_at_once(tmp_path):
-    code = f"from pathlib import Path; from dlgbench.tracking import Store; Store('sqlite:///{tmp_path}/m.db', Path('{tmp_path}')).open()"
-    processes = [
-        subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
-        for _ in range(3)
-    ]
-    assert [(process.communicate(timeout=60)[1], process.returncode) for process in processes] == [
-        ("", 0)
-    ] * 3
+    """The one test of the migration; all others copy a file that was migrated once."""
+    store = f"Store('sqlite:///{tmp_path}/m.db', Path('{tmp_path}'))"
+    code = f"from pathlib import Path; from dlgbench.tracking import Store; {store}.open()"
+    command = [sys.executable, "-c", code]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    done = [(process.communicate()[1], process.returncode) for process in processes]
+    assert done == [("", 0)] * 2
+    assert Store(f"sqlite:///{tmp_path}/m.db", tmp_path).find("x/y", "f1") is None
 
 
 def test_where_the_store_is(tmp_path, monkeypatch):

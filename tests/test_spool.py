@@ -1,0 +1,87 @@
+"""Runs on their way to the store: none is lost and none is sent twice."""
+
+import json
+import threading
+
+import pytest
+
+from dlgbench.spool import Spool
+
+RECORD = {"cell": {"ablation": "x/y"}, "fingerprint": "f1", "ended": 100.0}
+HANGING = 300  # seconds after which a test is taken to hang
+
+
+@pytest.fixture
+def spool(tmp_path):
+    return Spool(tmp_path / "state")
+
+
+def test_a_record_waits_until_it_is_sent(spool):
+    file = spool.keep(RECORD)
+    assert (spool.waiting(), file.name) == ([file], "x.y-f1.json")
+    assert spool.find_waiting("f1", 0.0) == RECORD
+    assert spool.find_sent("f1", 0.0) is None
+    pushed = []
+    assert spool.send(file, pushed.append)
+    assert (pushed, spool.waiting()) == ([RECORD], [])
+    assert spool.find_waiting("f1", 0.0) is None
+    assert spool.find_sent("f1", 0.0) == RECORD  # for a time when the store is out of reach
+    assert not spool.send(file, pushed.append)
+    assert len(pushed) == 1
+
+
+def test_what_ended_before_does_not_count(spool):
+    spool.keep(RECORD)
+    assert spool.find_waiting("f1", 100.0) == RECORD
+    assert spool.find_waiting("f1", 100.5) is None
+    assert spool.find_waiting("f2", 0.0) is None
+
+
+def test_a_record_that_can_not_be_sent_goes_on_waiting(spool):
+    def refuse(_record):
+        raise ConnectionError
+
+    file = spool.keep(RECORD)
+    with pytest.raises(ConnectionError):
+        spool.send(file, refuse)
+    assert spool.waiting() == [file]
+    assert spool.find_sent("f1", 0.0) is None
+
+
+def test_of_two_senders_one_sends(spool):
+    file, pushed, entered, go = spool.keep(RECORD), [], threading.Event(), threading.Event()
+
+    def slowly(record):
+        entered.set()
+        assert go.wait(HANGING)
+        pushed.append(record)
+
+    done = []
+    first = threading.Thread(target=lambda: done.append(spool.send(file, slowly)))
+    first.start()
+    assert entered.wait(HANGING)
+    second = threading.Thread(target=lambda: done.append(spool.send(file, pushed.append)))
+    second.start()
+    go.set()
+    for thread in (first, second):
+        thread.join(HANGING)
+    assert (pushed, sorted(done)) == ([RECORD], [False, True])
+
+
+def test_a_corrupt_file_is_set_aside(spool):
+    file = spool.folder / "x.y-f1.json"
+    file.write_text('{"cell": ')
+    assert spool.find_waiting("f1", 0.0) is None
+    assert not spool.send(file, json.dumps)
+    assert [file.name for file in spool.folder.iterdir()] == ["x.y-f1.corrupt"]
+
+
+def test_a_full_disk_leaves_no_half_of_a_record(spool, monkeypatch):
+    def full(self, _text):
+        self.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    with pytest.raises(OSError, match="No space"):
+        spool.keep(RECORD)
+    assert not list(spool.folder.iterdir())
