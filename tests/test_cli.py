@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -6,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dlgbench import cli
+from dlgbench import cli, registry
 
 ROOT = Path(__file__).parents[1]
+COMMANDS = ("list", "run", "report", "ui", "models", "verdicts", "bench")
 
 
 @pytest.fixture(autouse=True)
@@ -18,138 +20,125 @@ def _elsewhere(monkeypatch, tmp_path):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
 
 
+@pytest.fixture
+def executed(monkeypatch):
+    """The command that takes this process's place, which here returns 5."""
+    commands = []
+    monkeypatch.setattr(cli.os, "execv", lambda _file, command: commands.append(command) or 5)
+    return commands
+
+
 def test_list_shows_every_claim(capsys):
     assert cli.main(["list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert {"ablation", "file", "claim", "slide", "expect", "verdict"} <= rows[0].keys()
-    assert {row["ablation"] for row in rows} >= {
-        "regularization/dropout",
-        "depth/gradient_depth",
-        "image_to_image/dilation",
-    }
+    some = {"regularization/dropout", "depth/gradient_depth", "image_to_image/dilation"}
+    assert {row["ablation"] for row in rows} >= some
     assert all((ROOT / row["file"]).is_file() and row["verdict"] is None for row in rows)
     assert cli.main(["list", "ablations/image_to_image"]) == 0
     assert "F3 sees 15x15" in capsys.readouterr().out
 
 
-def test_models_lists_the_registry(capsys, monkeypatch):
-    from dlgbench import models
-
+def test_models_lists_the_registry(capsys):
     assert cli.main(["models", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
-    assert set(rows) == set(models.MODELS)
-    assert rows["resnet50"] | {"paper": "", "proof": ""} == {
-        "name": "resnet50",
-        "family": "ResNet",
-        "year": 2016,
-        "paper": "",
-        "task": "classification",
-        "input_shape": [3, 224, 224],
-        "parameters": 25_557_032,
-        "flops": pytest.approx(2 * 4.09e9, rel=0.01),  # torchvision gives 4.09 G multiply-adds
-        "receptive_field": 427,
-        "proof": "",
-    }
-    assert all(
-        row["flops"] > 0 and row["proof"].startswith("tests/")
-        for row in rows.values()
-        if row["task"] != "minimization"
-    )
-    monkeypatch.setattr(models, "MODELS", {"mlp": models.MODELS["mlp"]})
+    assert set(rows) == set(registry.MODELS)
     assert cli.main(["models"]) == 0
-    assert "118,282" in capsys.readouterr().out
+    assert "118,282" in capsys.readouterr().out  # parameters of the mlp
 
 
-def test_run_judges_and_reports_and_the_rest_reads_it_back(capfd, tmp_path, monkeypatch):
-    (tmp_path / "ablations" / "image_to_image").mkdir(parents=True)
-    shutil.copy(
-        ROOT / "ablations" / "image_to_image" / "test_dilation.py",
-        tmp_path / "ablations" / "image_to_image",
-    )
+def test_run_judges_and_reports_and_the_rest_reads_it_back(capsys, tmp_path, monkeypatch, migrated):
+    shutil.copy(migrated, tmp_path)
+    folder = tmp_path / "ablations" / "image_to_image"
+    folder.mkdir(parents=True)
+    shutil.copy(ROOT / "ablations" / "image_to_image" / "test_dilation.py", folder)
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["run", "-k", "dilation", "--scale", "cpu", "-n", "0", "-q"]) == 0
-    out = capfd.readouterr().out
-    assert "17 passed" in out
-    assert f"report: {(tmp_path / 'reports/build/index.html').as_uri()}" in out
+    command = [sys.executable, "-m", "dlgbench", "run", "-k", "dilation"]
+    command += ["--scale", "cpu", "-n", "0", "-q"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "17 passed" in done.stdout
+    assert f"report: {(tmp_path / 'reports/build/index.html').as_uri()}" in done.stdout
     assert cli.main(["verdicts", "--json"]) == 0
-    rows = {row["claim"]: row for row in json.loads(capfd.readouterr().out)}
-    assert (
-        rows["F3 sees 15x15"]["verdict"],
-        rows["F3 sees 15x15"]["effect"],
-        rows["F3 sees 15x15"]["p"],
-    ) == ("supported", 15, None)
+    rows = {row["claim"]: row for row in json.loads(capsys.readouterr().out)}
+    seen = rows["F3 sees 15x15"]
+    assert (seen["verdict"], seen["effect"], seen["p"]) == ("supported", 15, None)
     assert rows["Control: three plain layers see 15x15 too"]["verdict"] == "refuted"
     assert cli.main(["verdicts"]) == 0
-    assert "F3 sees 15x15" in capfd.readouterr().out
-    assert (
-        cli.main(
-            ["report", "--out", str(tmp_path / "page"), "--reference", str(tmp_path / "reference")]
-        )
-        == 0
-    )
-    assert "F3 sees 15x15" in (tmp_path / "page" / "index.html").read_text()
-    assert json.loads((tmp_path / "reference" / "cpu.json").read_text())["claims"]
+    assert "F3 sees 15x15" in capsys.readouterr().out
+    assert cli.main(["list", "--json"]) == 0
+    listed = {row["verdict"] for row in json.loads(capsys.readouterr().out)}
+    assert listed == {"supported", "refuted"}
+    out, reference = tmp_path / "page", tmp_path / "reference"
+    assert cli.main(["report", "--out", str(out), "--reference", str(reference)]) == 0
+    assert "F3 sees 15x15" in (out / "index.html").read_text()
+    assert json.loads((reference / "cpu.json").read_text())["claims"]
+
+
+NOWHERE = "http://127.0.0.1:9"
 
 
 @pytest.mark.parametrize(
-    ("args", "message"),
-    [
-        (["list", "nowhere"], "no ablations below nowhere"),
-        (["report"], "no runs"),
-        (
-            ["verdicts", "--tracking-uri", "http://127.0.0.1:9"],
-            "the tracking store http://127.0.0.1:9 is out of reach",
-        ),
-    ],
+    ("message", "args"),
+    {
+        "expected a folder with test_*.py files that declare ABLATION": ["list", "nowhere"],
+        "report: expected runs at scale gpu or cpu of ": ["report"],
+        f"the tracking store {NOWHERE} is out of reach": ["verdicts", "--tracking-uri", NOWHERE],
+    }.items(),
 )
-def test_a_mistake_is_one_line_and_exit_code_2(args, message, capsys):
+def test_a_mistake_is_one_line_and_exit_code_2(message, args, capsys, fresh, tmp_path):
+    fresh(tmp_path)
     assert cli.main(args) == 2
     error = capsys.readouterr().err
-    assert message in error
+    assert error.startswith(f"dlgbench: {message}")
     assert "Traceback" not in error
 
 
-def test_every_command_explains_itself():
-    for command in ("list", "run", "report", "ui", "models", "verdicts", "bench"):
-        done = subprocess.run(
-            [sys.executable, "-m", "dlgbench", command, "--help"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0
-        assert done.stdout.startswith(f"usage: dlgbench {command}")
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command, capsys, executed):
+    with pytest.raises(SystemExit) as left:
+        cli.main([command, "--help"])
+    assert left.value.code == 0
+    assert re.match(rf"usage: dlgbench {command}\b", capsys.readouterr().out)
+    assert not executed
+
+
+def test_help_names_every_command(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    shown = capsys.readouterr().out
+    assert all(re.search(rf"^ +{command} ", shown, re.MULTILINE) for command in COMMANDS)
 
 
 @pytest.mark.parametrize(
-    ("args", "paths"),
+    "args",
     [
-        (["-k", "tests", "--data-root", "dlgbench"], ["ABLATIONS"]),
-        (["--scale", "cpu"], ["ABLATIONS"]),
-        (["ablations/depth", "-x"], []),
-        (["-v", "ablations/depth/test_initialization.py::test_claim"], []),
+        [],
+        ["-k", "tests", "--data-root", "dlgbench"],
+        ["ablations/depth", "-x", "--color=yes"],
+        ["-v", "ablations/depth/test_initialization.py::test_claim"],
     ],
 )
-def test_run_hands_over_to_pytest_what_it_is_given(args, paths, monkeypatch):
-    called = []
-    monkeypatch.setattr(cli, "_call", lambda command: called.append(command) or 5)
+def test_run_is_pytest_with_workers_over_ablations(args, executed):
     assert cli.main(["run", *args]) == 5
-    (command,) = called
-    assert command[3:] == [str(ROOT / "ablations") for _ in paths] + args + [
-        "-n",
-        str(cli.workers("cpu")),
-    ]
+    pytest_itself = [sys.executable, "-m", "pytest", "--ablations", "-n", "auto"]
+    assert executed == [[*pytest_itself, *args]]
+
+
+def test_ui_is_mlflow_over_the_store(executed, capsys, fresh, tmp_path):
+    fresh(tmp_path)
+    assert cli.main(["ui", "--port", "5001"]) == 5
+    ((*_, backend, host, address, port, number),) = executed
+    assert backend == f"sqlite:///{tmp_path}/mlflow.db"
+    assert (host, address, port, number) == ("--host", "127.0.0.1", "--port", "5001")
+    assert cli.main(["ui", "--tracking-uri", "http://there:1"]) == 0  # it has one of its own
+    assert "http://there:1" in capsys.readouterr().out
+    assert len(executed) == 1
 
 
 def test_the_benchmark_of_the_workers_is_an_ablation_that_loads(tmp_path):
     from dlgbench import bench
-    from dlgbench.ablation import load
+    from dlgbench.discovery import load
 
     (tmp_path / "test_bench.py").write_text(bench.FILE)
     assert len(load(tmp_path / "test_bench.py").cells("cpu")) == 40
-
-
-def test_as_many_workers_as_cores(monkeypatch):
-    monkeypatch.setattr(cli.os, "sched_getaffinity", lambda _: range(64), raising=False)
-    assert cli.workers("cpu") == 64
-    assert cli.workers("gpu") == cli.MOST_GPU_WORKERS
