@@ -1,4 +1,4 @@
-"""The controls: every one with its verdict, and how often a difference in name only came out as an effect."""
+"""The controls with their verdicts, and how often arms that differ in name only had an effect."""
 
 from __future__ import annotations
 
@@ -9,35 +9,31 @@ from scipy import stats
 from dlgbench.reports.study import Study
 from dlgbench.reports.tables import ClaimRow
 
-TWIN, NEGATIVE, CHECK = KINDS = ("A/A twin", "negative control", "check")
+# Kind of claim -> what the page calls it, in its order.
+KINDS = {"twin": "A/A twin", "control": "negative control", "check": "check"}
 Judged = Sequence[tuple[Study, ClaimRow]]
 
 
-def _kind(study: Study, row: ClaimRow) -> str:
-    """What sort of control a claim is; empty where it is none."""
-    if row.claim.statement.startswith("A/A"):
-        return TWIN
-    if row.claim.expect == "not supported":
-        return NEGATIVE
-    return CHECK if study.ablation.name.startswith("controls/") else ""
-
-
 def listed(judged: Judged) -> list[tuple[str, Study, ClaimRow]]:
-    """Every negative control, and every other claim of a control's file, with its kind: the A/A twins first, then the negative controls."""
-    found = [(_kind(study, row), study, row) for study, row in judged if _kind(study, row)]
-    return sorted(found, key=lambda entry: KINDS.index(entry[0]))
+    """The controls with what their kinds are called: A/A twins, negative controls, checks."""
+    return [
+        (name, study, row)
+        for kind, name in KINDS.items()
+        for study, row in judged
+        if row.claim.kind == kind
+    ]
 
 
 def twins(judged: Judged) -> dict[str, float] | None:
-    """How many A/A claims came out supported, of how many that were run: the measured false-positive rate, with Clopper and Pearson's interval."""
-    rows = [row for kind, _, row in listed(judged) if kind == TWIN and row.verdict != "not run"]
-    if not rows:
+    """How many A/A claims came out supported, of how many that were run.
+
+    This is the measured false-positive rate, with Clopper and Pearson's interval; None where none
+    was run.
+    """
+    verdicts = [row.verdict for _, row in judged if row.claim.kind == "twin"]
+    run = [verdict for verdict in verdicts if verdict != "not run"]
+    if not run:
         return None
-    positive = sum(row.verdict == "supported" for row in rows)
-    span = stats.binomtest(positive, len(rows)).proportion_ci()
-    return {
-        "supported": positive,
-        "of": len(rows),
-        "low": float(span.low),
-        "high": float(span.high),
-    }
+    span = stats.binomtest(run.count("supported"), len(run)).proportion_ci()
+    low, high = float(span.low), float(span.high)
+    return {"supported": run.count("supported"), "of": len(run), "low": low, "high": high}

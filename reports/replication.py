@@ -1,4 +1,7 @@
-"""The same questions on other sets of images: does a claim replicate? Counted in no tally of the main verdicts."""
+"""The same questions on other data sets of a kind: does a claim replicate?
+
+These verdicts are counted in no tally of the main ones.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from dlgbench.ablation import IMAGES
 from dlgbench.claim import Claim
+from dlgbench.registry import DATA, interchangeable, is_interchangeable
 from dlgbench.reports import tables
 from dlgbench.reports.study import Study
 from dlgbench.reports.tables import ClaimRow
@@ -24,26 +27,18 @@ class Replication:
     @property
     def studies(self) -> dict[str, Study]:
         """Data set -> study, the ablation's own first."""
-        return {", ".join(self.images): self.own, **self.others}
-
-    @property
-    def images(self) -> tuple[str, ...]:
-        """The sets of images that the ablation's own arms are trained on."""
-        return images(self.own)
+        return {", ".join(own_data(self.own)): self.own, **self.others}
 
     @property
     def claims(self) -> tuple[Claim, ...]:
-        """The claims about images that another data set has a verdict on."""
-        ablation, scale = self.own.ablation, self.own.scale
-        asked = [
-            claim
-            for claim in ablation.claims_at(scale)
-            if any(ablation.arm(arm, scale).data in IMAGES for _, arm in claim.effect.needs)
-        ]
+        """The claims on data that another set stands in for, where that one has a verdict."""
+        judged = set().union(*(study.verdicts for study in self.others.values()))
+        own = set(own_data(self.own))
         return tuple(
             claim
-            for claim in asked
-            if any(claim in study.verdicts for study in self.others.values())
+            for claim in self.own.ablation.claims_at(self.own.scale)
+            if claim in judged
+            and any(self.own.works[arm].data in own for _, arm in claim.effect.needs)
         )
 
     @property
@@ -57,80 +52,97 @@ class Replication:
     @property
     def command(self) -> str:
         """What runs it on a data set that is not its own."""
-        other = "fashion_mnist" if "fashion_mnist" not in self.images else "mnist5k"
-        return f"nox -s ablations -- --data {other} -k {self.own.ablation.name.rpartition('/')[2]} --scale {self.own.scale}"
+        others = stand_ins(self.own)
+        data = "fashion_mnist" if "fashion_mnist" in others else others[0]  # which suits most
+        name = self.own.ablation.name.rpartition("/")[2]
+        return f"nox -s ablations -- --data {data} -k {name} --scale {self.own.scale}"
 
 
 OUTCOMES = {"same": "the same", "opposite": "the opposite", "undecided": "undecided on one or both"}
 
 
 def outcome(own: str, other: str) -> str:
-    """What a verdict on other data says of the own one: `same` or `opposite` where both are decided, else `undecided`."""
-    return "undecided" if "inconclusive" in (own, other) else "same" if own == other else "opposite"
+    """What a verdict on other data says of the own one.
+
+    `same` or `opposite` where both are decided, else `undecided`.
+    """
+    if "inconclusive" in (own, other):
+        return "undecided"
+    return "same" if own == other else "opposite"
 
 
-def tell(tally: Mapping[str, Mapping[str, int]]) -> str:
-    """`On digits, of 9 claims: 6 the same, 1 the opposite, 2 undecided on one or both.`, for each data set; `tally` is data set -> outcome -> claims."""
-    return " ".join(
-        f"On {data}, of {sum(counts.values())} claims: {', '.join(f'{counts.get(name, 0)} {words}' for name, words in OUTCOMES.items())}."
-        for data, counts in tally.items()
-    )
+def tally_text(tally: Mapping[str, Mapping[str, int]]) -> str:
+    """A sentence for each data set; `tally` is data set -> outcome -> claims.
+
+    `On digits, of 9 claims: 6 the same, 1 the opposite, 2 undecided on one or both.`
+    """
+    sentences = []
+    for data, counts in tally.items():
+        parts = ", ".join(f"{counts.get(name, 0)} {text}" for name, text in OUTCOMES.items())
+        sentences.append(f"On {data}, of {sum(counts.values())} claims: {parts}.")
+    return " ".join(sentences)
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """All replications together: data set -> outcome -> claims, and the rows of the claims that are not the same everywhere."""
+    """All replications together.
+
+    Args:
+        tally: data set -> outcome -> claims.
+        differing: the claims that are not the same everywhere, each with its rows by data set.
+    """
 
     tally: dict[str, Counter[str]]
     differing: list[tuple[Study, Claim, dict[str, ClaimRow]]]
 
 
 def summary(replications: Iterable[Replication]) -> Summary:
-    """What replicates, over all ablations; a claim counts where it has a verdict on its own data and on the other."""
+    """What replicates, over all ablations.
+
+    A claim counts where it has a verdict on its own data and on the other.
+    """
     tally: dict[str, Counter[str]] = {}
     differing = []
-    for found in replications:
-        for claim, rows in found.rows:
-            own, *others = rows
-            said = {
+    for replication in replications:
+        for claim, (own, *others) in replication.rows:
+            judged = {
                 data: row
-                for data, row in zip(found.others, others, strict=True)
+                for data, row in zip(replication.others, others, strict=True)
                 if "not run" not in (own.verdict, row.verdict)
             }
-            came = {data: outcome(own.verdict, row.verdict) for data, row in said.items()}
-            for data, word in came.items():
-                tally.setdefault(data, Counter())[word] += 1
-            if set(came.values()) - {"same"}:
-                differing.append((found.own, claim, {"own data": own, **said}))
+            outcomes = {data: outcome(own.verdict, row.verdict) for data, row in judged.items()}
+            for data, name in outcomes.items():
+                tally.setdefault(data, Counter())[name] += 1
+            if set(outcomes.values()) - {"same"}:
+                differing.append((replication.own, claim, {"own data": own, **judged}))
     return Summary(tally, differing)
 
 
-def images(study: Study) -> tuple[str, ...]:
-    """The sets of labelled images among the data of a study's arms."""
-    found = dict.fromkeys(study.ablation.arm(arm, study.scale).data for arm in study.arms)
-    return tuple(name for name in found if name in IMAGES)
+def own_data(study: Study) -> tuple[str, ...]:
+    """The data sets of a study's arms that others of their kind can stand in for."""
+    return tuple(filter(is_interchangeable, study.data))
+
+
+def stand_ins(study: Study) -> list[str]:
+    """The data sets that can stand in for those of a study."""
+    own = own_data(study)
+    kinds = {DATA[data].kind for data in own}
+    return [data for data in interchangeable() if DATA[data].kind in kinds and own != (data,)]
 
 
 def replicate(study: Study, store: Store) -> Replication | None:
-    """What the store has of the study's ablation on other sets of images; None where no arm is trained on images.
+    """What the store has of the study's ablation on other data sets; None where none can stand in.
 
     Raises:
         DlgbenchError: where the store is out of reach.
     """
-    if not study.runs or not study.ablation.has_images(study.scale):
-        return None
-    own = images(study)
     others = {}
-    for data in IMAGES:
-        if own == (data,):
-            continue
+    names = stand_ins(study) if study.runs else []
+    for data in names:
         ablation = study.ablation.with_data(data)
         runs = store.runs(ablation, study.scale)
         evaluated = {(cell.arm, cell.seed) for cell in runs if cell.purpose == "evaluate"}
-        if evaluated == {
-            (cell.arm, cell.seed)
-            for arm in study.arms
-            for cell in ablation.evaluation(arm, study.scale)
-        }:  # half of a replication is none
+        cells = [cell for arm in study.arms for cell in ablation.evaluation(arm, study.scale)]
+        if evaluated == {(cell.arm, cell.seed) for cell in cells}:  # half a replication is none
             others[data] = Study(ablation, study.scale, runs)
-    return Replication(study, others)
+    return Replication(study, others) if names else None

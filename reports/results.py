@@ -1,30 +1,53 @@
-"""The reference verdicts: a small JSON that is committed, and the README's table made of it."""
+"""The committed verdicts: `results/<scale>.json`, and two texts that are made of it.
+
+`results/README.md` has every verdict, by the part of the lecture. The repository's README.md has
+the tally and the most surprising verdicts, between two marker comments.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import os
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dlgbench.ablation import Ablation
 from dlgbench.claim import Claim, Verdict
+from dlgbench.discovery import find_root
 from dlgbench.reports import style, words
-from dlgbench.reports.replication import Replication, outcome, replicate, tell
+from dlgbench.reports.replication import Replication, outcome, replicate, tally_text
 from dlgbench.reports.study import Study, gather, origin
 from dlgbench.tracking import Store
 
+Record = Mapping[str, Any]  # a claim with its verdict, as the JSON has it
+README = "README.md"
+MOST = 5  # surprising verdicts
+RULE = (
+    "The most surprising: first the opposite of what was expected, then what was decided where it "
+    "was expected to stay open, then what stayed open; in each group by p."
+)
+HEAD = ["claim", "verdict", "effect", "wanted", "n", "published"]
+
+# writing ----------------------------------------------------------------------------------------
+
 
 def write(ablations: Sequence[Ablation], store: Store, scale: str, out: Path) -> Path:
-    """Writes `<scale>.json` into the folder `out`: the machine, and every claim that has runs with its verdict. Returns its path.
+    """Writes `<scale>.json` into a folder, and the folder's README.md of all the scales there.
+
+    The JSON holds the machine, and every claim that has runs with its verdict.
+
+    Returns:
+        The path of the JSON.
 
     Raises:
         DlgbenchError: where the store is out of reach, or has no runs at the scale.
     """
     studies = gather(ablations, store, scale)
     about = origin([run for study in studies for run in study.runs.values()])
+    replications = [replicate(study, store) for study in studies]
     record = {
         "scale": scale,
         "machine": ", ".join(about.devices),
@@ -38,15 +61,18 @@ def write(ablations: Sequence[Ablation], store: Store, scale: str, out: Path) ->
             for claim, verdict in study.verdicts.items()
         ],
         "replications": [
-            entry for study in studies for entry in _replications(replicate(study, store))
+            entry
+            for replication in replications
+            if replication
+            for entry in _replications(replication)
         ],
     }
     out.mkdir(parents=True, exist_ok=True)
     file = out / f"{scale}.json"
-    file.write_text(
-        json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n",
-        encoding="utf-8",
-    )
+    options: dict[str, Any] = {"indent": 1, "sort_keys": True, "ensure_ascii": False}
+    text = json.dumps(record, allow_nan=False, **options)
+    file.write_text(f"{text}\n", encoding="utf-8")
+    (out / README).write_text(full_text(out), encoding="utf-8")
     return file
 
 
@@ -72,11 +98,11 @@ def _claim(study: Study, claim: Claim, verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _replications(replication: Replication | None) -> list[dict[str, Any]]:
-    """The verdicts on other data sets; a record of its own for each claim and data set."""
+def _replications(replication: Replication) -> list[dict[str, Any]]:
+    """The verdicts on other data sets: a record of its own for each claim and data set."""
     return [
         {
-            "ablation": study.ablation.name.partition("@")[0],
+            "ablation": replication.own.ablation.name,
             "claim": claim.statement,
             "data": data,
             "verdict": verdict.verdict,
@@ -84,137 +110,171 @@ def _replications(replication: Replication | None) -> list[dict[str, Any]]:
             "interval": [_json(end) for end in verdict.interval],
             "n": verdict.n,
         }
-        for data, study in (replication.others if replication else {}).items()
+        for data, study in replication.others.items()
         for claim, verdict in study.verdicts.items()
-        if replication and claim in replication.claims
+        if claim in replication.claims
     ]
 
 
 def _json(x: float) -> float | str:
-    """A figure, or `inf`, `-inf`, `nan` as a string: JSON has no numbers for them."""
+    """A number, or `inf`, `-inf`, `nan` as a string: JSON has no numbers for them."""
     return x if math.isfinite(x) else str(x)
 
 
-def markdown_table(file: Path) -> str:
-    """The verdicts of a reference file, as Markdown: machine and date, the tally, what came out otherwise than expected, and a folded table per part."""
+# texts ------------------------------------------------------------------------------------------
+
+
+def full_text(folder: Path) -> str:
+    """The folder's README.md: for each scale's JSON the tally and every verdict, by part."""
+    links = _relative(find_root(folder), folder)
+    command = "`dlgbench report --scale cpu --reference reports/results`"
+    lines = ["# Verdicts", "", f"Every claim with the verdict of a real run, by {command}.", ""]
+    for file in sorted(folder.glob("*.json")):
+        record = json.loads(file.read_text(encoding="utf-8"))
+        claims = record["claims"]
+        unexpected = [claim for claim in claims if not claim["as_expected"]]
+        lines += [f"## Scale `{record['scale']}`", "", _origin(record), "", _tally(claims), ""]
+        if unexpected:
+            title = f"### Otherwise than expected: {_count(unexpected)}"
+            lines += [title, "", *_table(unexpected, links), ""]
+        parts: dict[str, list[Record]] = {}
+        for claim in claims:
+            parts.setdefault(_part(claim), []).append(claim)
+        for part, of_part in parts.items():
+            lines += [f"### {part}: {_count(of_part)}", "", *_table(of_part, links), ""]
+        lines += _replicated(record)
+    return "\n".join(lines)
+
+
+def short_text(file: Path, root: Path) -> str:
+    """What the README.md in the folder `root` says of a scale's JSON."""
     record = json.loads(file.read_text(encoding="utf-8"))
-    head = f"Scale `{record['scale']}`, {record['machine']}, {record['date']}, {', '.join(record['versions'])}."
-    tally = Counter(claim["verdict"] for claim in record["claims"])
-    counts = ", ".join(
-        f"{style.SYMBOLS[verdict]} {tally[verdict]} {verdict}"
-        for verdict in ("supported", "refuted", "inconclusive")
-    )
     unexpected = [claim for claim in record["claims"] if not claim["as_expected"]]
-    lines = [head, "", f"{len(record['claims'])} claims: {counts}.", ""]
+    lines = [f"Scale `{record['scale']}`, {_origin(record)}", ""]
+    tally = _tally(record["claims"])
     if unexpected:
-        lines += [
-            f"{len(unexpected)} came out otherwise than expected:",
-            "",
-            *_table(unexpected),
-            "",
-        ]
-    parts: dict[str, list[dict[str, Any]]] = {}
-    for claim in record["claims"]:
-        parts.setdefault(claim["ablation"].rpartition("/")[0], []).append(claim)
-    for part, claims in parts.items():
-        lines += [
-            f"<details><summary>{part.replace('_', ' ') or 'ablations'}: {len(claims)} claims</summary>",
-            "",
-            *_table(claims),
-            "",
-            "</details>",
-            "",
-        ]
-    return "\n".join((*lines, *_replicated(record)))
-
-
-def _table(claims: Sequence[dict[str, Any]]) -> list[str]:
-    rows = [
-        "| claim | verdict | effect | wanted | n | published |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for claim in claims:
-        effect = words.effect(claim["formula"], float(claim["effect"]))
-        if claim["method"] != "exact" or claim["interval"][0] != claim["interval"][1]:
-            effect += f" {words.interval(claim['formula'], *map(float, claim['interval']))}"
-        told = _told(claim["verdict"], claim["expect"], as_expected=claim["as_expected"])
-        cells = (
-            f"[{claim['claim']}]({claim['file']})",
-            told,
-            effect,
-            claim["wanted"],
-            str(claim["n"]),
-            claim["published"],
-        )
-        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return rows
-
-
-def _replicated(record: dict[str, Any]) -> list[str]:
-    """How many claims replicate on each other data set, and folded tables of those that do not on one, and of those that do; nothing where none was run."""
-    own = {(claim["ablation"], claim["claim"]): claim["verdict"] for claim in record["claims"]}
-    found: dict[tuple[str, str], dict[str, str]] = {}
-    for entry in record.get("replications", []):
-        if (entry["ablation"], entry["claim"]) in own:
-            found.setdefault((entry["ablation"], entry["claim"]), {})[entry["data"]] = entry[
-                "verdict"
-            ]
-    if not found:
-        return []
-    tally: dict[str, Counter[str]] = {}
-    rows: dict[bool, list[str]] = {False: [], True: []}
-    names = list(dict.fromkeys(name for verdicts in found.values() for name in verdicts))
-    for key, verdicts in found.items():
-        came = {name: outcome(own[key], verdict) for name, verdict in verdicts.items()}
-        for name, word in came.items():
-            tally.setdefault(name, Counter())[word] += 1
-        told = [
-            f"{style.SYMBOLS[verdict]} {verdict}"
-            for verdict in (own[key], *(verdicts.get(name, "not run") for name in names))
-        ]
-        rows[set(came.values()) == {"same"}].append(
-            "| " + " | ".join((key[1].replace("|", "\\|"), *told)) + " |"
-        )
-    head = [
-        f"| claim | own data | {' | '.join(names)} |",
-        f"| {' | '.join(['---'] * (2 + len(names)))} |",
-    ]
-    lines = [
-        f"Does it replicate? The claims about images, asked again on other images, and the verdicts there: {tell(tally)}",
-        "",
-    ]
-    for same, title in ((False, "Opposite, or undecided"), (True, "The same")):
-        if rows[same]:
-            lines += [
-                f"<details><summary>{title}: {len(rows[same])}</summary>",
-                "",
-                *head,
-                *rows[same],
-                "",
-                "</details>",
-                "",
-            ]
-    return lines
-
-
-def _told(verdict: str, expect: str, *, as_expected: bool) -> str:
-    """The verdict with its symbol, and what was expected where the reader could not guess it."""
-    if as_expected:
-        return f"{style.SYMBOLS[verdict]} {verdict}" + (
-            "" if verdict == "supported" else ", as expected"
-        )
-    return f"{style.SYMBOLS[verdict]} {verdict} ({expect} was expected)"
+        top = sorted(unexpected, key=_surprise)[:MOST]
+        came = f"{len(unexpected)} came out otherwise than expected."
+        lines += [f"{tally} {came} {RULE}", "", *_table(top, ""), ""]
+    else:
+        lines += [f"{tally} All came out as expected.", ""]
+    return "\n".join([*lines, f"[All verdicts]({_relative(file.parent, root)}{README})", ""])
 
 
 def refresh(readme: Path, file: Path) -> bool:
-    """Writes the table of a reference file between the README's `<!-- verdicts: <scale> -->` and `<!-- end of verdicts -->`.
+    """Writes the short text of a scale's JSON into a README.md, between its markers.
 
-    Returns whether the README has such a place.
+    The markers are `<!-- verdicts: <scale> -->` and `<!-- end of verdicts -->`.
+
+    Returns:
+        Whether the README has them.
     """
     start, end = f"<!-- verdicts: {file.stem} -->", "<!-- end of verdicts -->"
     text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
-    before, found, rest = text.partition(start)
-    _, closed, after = rest.partition(end)
-    if found and closed:
-        readme.write_text(f"{before}{start}\n{markdown_table(file)}{end}{after}", encoding="utf-8")
-    return bool(found and closed)
+    before, has_start, rest = text.partition(start)
+    _, has_end, after = rest.partition(end)
+    if not (has_start and has_end):
+        return False
+    short = short_text(file, readme.parent)
+    readme.write_text(f"{before}{start}\n{short}{end}{after}", encoding="utf-8")
+    return True
+
+
+def _relative(target: Path, start: Path) -> str:
+    """The way from one folder to another, as a link begins: empty, or ending in a slash."""
+    way = PurePosixPath(os.path.relpath(target.resolve(), start.resolve())).as_posix()
+    return "" if way == "." else f"{way}/"
+
+
+def _origin(record: Record) -> str:
+    return f"{record['machine']}, {record['date']}, {', '.join(record['versions'])}."
+
+
+def _count(claims: Sequence[Record]) -> str:
+    return f"{len(claims)} claim{'s' * (len(claims) != 1)}"
+
+
+def _tally(claims: Sequence[Record]) -> str:
+    counts = Counter(claim["verdict"] for claim in claims)
+    verdicts = ("supported", "refuted", "inconclusive")
+    parts = ", ".join(f"{style.SYMBOLS[name]} {counts[name]} {name}" for name in verdicts)
+    return f"{_count(claims)}: {parts}."
+
+
+def _part(claim: Record) -> str:
+    folder = PurePosixPath(claim["ablation"]).parent.as_posix()
+    return "ablations" if folder == "." else folder.replace("_", " ")
+
+
+def _surprise(claim: Record) -> tuple[int, float]:
+    """The more surprising of two verdicts that were not expected is the smaller.
+
+    The p value (Holm's) grows as the interval comes nearer to the threshold in its own width; an
+    exact result has none, and is the most certain.
+    """
+    if claim["verdict"] == "inconclusive":
+        group = 2
+    else:
+        group = 1 if claim["expect"] == "inconclusive" else 0
+    return group, -1.0 if claim["p"] is None else claim["p"]
+
+
+def _scale(claim: Record) -> words.Scale:
+    """The scale of an effect, of which the JSON keeps the formula: `ln ...` is a log ratio's."""
+    return "log" if claim["formula"].startswith("ln ") else "linear"
+
+
+def _table(claims: Iterable[Record], links: str) -> list[str]:
+    """A table of verdicts; `links` leads to the repository's root."""
+    rows = [_row(HEAD), _row(["---"] * len(HEAD))]
+    for claim in claims:
+        effect = words.effect(float(claim["effect"]), _scale(claim))
+        if claim["method"] != "exact" or claim["interval"][0] != claim["interval"][1]:
+            effect += f" {words.interval(*map(float, claim['interval']), _scale(claim))}"
+        name = f"[{claim['claim']}]({links}{claim['file']})"
+        cells = [_verdict(claim), effect, claim["wanted"], str(claim["n"]), claim["published"]]
+        rows.append(_row([name, *cells]))
+    return rows
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _verdict(claim: Record) -> str:
+    """The verdict with its symbol, and what was expected where the reader could not guess it."""
+    verdict = f"{style.SYMBOLS[claim['verdict']]} {claim['verdict']}"
+    if not claim["as_expected"]:
+        return f"{verdict} ({claim['expect']} was expected)"
+    return verdict if claim["verdict"] == "supported" else f"{verdict}, as expected"
+
+
+def _replicated(record: Record) -> list[str]:
+    """How many claims replicate on each other data set, and tables of those that do and do not.
+
+    Nothing where none was asked again.
+    """
+    own = {(claim["ablation"], claim["claim"]): claim["verdict"] for claim in record["claims"]}
+    others: dict[tuple[str, str], dict[str, str]] = {}
+    for entry in record.get("replications", []):
+        key = entry["ablation"], entry["claim"]
+        if key in own:
+            others.setdefault(key, {})[entry["data"]] = entry["verdict"]
+    if not others:
+        return []
+    names = list(dict.fromkeys(name for verdicts in others.values() for name in verdicts))
+    tally: dict[str, Counter[str]] = {}
+    rows: dict[bool, list[str]] = {False: [], True: []}
+    for key, verdicts in others.items():
+        outcomes = {name: outcome(own[key], verdict) for name, verdict in verdicts.items()}
+        for name, word in outcomes.items():
+            tally.setdefault(name, Counter())[word] += 1
+        told = [own[key], *(verdicts.get(name, "not run") for name in names)]
+        cells = [f"{style.SYMBOLS[verdict]} {verdict}" for verdict in told]
+        rows[set(outcomes.values()) == {"same"}].append(_row([key[1], *cells]))
+    head = [_row(["claim", "own data", *names]), _row(["---"] * (2 + len(names)))]
+    lines = ["### Does it replicate?", "", tally_text(tally), ""]
+    for same, title in ((False, "Opposite, or undecided"), (True, "The same")):
+        if rows[same]:
+            lines += [f"#### {title}: {len(rows[same])}", "", *head, *rows[same], ""]
+    return lines

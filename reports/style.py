@@ -1,4 +1,4 @@
-"""How figures look and how they are written: colours, fonts, and the three files of each."""
+"""How plots look and how they are written: colours, fonts, and the three files of each."""
 
 from __future__ import annotations
 
@@ -13,22 +13,15 @@ from typing import Any
 import matplotlib as mpl
 import pandas as pd
 import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 INK, SOFT, GRID, ZONE, PAPER = "#22272e", "#66707c", "#e3e6ea", "#e4edf5", "#ffffff"
-VERDICTS = {
-    "supported": "#0071b2",
-    "refuted": "#d45e00",
-    "inconclusive": "#7f8790",
-}  # blue, orange, grey: told apart by the colour-blind
+# Blue, orange, grey: told apart by the colour-blind.
+VERDICTS = {"supported": "#0071b2", "refuted": "#d45e00", "inconclusive": "#7f8790"}
 SYMBOLS = {"supported": "✓", "refuted": "✗", "inconclusive": "?", "not run": "–"}
 MARKERS = {"supported": "o", "refuted": "s", "inconclusive": "D"}
-ARMS: list[str] = [
-    sns.color_palette("colorblind").as_hex()[place] for place in (0, 1, 2, 3, 4, 9, 5, 7)
-]  # without its pale pink and yellow
+_PALETTE = sns.color_palette("colorblind").as_hex()
+ARMS: list[str] = [_PALETTE[place] for place in (0, 1, 2, 3, 4, 9, 5, 7)]  # no pale pink, no yellow
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 # What these colours become on a dark page.
 DARK = {
@@ -80,14 +73,14 @@ RC: dict[Any, Any] = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Drawing:
-    """A figure with the numbers in it.
+class Plot:
+    """A picture with the numbers in it.
 
     Args:
-        name: one word, the file's name.
+        name: one word, the file's name; another for each plot of an ablation.
         title: what is to be seen.
         caption: how to read it, with n, data set, scale and device.
-        figure: the matplotlib figure, made on no display.
+        figure: the matplotlib figure; `matplotlib.figure.Figure()` needs no display.
         data: every number that is drawn.
     """
 
@@ -105,76 +98,30 @@ def styled() -> Iterator[None]:
         yield
 
 
-def grid(
-    count: int, columns: int, height: float, width: float = 9.2, **more: Any
-) -> tuple[Figure, list[Axes]]:
-    """A figure with `count` axes in rows of `columns`, each row `height` inches high; within `styled()`."""
-    columns = min(columns, count)
-    rows = -(-count // columns)
-    figure = Figure(figsize=(width, height * rows))
-    axes = list(figure.subplots(rows, columns, squeeze=False, **more).flat)
-    for ax in axes[count:]:
-        ax.set_visible(False)
-    return figure, axes[:count]
-
-
-def bare(ax: Axes) -> None:
-    """Axes for a picture: no ticks, grid or frame."""
-    ax.set(xticks=[], yticks=[])
-    ax.grid(visible=False)
-    ax.spines[:].set_visible(False)
-
-
-def spread(count: int) -> list[str]:
-    """So many colours in order, pale to deep; both ends are seen on a light and a dark page, and by the colour-blind."""
-    return list(sns.color_palette("viridis", count + 2).as_hex())[1:-1]
-
-
-def readable(axis: Axis, start: float, end: float) -> None:
-    """Plain numbers on a logarithmic axis that spans less than three decades, 20 and not 2 x 10^1."""
-    if 0 < start < end < 1000 * start:
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_locator(NullLocator())
-
-
-def legend_beside(ax: Axes, title: str = "") -> None:
-    """A legend to the right of the axes, where it covers no data."""
-    ax.legend(
-        loc="upper left",
-        bbox_to_anchor=(1.02, 1.0),
-        borderaxespad=0,
-        handlelength=2.6,
-        title=title or None,
-        alignment="left",
-    )
-
-
-def write(drawing: Drawing, folder: Path) -> Path:
+def write(plot: Plot, folder: Path) -> Path:
     """Writes PNG, SVG and CSV; returns the PNG's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    png, buffer = folder / f"{drawing.name}.png", io.StringIO()
+    png, buffer = folder / f"{plot.name}.png", io.StringIO()
     with styled():
-        drawing.figure.savefig(png, dpi=160, facecolor="white")
-        drawing.figure.set_layout_engine(
-            "none"
-        )  # it keeps the layout that was found for the first file: half of the time
-        drawing.figure.savefig(
-            buffer, format="svg", dpi=120, transparent=True, metadata={"Date": None}
-        )  # dpi: of what is rasterized
+        plot.figure.savefig(png, dpi=160, facecolor="white")
+        plot.figure.set_layout_engine("none")  # keeps the layout of the first file: half the time
+        options = {"dpi": 120, "transparent": True}  # dpi: of what is rasterized
+        plot.figure.savefig(buffer, format="svg", metadata={"Date": None}, **options)
     png.with_suffix(".svg").write_text(_adapted(buffer.getvalue()), encoding="utf-8")
-    drawing.data.to_csv(png.with_suffix(".csv"), index=False)
+    plot.data.to_csv(png.with_suffix(".csv"), index=False)
     return png
 
 
 def _adapted(svg: str) -> str:
-    """An SVG's text with the colours that a dark page wants, and no more than two decimals in its coordinates (a hundredth of a point)."""
+    """An SVG's text with the colours of a dark page, and coordinates of two decimals at most.
+
+    A hundredth of a point is finer than any screen.
+    """
     rules = (
         f'[style*="{part}: {light}"] {{{part}: {dark} !important}}'
         for light, dark in DARK.items()
         for part in ("fill", "stroke")
     )
-    svg = svg.replace(
-        "</style>", f"@media (prefers-color-scheme: dark) {{{' '.join(rules)}}}</style>", 1
-    )
-    return re.sub(r' (?:d|x|y)="[^"]*"', lambda found: re.sub(r"(\.\d\d)\d+", r"\1", found[0]), svg)
+    dark_page = f"@media (prefers-color-scheme: dark) {{{' '.join(rules)}}}</style>"
+    svg = svg.replace("</style>", dark_page, 1)
+    return re.sub(r' (?:d|x|y)="[^"]*"', lambda match: re.sub(r"(\.\d\d)\d+", r"\1", match[0]), svg)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import pandas as pd
 
 from dlgbench.claim import Claim, Verdict
 from dlgbench.judging import choose, score
-from dlgbench.recipe import plain
-from dlgbench.reports import panels, style, words
-from dlgbench.reports.study import Study
+from dlgbench.recipe import Recipe, plain
+from dlgbench.reports import style, words
+from dlgbench.reports.study import Study, varying
+
+# claims -----------------------------------------------------------------------------------------
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,41 +39,39 @@ class ClaimRow:
 
 def claim_row(study: Study, claim: Claim) -> ClaimRow:
     """The row of a claim; one without paired runs is `not run`."""
-    verdict, slide, formula = (
-        study.verdicts.get(claim),
-        claim.slide or study.ablation.slide,
-        claim.effect.formula,
+    verdict = study.verdicts.get(claim)
+    row = ClaimRow(
+        claim=claim,
+        slide=claim.slide or study.ablation.slide,
+        verdict=verdict.verdict if verdict else "not run",
+        symbol=style.SYMBOLS[verdict.verdict if verdict else "not run"],
+        expectation=words.expectation(claim, verdict),
+        expected=verdict is None or verdict.passes(claim),
     )
-    said = words.expectation(claim, verdict)
     if verdict is None:
         scales = [
-            scale for scale in study.ablation.scales if claim in study.ablation.claims_at(scale)
+            scale
+            for scale in study.ablation.scales or ()
+            if claim in study.ablation.claims_at(scale)
         ]
-        note = "" if study.scale in scales else f"its arms run at scale {' and '.join(scales)}"
-        return ClaimRow(
-            claim, slide, "not run", style.SYMBOLS["not run"], said, expected=True, note=note
-        )
-    row = ClaimRow(
-        claim,
-        slide,
-        verdict.verdict,
-        style.SYMBOLS[verdict.verdict],
-        said,
-        verdict.passes(claim),
-        words.effect(formula, verdict.effect),
-    )
-    level = (
-        "range over the seeds" if verdict.method == "exact" else f"{100 * verdict.level:.3g}\u00a0%"
-    )
-    span, level = (
-        ("", "") if words.is_point(verdict) else (words.interval(formula, *verdict.interval), level)
-    )
+        elsewhere = f"its arms run at scale {' and '.join(scales)}"
+        return dataclasses.replace(row, note="" if study.scale in scales else elsewhere)
+    scale, is_point = claim.effect.scale, words.is_point(verdict)
+    level = f"{100 * verdict.level:.3g}\u00a0%"
+    if verdict.method == "exact":
+        level = "range over the seeds"
     return dataclasses.replace(
-        row, interval=span, level=level, p=words.p_value(verdict.p), n=verdict.n, note=verdict.note
+        row,
+        effect=words.effect(verdict.effect, scale),
+        interval="" if is_point else words.interval(*verdict.interval, scale),
+        level="" if is_point else level,
+        p=words.p_value(verdict.p),
+        n=verdict.n,
+        note=verdict.note,
     )
 
 
-def claims_frame(studies: list[Study]) -> pd.DataFrame:
+def claims_frame(studies: Sequence[Study]) -> pd.DataFrame:
     """All claims with their verdicts, in full precision, for CSV."""
     return pd.DataFrame(
         [
@@ -109,9 +110,20 @@ def _record(study: Study, claim: Claim, verdict: Verdict | None) -> dict[str, An
     }
 
 
+# arms -------------------------------------------------------------------------------------------
+
+
 @dataclasses.dataclass(frozen=True)
 class Arms:
-    """The arms as differences from the base recipe: the fields that any of them changes, and each arm's values (empty: the base's)."""
+    """The arms as differences from the base.
+
+    Args:
+        base: the fields of the base recipe, or of the config of a training function.
+        scale: what the scale changes in it.
+        fields: the fields that any arm changes.
+        rows: each arm's values of them; empty where it has the base's.
+        elsewhere: the arms that run at other scales only.
+    """
 
     base: dict[str, str]
     scale: dict[str, str]
@@ -121,45 +133,60 @@ class Arms:
 
 
 def arms(study: Study) -> Arms:
-    """What the base recipe is, what the scale changes, and what each arm changes."""
+    """What the base is, what the scale changes, and what each arm changes."""
     ablation = study.ablation
-    fields = tuple(dict.fromkeys(field for arm in study.arms for field in ablation.arms[arm]))
-    rows = {
-        arm: [
-            words.setting(plain(ablation.arms[arm][field])) if field in ablation.arms[arm] else ""
-            for field in fields
-        ]
-        for arm in study.arms
-    }
+    changes = {arm: ablation.arms[arm] for arm in study.arms}
+    fields = tuple(dict.fromkeys(field for changed in changes.values() for field in changed))
+    base = ablation.work.flat()
+    if isinstance(ablation.work, Recipe):  # whose fields are known, and mostly not in use
+        base = {field: value for field, value in base.items() if value not in (None, {}, [], 0)}
     return Arms(
-        base={
-            field: words.setting(value)
-            for field, value in ablation.recipe.flat().items()
-            if value not in (None, {}, [], 0)
-        },
+        base={field: words.setting(value) for field, value in base.items()},
         scale={
             field: words.setting(plain(value))
             for field, value in ablation.at(study.scale).changes.items()
         },
         fields=fields,
-        rows=rows,
+        rows={
+            arm: [
+                words.setting(plain(changed[field])) if field in changed else "" for field in fields
+            ]
+            for arm, changed in changes.items()
+        },
         elsewhere=tuple(arm for arm in ablation.arms if arm not in study.arms),
     )
 
 
-def short(field: str) -> str:
-    """A dotted field without the folder that its name does not need."""
-    return field.rpartition(".")[2]
+def arms_frame(study: Study) -> pd.DataFrame:
+    """Every field in which the arms of the scale differ, for CSV."""
+    fields = varying(study.works)
+    columns = {field: [values[arm] for arm in study.arms] for field, values in fields.items()}
+    return pd.DataFrame({"arm": study.arms, **columns})
+
+
+# tuning -----------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class TuningWarning:
+    """What a reader must know of a tuning.
+
+    `incomplete`: runs are missing, and nothing is chosen; `diverged`: every setting did; `edge`:
+    the best rate is the smallest or the largest that was tried.
+    """
+
+    kind: Literal["incomplete", "diverged", "edge"]
+    text: str
 
 
 @dataclasses.dataclass(frozen=True)
 class Tuned:
-    """One arm's tuning: settings with their mean score (None: not run), the choice, and a warning where it stands on the edge."""
+    """One arm's tuning: settings with their mean score (None: not run), the choice, a warning."""
 
     arm: str
     scores: tuple[float | None, ...]
     chosen: int | None
-    warning: str
+    warning: TuningWarning | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,7 +200,9 @@ class Grid:
     def heads(self) -> list[str]:
         """The settings as column heads."""
         return [
-            ", ".join(f"{short(name)} {words.setting(value)}" for name, value in setting.items())
+            ", ".join(
+                f"{words.short(name)} {words.setting(value)}" for name, value in setting.items()
+            )
             for setting in self.settings
         ]
 
@@ -184,33 +213,23 @@ def grids(study: Study) -> list[Grid]:
     for arm in study.arms:
         settings = study.ablation.grid(arm, study.scale)
         if settings:
-            by_grid.setdefault(
-                json.dumps([plain_setting(setting) for setting in settings]), (settings, [])
-            )[1].append(_tuned(study, arm, settings))
+            key = json.dumps([plain_setting(setting) for setting in settings])
+            by_grid.setdefault(key, (settings, []))[1].append(_tuned(study, arm, settings))
     return [Grid(tuple(settings), tuple(rows)) for settings, rows in by_grid.values()]
 
 
-def warned(row: ClaimRow, grids: list[Grid]) -> ClaimRow:
-    """The row with a note on those of its arms whose tuning ended at the edge of its grid: a larger grid may move the verdict."""
+def warned(row: ClaimRow, grids: Sequence[Grid]) -> ClaimRow:
+    """The row with a note on those of its arms whose tuning ended at the edge of its grid.
+
+    A larger grid may move the verdict.
+    """
     needed = {arm for _, arm in row.claim.effect.needs}
-    arms = [
-        tuned.arm
-        for grid in grids
-        for tuned in grid.rows
-        if tuned.arm in needed and tuned.warning.startswith("edge")
-    ]
-    return dataclasses.replace(
-        row,
-        note="; ".join(
-            filter(
-                None,
-                (
-                    row.note,
-                    f"⚠ tuned at the edge of the grid: {words.listing(arms)}" if arms else "",
-                ),
-            )
-        ),
-    )
+    tuned = [tuned for grid in grids for tuned in grid.rows if tuned.arm in needed]
+    arms = [entry.arm for entry in tuned if entry.warning and entry.warning.kind == "edge"]
+    if not arms:
+        return row
+    edge = f"⚠ tuned at the edge of the grid: {words.listing(arms)}"
+    return dataclasses.replace(row, note="; ".join(filter(None, (row.note, edge))))
 
 
 def plain_setting(setting: dict[str, Any]) -> dict[str, Any]:
@@ -221,52 +240,40 @@ def plain_setting(setting: dict[str, Any]) -> dict[str, Any]:
 def _tuned(study: Study, arm: str, settings: list[dict[str, Any]]) -> Tuned:
     declared = set(study.ablation.tuning(arm, study.scale))
     tuning = {cell: run for cell, run in study.runs.items() if cell in declared}
-    found = score(study.ablation, tuning)
+    tried = score(study.ablation, tuning)
     scores = tuple(
-        next((value for tried, value in found if tried == setting), None) for setting in settings
+        next((value for point, value in tried if point == setting), None) for setting in settings
     )
     if len(tuning) < len(declared):
+        runs = f"{len(tuning)} of {len(declared)} tuning runs so far"
         return Tuned(
-            arm,
-            scores,
-            None,
-            f"{len(tuning)} of {len(declared)} tuning runs so far: nothing is chosen yet",
+            arm, scores, None, TuningWarning("incomplete", f"{runs}: nothing is chosen yet")
         )
     chosen = settings.index(choose(study.ablation, tuning))
     return Tuned(arm, scores, chosen, _warning(settings, chosen, scores))
 
 
-def _warning(settings: list[dict[str, Any]], chosen: int, scores: tuple[float | None, ...]) -> str:
+def _warning(
+    settings: Sequence[dict[str, Any]], chosen: int, scores: Sequence[float | None]
+) -> TuningWarning | None:
     if all(value is not None and math.isinf(value) for value in scores):
-        return "every setting diverged"
+        return TuningWarning("diverged", "every setting diverged")
     rates = sorted({setting["lr"] for setting in settings if "lr" in setting})
-    if len(set(scores)) == 1:
-        return ""  # any setting would have done
-    if len(rates) < 2 or settings[chosen]["lr"] not in (rates[0], rates[-1]):
-        return ""
+    any_will_do = len(set(scores)) == 1
+    if any_will_do or len(rates) < 2 or settings[chosen]["lr"] not in (rates[0], rates[-1]):
+        return None
     end = "largest" if settings[chosen]["lr"] == rates[-1] else "smallest"
-    return f"edge of the grid: the best lr is the {end} one tried"
+    return TuningWarning("edge", f"edge of the grid: the best lr is the {end} one tried")
 
 
 def tuning_frame(study: Study) -> pd.DataFrame:
     """The tuning tables as one long table, for CSV."""
-    rows = [
-        (row.arm, json.dumps(plain_setting(setting)), value, place == row.chosen, row.warning)
-        for grid in grids(study)
-        for row in grid.rows
-        for place, (setting, value) in enumerate(zip(grid.settings, row.scores, strict=True))
-    ]
-    return pd.DataFrame(
-        rows, columns=["arm", "setting", study.ablation.select, "chosen", "warning"]
-    )
-
-
-def arms_frame(study: Study) -> pd.DataFrame:
-    """Every field in which the arms of the scale differ, for CSV."""
-    fields = panels.varying({arm: study.ablation.arm(arm, study.scale) for arm in study.arms})
-    return pd.DataFrame(
-        {
-            "arm": study.arms,
-            **{field: [values[arm] for arm in study.arms] for field, values in fields.items()},
-        }
-    )
+    rows = []
+    for grid in grids(study):
+        for tuned in grid.rows:
+            warning = tuned.warning.text if tuned.warning else ""
+            for place, setting in enumerate(grid.settings):
+                tried = json.dumps(plain_setting(setting)), tuned.scores[place]
+                rows.append((tuned.arm, *tried, place == tuned.chosen, warning))
+    columns = ["arm", "setting", study.ablation.select, "chosen", "warning"]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,19 +1,19 @@
-"""Numbers and settings as a reader wants them. Infinite and missing figures have words too."""
+"""Numbers and settings as a reader wants them. Infinite and missing numbers have words too."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
 from dlgbench.claim import Claim, Verdict
 
+Scale = Literal["linear", "log"]
 RAISED = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(x: float, digits: int = 3) -> str:
-    """A figure with `digits` significant digits, a true minus sign, and words for what is not a number."""
+    """A number with `digits` significant digits and a true minus sign."""
     if math.isnan(x):
         return "none"
     if math.isinf(x):
@@ -27,39 +27,41 @@ def number(x: float, digits: int = 3) -> str:
 
 
 def aligned(x: float) -> str:
-    """A figure of a column: three decimals where they say enough, `0.170`."""
+    """A number in a column: three decimals where they say enough, `0.170`."""
     return f"{x:.3f}" if 0.001 <= x < 100 else number(x)
 
 
-def _reader(formula: str) -> Callable[[float], str]:
-    """How figures of an effect are written: a log ratio as a factor, `× 2`, all others as they are."""
-    return (
-        (lambda x: f"×\u00a0{number(math.exp(x) if x < 700 else math.inf)}")
-        if formula.startswith("ln ")
-        else number
-    )
+def effect(x: float, scale: Scale) -> str:
+    """An effect: `0.019`, or, of a log ratio, the ratio, `× 1.25`."""
+    if math.isnan(x) or scale == "linear":
+        return number(x)
+    return f"×\u00a0{number(math.exp(x) if x < 700 else math.inf)}"
 
 
-def effect(formula: str, x: float) -> str:
-    """An effect by its formula: `0.019`, or, of a log ratio, the ratio, `× 1.25`."""
-    return "none" if math.isnan(x) else _reader(formula)(x)
+def interval(low: float, high: float, scale: Scale) -> str:
+    """An effect's interval, `[0.015, 0.023]`, `[× 1.1, × 1.4]`."""
+    return f"[{effect(low, scale)}, {effect(high, scale)}]"
 
 
 def wanted(claim: Claim) -> str:
-    """A claim's threshold in words, `at most 1 × 10⁻⁶`, `at least × 2`."""
-    threshold, write = claim.threshold, _reader(claim.effect.formula)
-    if threshold.kind == "within" and (threshold.low != -threshold.high or write is not number):
-        return f"within {write(threshold.low)} and {write(threshold.high)}"
-    return re.sub(r"-?[\d.]+(e[-+]?\d+)?", lambda found: write(float(found[0])), str(threshold))
-
-
-def interval(formula: str, low: float, high: float) -> str:
-    """An effect's interval, `[0.015, 0.023]`, `[× 1.1, × 1.4]`."""
-    return f"[{_reader(formula)(low)}, {_reader(formula)(high)}]"
+    """A claim's threshold in words, `at most 1 × 10⁻⁶`, `at least × 2`, `within ±0.01`."""
+    threshold, scale = claim.threshold, claim.effect.scale
+    low, high = effect(threshold.low, scale), effect(threshold.high, scale)
+    match threshold.kind:
+        case "at_least":
+            return f"at least {low}"
+        case "at_most":
+            return f"at most {high}"
+        case "exactly":
+            return f"exactly {low}"
+        case "within" if scale == "linear" and threshold.low == -threshold.high:
+            return f"within ±{high}"
+        case "within":
+            return f"within {low} and {high}"
 
 
 def p_value(p: float | None) -> str:
-    """A p value; below 0.001 only that; a claim about an exact figure has none."""
+    """A p value; below 0.001 only that; a claim about an exact number has none."""
     if p is None:
         return "exact"
     return "< 0.001" if p < 0.001 else f"{p:.2g}"
@@ -85,29 +87,33 @@ def setting(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
+def short(field: str) -> str:
+    """The last word of a dotted field: `dropout` of `model_args.dropout`."""
+    return field.rpartition(".")[2]
+
+
 def listing(names: Sequence[str], most: int = 6) -> str:
     """Names in a row, the rest only counted."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def is_point(verdict: Verdict) -> bool:
-    """Whether a figure without chance in it is the same for every seed, and so needs no interval."""
+    """Whether an exact effect is the same for every seed, and so needs no interval."""
     return verdict.method == "exact" and verdict.interval[0] == verdict.interval[1]
 
 
 def expectation(claim: Claim, verdict: Verdict | None) -> str:
-    """`as expected`, `not as expected (...)`, or, where an answer was expected and none came, `undecided (...)`."""
+    """`as expected`, `not as expected (...)`, or `undecided (...)` where no answer came."""
     if verdict is None:
         return f"expected: {claim.expect}"
     if verdict.passes(claim):
-        return "as expected" + {"not supported": ": a control", "refuted": ": a slip"}.get(
-            claim.expect, ""
-        )
+        notes = {"not supported": ": a control", "refuted": ": a slip"}
+        return f"as expected{notes.get(claim.expect, '')}"
     start = "undecided" if verdict.verdict == "inconclusive" else "not as expected"
     return f"{start} ({claim.expect} was expected)"
 
 
 def counts(n: Iterable[int]) -> str:
     """How many, where it differs as a range: `5` or `4 to 5`."""
-    found = sorted(set(map(int, n)))
-    return str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
+    numbers = sorted(set(map(int, n)))
+    return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"

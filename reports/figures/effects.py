@@ -1,0 +1,232 @@
+"""What the claims are about: the effect of each, and the steps to a target, seed by seed."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.scale import SymmetricalLogTransform
+
+from dlgbench.claim import Claim, Verdict
+from dlgbench.recipe import Recipe
+from dlgbench.registry import register_figure
+from dlgbench.reports import style, words
+from dlgbench.reports.figures import base, panels
+from dlgbench.reports.study import Study
+from dlgbench.reports.style import Plot
+
+Rows = list[tuple[Claim, Verdict]]
+ROW, HEAD = 0.52, 0.62  # inches for a claim, and for an axis with its title
+PAD = 0.06  # of an axis, on both sides of what it holds
+STEPS = "steps_to_target"
+
+# effects ----------------------------------------------------------------------------------------
+
+
+@register_figure("effects")
+def effects(study: Study) -> list[Plot]:
+    """The forest plot of the claims that have runs: a dot per seed, the interval, the threshold.
+
+    Claims whose effects measure the same quantity share an axis.
+    """
+    groups: dict[str, Rows] = {}
+    for claim, verdict in study.verdicts.items():
+        quantity = claim.effect.quantity or claim.effect.formula
+        groups.setdefault(quantity, []).append((claim, verdict))
+    groups = {
+        quantity: rows
+        for quantity, rows in groups.items()
+        if any(map(math.isfinite, _measured(rows, study)))
+    }
+    if not groups:
+        return []
+    figure, axes = base.stack([len(rows) * ROW + HEAD for rows in groups.values()])
+    for ax, (quantity, rows) in zip(axes, groups.items(), strict=True):
+        _forest(ax, quantity, rows, study)
+    data = _effects_data(study)
+    is_bent = any(ax.get_xscale() == "symlog" for ax in axes)
+    caption = base.caption(
+        study,
+        "Each claim's effect: a dot for each seed, and the mean with the interval that the verdict "
+        "rests on (level in the table). Shaded: where the claim is supported.",
+        "An axis with 0 and powers of ten is linear near 0 and logarithmic beyond." * is_bent,
+        _bounds_note(int((data["low"] != data["high"]).sum())),
+        f"n = {words.counts(data.groupby('claim').size())}.",
+    )
+    return [Plot("effects", "Effects of the claims", caption, figure, data)]
+
+
+def _bounds_note(count: int) -> str:
+    if not count:
+        return ""
+    are = "are" if count > 1 else "is"
+    return (
+        f"{count} seed effect{'s' * (count > 1)} of a censored or diverged run {are} known as a "
+        "bound only (an arrowhead) or not at all (no dot)."
+    )
+
+
+def _forest(ax: Axes, quantity: str, rows: Rows, study: Study) -> None:
+    low, high, scale = _limits(rows, study)
+    ax.set_xscale(**scale)
+    ax.set_xlim(low, high)
+    base.mark(ax.xaxis, scale, low, high)
+    statements = [claim.statement for claim, _ in rows]
+    base.name_rows(
+        ax, [textwrap.fill(text, 44, max_lines=3, placeholder=" …") for text in statements]
+    )
+    ax.spines["left"].set_visible(False)
+    ax.set_title(quantity, color=style.SOFT)
+    if low < 0 < high:
+        ax.axvline(0, color=style.SOFT, linewidth=0.8)
+    for y, (claim, verdict) in enumerate(rows):
+        _threshold(ax, y, claim, (low, high))
+        if verdict.n > 1:
+            _seeds(ax, y, study.seed_effects(claim).values(), style.VERDICTS[verdict.verdict])
+        _verdict(ax, y, verdict, (low, high))
+
+
+def _threshold(ax: Axes, y: int, claim: Claim, limits: tuple[float, float]) -> None:
+    """The zone in which the claim is supported, as far as the axis goes, and its ends."""
+    ends = y - 0.42, y + 0.42
+    low, high = max(claim.threshold.low, limits[0]), min(claim.threshold.high, limits[1])
+    if low < high:
+        ax.fill_betweenx(ends, low, high, color=style.ZONE, linewidth=0, zorder=0.5)
+    dashes: dict[str, Any] = {"linewidth": 1, "linestyle": (0, (3, 2)), "zorder": 1}
+    for edge in {claim.threshold.low, claim.threshold.high}:
+        if math.isfinite(edge):
+            ax.plot([edge, edge], ends, color=style.SOFT, **dashes)
+
+
+def _seeds(ax: Axes, y: int, bounds: Any, color: str) -> None:
+    """A dot for each seed's effect; for a bound an arrowhead, towards where the effect may lie."""
+    measured = [low for low, high in bounds if low == high and math.isfinite(low)]
+    above = [low for low, high in bounds if math.isfinite(low) and high == math.inf]
+    below = [high for low, high in bounds if math.isfinite(high) and low == -math.inf]
+    look = {"color": color, "linewidth": 0, "zorder": 2}
+    ax.scatter(measured, np.full(len(measured), y + 0.22), s=9, alpha=0.55, **look)
+    for marker, ends in ((">", above), ("<", below)):
+        ax.scatter(ends, np.full(len(ends), y + 0.22), s=14, alpha=0.7, marker=marker, **look)
+
+
+def _verdict(ax: Axes, y: int, verdict: Verdict, limits: tuple[float, float]) -> None:
+    """The effect with its interval, and the verdict in words at the right."""
+    color = style.VERDICTS[verdict.verdict]
+    ends = max(verdict.interval[0], limits[0]), min(verdict.interval[1], limits[1])
+    ax.plot(ends, [y, y], color=color, linewidth=2, solid_capstyle="butt", zorder=3)
+    if math.isfinite(verdict.effect):
+        hollow, marker = verdict.verdict == "inconclusive", style.MARKERS[verdict.verdict]
+        look: dict[str, Any] = {"s": 34, "marker": marker, "linewidth": 1.2, "zorder": 4}
+        base.dots(ax, [verdict.effect], [y], color, hollow=hollow, **look)
+    text = f"{style.SYMBOLS[verdict.verdict]} {verdict.verdict}"
+    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center"}
+    ax.annotate(text, (1.015, y), color=color, fontsize=8, **place)
+
+
+def _measured(rows: Rows, study: Study) -> list[float]:
+    """What the runs of some claims gave: effects, and the ends of intervals and of seed effects."""
+    ends = [end for _, verdict in rows for end in (*verdict.interval, verdict.effect)]
+    for claim, _ in rows:
+        ends += [end for bounds in study.seed_effects(claim).values() for end in bounds]
+    return ends
+
+
+def _limits(rows: Rows, study: Study) -> tuple[float, float, dict[str, Any]]:
+    """The ends of an axis that holds every finite number and threshold, and its scale.
+
+    The scale is logarithmic for positive levels a hundredfold apart.
+    """
+    thresholds = [end for claim, _ in rows for end in (claim.threshold.low, claim.threshold.high)]
+    finite = [x for x in (*_measured(rows, study), *thresholds) if math.isfinite(x)]
+    low, high = min(finite), max(finite)
+    if low > 0 and high / low > 100:
+        return low / (high / low) ** PAD, high * (high / low) ** PAD, {"value": "log"}
+    scale: dict[str, Any] = {"value": "linear"}
+    if low <= 0 and rows[0][0].effect.scale == "linear":
+        scale = base.scaling(finite)
+    if scale["value"] == "symlog":
+        bent = SymmetricalLogTransform(10, scale["linthresh"], 1)
+        ends = bent.transform(np.array([low, high]))
+        start, end = bent.inverted().transform(ends + PAD * np.ptp(ends) * np.array([-1, 1]))
+        return float(start), float(end), scale
+    pad = PAD * (high - low) or 0.1 * abs(high) or 1.0
+    return low - pad, high + pad, scale
+
+
+def _effects_data(study: Study) -> pd.DataFrame:
+    rows = []
+    for claim, verdict in study.verdicts.items():
+        summary = (verdict.verdict, verdict.effect, *verdict.interval, verdict.level)
+        for seed, bounds in study.seed_effects(claim).items():
+            rows.append((claim.statement, claim.effect.formula, seed, *bounds, *summary))
+    columns = ["claim", "effect", "seed", "low", "high", "verdict", "mean"]
+    return pd.DataFrame(rows, columns=[*columns, "interval_low", "interval_high", "level"])
+
+
+# steps to the target ----------------------------------------------------------------------------
+
+
+@register_figure("paired")
+def steps_to_target(study: Study) -> list[Plot]:
+    """Steps to the target: a dot for each seed and arm, joined by seed.
+
+    Slides "Batch normalization", "Momentum".
+    """
+    reached, censored = study.values(STEPS), study.values(f"{STEPS}/censored_at")
+    data = pd.concat(
+        [reached.assign(censored=False), censored.assign(censored=True)], ignore_index=True
+    ).rename(columns={"value": "steps"})
+    arms = [arm for arm in study.arms if arm in set(data["arm"])]
+    recipes = [work for arm in arms if isinstance(work := study.works[arm], Recipe)]
+    if reached.empty or len(recipes) < len(arms):
+        return []
+    groups, looks = panels.arrange(study, arms, STEPS)
+    heights = [0.55 + 0.36 * len(names) for names in groups.values()]
+    figure, axes = base.stack(heights, 0.4, sharex=True)
+    seeds = sorted(set(data["seed"]))
+    shifts = {seed: 0.34 * (at / max(len(seeds) - 1, 1) - 0.5) for at, seed in enumerate(seeds)}
+    for ax, (title, names) in zip(axes, groups.items(), strict=True):
+        rows = data[data["arm"].isin(names)]
+        rows = rows.assign(place=rows["arm"].map(names.index)).sort_values("place")
+        rows["place"] += rows["seed"].map(shifts)  # so that equal steps do not hide each other
+        _by_seed(ax, rows, names, looks)
+        base.name_rows(ax, names)
+        ax.set(xscale="log", title=title)
+    base.readable(axes[-1].xaxis, data["steps"].min() / 1.1, 1.1 * data["steps"].max())
+    axes[-1].set_xlabel("optimizer steps to the target, logarithmic")
+    goals = {(metric, goal) for recipe in recipes for metric, goal in recipe.target.items()}
+    targets = sorted(f"{metric} ≤ {words.number(goal)}" for metric, goal in goals)
+    late = int(data["censored"].sum())
+    note = (
+        f"Triangle: not reached within the budget, {late} run{'s' * (late != 1)}; the budget is a "
+        "bound, not a value."
+    )
+    caption = base.caption(
+        study,
+        f"Target: {words.listing(targets)}.",
+        "A dot for each seed, joined by seed; bar: the median.",
+        note if late else "",
+        f"n = {words.counts(data.groupby('arm').size())} seeds.",
+        base.left_out(study),
+    )
+    return [Plot("paired", "Steps to the target", caption, figure, data)]
+
+
+def _by_seed(ax: Axes, rows: pd.DataFrame, names: list[str], looks: panels.Looks) -> None:
+    """The steps of each run, triangles where they are censored, and the median of an arm."""
+    thin: dict[str, Any] = {"color": style.SOFT, "linewidth": 0.6, "alpha": 0.5, "zorder": 1}
+    for _, line in rows.groupby("seed"):
+        ax.plot(line["steps"], line["place"], **thin)
+    for place, arm in enumerate(names):
+        color, of_arm = looks[arm][0], rows[rows["arm"] == arm]
+        for is_late, marker in ((False, "o"), (True, ">")):
+            runs = of_arm[of_arm["censored"] == is_late]
+            look: dict[str, Any] = {"s": 26, "marker": marker, "linewidth": 1.1, "zorder": 3}
+            base.dots(ax, runs["steps"], runs["place"], color, hollow=is_late, **look)
+        if not of_arm["censored"].any():
+            median = of_arm["steps"].median()
+            ax.plot([median] * 2, [place - 0.36, place + 0.36], color=color, linewidth=2, zorder=2)

@@ -1,0 +1,88 @@
+import math
+
+import pytest
+
+from dlgbench import Claim, at_least, at_most, difference, log_ratio, value, within
+
+MLP = {"model": "mlp", "data": "mnist5k", "steps": 20}
+
+
+def test_claims_of_one_quantity_share_an_axis(make_study, rendered):
+    errors = {"a": 0.3, "b": 0.1, "c": 0.2}
+    claims = [
+        Claim("B helps", difference("test/error", "a", "b"), at_least(0.1)),
+        Claim("C helps", difference("test/error", "a", "c"), at_least(0.1)),
+        Claim("B is a third", log_ratio("test/error", "b", "a"), at_most(math.log(0.5))),
+    ]
+    arms = {arm: {"lr": 0.1 * k} for k, arm in enumerate(errors, 1)}
+    study = make_study(MLP, arms, lambda arm, _: {"summary": {"test/error": errors[arm]}}, claims)
+    plot = rendered("effects", study)["effects"]
+    assert [ax.get_title(loc="left") for ax in plot.figure.axes] == [
+        "difference of test/error",
+        "log ratio of test/error",
+    ]
+    names = [label.get_text() for label in plot.figure.axes[0].get_yticklabels()]
+    assert names == ["B helps", "C helps"]
+    first = plot.data[plot.data["claim"] == "B helps"]
+    assert first["low"].tolist() == pytest.approx([0.2] * 5)
+
+
+def test_what_is_wide_and_holds_0_has_a_symlog_axis(make_study, drawn, curve):
+    ends = {"still": 0.0, "slow": 1e-6, "fast": 1e-3, "away": 5e25}
+    claims = [Claim(f"{arm} stops", value("val/loss", arm), at_most(1e-2)) for arm in ends]
+
+    def result(arm, _):
+        return {
+            "summary": {"val/loss": ends[arm]},
+            "history": curve("train/loss", [1, ends[arm]]),
+        }
+
+    arms = {arm: {"lr": 0.1 * k} for k, arm in enumerate(ends, 1)}
+    study = make_study(MLP, arms, result, claims)
+    (ax,) = drawn("effects", study)["effects"].figure.axes
+    assert ax.get_xscale() == "symlog"
+    assert 0 in ax.get_xticks()
+    assert len(ax.get_xticks()) < 10
+    curves = drawn("curves", study)["curves"]
+    assert curves.figure.axes[0].get_yscale() == "symlog"
+    assert "linear near 0 and logarithmic beyond" in curves.caption
+
+
+def test_a_log_ratio_has_a_linear_axis(make_study, drawn):
+    claims = [Claim("A/A", log_ratio("test/error", "a", "b"), within(0.7))]
+
+    def result(arm, seed):
+        return {"summary": {"test/error": 0.1 + 1e-7 * seed * (arm == "a")}}
+
+    study = make_study(MLP, {"a": {}, "b": {"lr": 0.2}}, result, claims)
+    (ax,) = drawn("effects", study)["effects"].figure.axes
+    assert ax.get_xscale() == "linear"
+
+
+def test_a_claim_with_nothing_finite_has_no_axis(make_study, drawn):
+    claims = [
+        Claim("It is small", value("test/error", "a"), at_most(0.2)),
+        Claim("It is quick", value("val/error", "a"), at_most(0.2)),
+    ]
+    summary = {"test/error": 0.1, "val/error": math.nan}
+    study = make_study(MLP, {"a": {}}, lambda *_: {"summary": summary}, claims)
+    (ax,) = drawn("effects", study)["effects"].figure.axes
+    assert ax.get_title(loc="left") == "test/error"
+
+
+def test_steps_to_the_target_mark_the_censored(make_study, rendered):
+    def result(arm, seed):
+        if arm == "slow" and seed < 2:
+            return {"summary": {"steps_to_target/censored_at": 20.0}}
+        return {"summary": {"steps_to_target": 5.0 + seed}}
+
+    recipe = MLP | {"target": {"val/error": 0.1}}
+    study = make_study(recipe, {"quick": {}, "slow": {"lr": 0.01}}, result)
+    plot = rendered("paired", study)["paired"]
+    assert plot.data.groupby(["arm", "censored"])["steps"].apply(list).to_dict() == {
+        ("quick", False): [5, 6, 7, 8, 9],
+        ("slow", False): [7, 8, 9],
+        ("slow", True): [20, 20],
+    }
+    assert "2 runs; the budget is a bound" in plot.caption
+    assert "val/error ≤ 0.1" in plot.caption
