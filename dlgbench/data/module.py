@@ -1,4 +1,4 @@
-"""The splits of one training on its device, and the loader that hands out stacks of minibatch indices."""
+"""The splits of one training on its device, and the loader that hands out stacks of minibatches."""
 
 from __future__ import annotations
 
@@ -13,20 +13,26 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dlgbench.data import load
 from dlgbench.data.arrays import Arrays
 from dlgbench.data.augmentation import AUGMENTATIONS, augmentation
+from dlgbench.data.loading import load
 from dlgbench.errors import DlgbenchError, unknown
 from dlgbench.recipe import Recipe
 from dlgbench.streams import stream
 
 
-class Stack(NamedTuple):
-    """k minibatches at once: a whole split on the device, the rows (k, B) of each minibatch, and the augmentation of its inputs."""
+class MinibatchStack(NamedTuple):
+    """k minibatches at once: a split on the device, and the rows of it that each one takes.
 
-    x: Tensor  # (N, ...)
-    y: Tensor  # (N, ...)
-    rows: Tensor  # (k, B)
+    Args:
+        x, y: the whole split, (N, ...).
+        rows: (k, B), the row numbers of each minibatch.
+        augment: what a minibatch's inputs pass through.
+    """
+
+    x: Tensor
+    y: Tensor
+    rows: Tensor
     augment: Callable[[Tensor], Tensor] | None = None
 
     def minibatches(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -36,10 +42,11 @@ class Stack(NamedTuple):
             yield self.augment(x) if self.augment else x, self.y[rows]
 
 
-class StackLoader:
-    """Minibatches without a DataLoader's cost: the recipe's steps, as many to the stack as lie between two evaluations.
+class MinibatchLoader:
+    """Minibatches without a DataLoader's cost, in stacks: as many as lie between two evaluations.
 
-    Each epoch is a fresh permutation from the `order` stream; the last, incomplete minibatch of an epoch is filled from the next.
+    They are as many as the recipe has steps. Each epoch is a fresh permutation from the generator
+    `order`; the last, incomplete minibatch of an epoch is filled from the next.
     """
 
     def __init__(
@@ -54,22 +61,18 @@ class StackLoader:
         drawn = recipe.steps * recipe.batch_size
         epochs = math.ceil(drawn / len(self.x))
         rows = torch.cat([torch.randperm(len(self.x), generator=order) for _ in range(epochs)])
-        self.stacks = (
-            rows[:drawn]
-            .view(recipe.steps, recipe.batch_size)
-            .to(self.x.device)
-            .split(math.ceil(recipe.steps / recipe.evaluations))
-        )
+        minibatches = rows[:drawn].view(recipe.steps, recipe.batch_size).to(self.x.device)
+        self.stacks = minibatches.split(math.ceil(recipe.steps / recipe.evaluations))
 
-    def __iter__(self) -> Iterator[Stack]:
+    def __iter__(self) -> Iterator[MinibatchStack]:
         for rows in self.stacks:
-            yield Stack(self.x, self.y, rows, self.augment)
+            yield MinibatchStack(self.x, self.y, rows, self.augment)
 
     def __len__(self) -> int:
         return len(self.stacks)
 
 
-class Whole:
+class FullBatchLoader:
     """A split as one batch."""
 
     def __init__(self, x: Tensor, y: Tensor) -> None:
@@ -82,21 +85,21 @@ class Whole:
         return 1
 
 
-class Nothing(pl.LightningDataModule):
-    """The data of a minimization: a single row that says nothing, for as many steps as the recipe has."""
+class PlaceholderData(pl.LightningDataModule):
+    """The data of a minimization: one row of zeros, for as many steps as the recipe has."""
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         super().__init__()
         self.recipe = recipe
         self.train = self.val = (torch.zeros(1, 1, device=device), torch.zeros(1, 1, device=device))
 
-    def train_dataloader(self) -> StackLoader:
+    def train_dataloader(self) -> MinibatchLoader:
         """Minibatches of the one row."""
-        return StackLoader(self.train, self.recipe.override(batch_size=1), torch.Generator())
+        return MinibatchLoader(self.train, self.recipe.override(batch_size=1), torch.Generator())
 
-    def val_dataloader(self) -> Whole:
+    def val_dataloader(self) -> FullBatchLoader:
         """The row."""
-        return Whole(*self.val)
+        return FullBatchLoader(*self.val)
 
     test_dataloader = val_dataloader
 
@@ -111,7 +114,7 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 _SIZE = ("a whole number above 0", lambda v: v is None or (type(v) is int and v > 0))
-WANTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
+EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "train": _SIZE,
     "val": _SIZE,
     "shrink": ("a whole number above 0", lambda v: type(v) is int and v > 0),
@@ -121,47 +124,53 @@ WANTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
 
 @functools.lru_cache(maxsize=2)
 def _pool(arrays: Arrays, name: str, shrink: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The pool on the device, which all seeds draw from: made once for a run of cells of one kind."""
-    return _placed(arrays.pool, name, shrink, device)
+    """The pool on the device, from which all seeds draw; the last two are kept."""
+    return _on_device(arrays.pool, name, shrink, device)
 
 
-def _placed(
+def _on_device(
     split: tuple[np.ndarray, np.ndarray], name: str, shrink: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Inputs and targets on the device: images of bytes become numbers in [0, 1], and are shrunk."""
-    inputs, targets = (_numbers(array, device) for array in split)
+    """Inputs and targets on the device, images of bytes as numbers in [0, 1], and shrunk."""
+    inputs, targets = (_as_tensor(array, device) for array in split)
     if shrink != 1:
         if inputs.dim() != 4 or inputs.shape[2] % shrink or inputs.shape[3] % shrink:
             raise DlgbenchError(
-                f"data_args: inputs of shape {tuple(inputs.shape[1:])} can't be shrunk by {shrink}"
+                f"data_args: shrink: expected images with sides that {shrink} divides, got inputs "
+                f"of shape {tuple(inputs.shape[1:])} from {name}"
             )
         if targets.dim() > 2:
-            raise DlgbenchError(
-                f"data_args: {name} has a target for each pixel, which can't be shrunk"
-            )
+            wanted, came = "a target for each image", f"one for each pixel from {name}"
+            raise DlgbenchError(f"data_args: shrink: expected {wanted}, got {came}")
         inputs = F.avg_pool2d(inputs, shrink)
     return inputs, targets
 
 
-def _numbers(array: np.ndarray, device: torch.device) -> Tensor:
-    placed = torch.as_tensor(array).to(device)
-    return placed.float() / 255 if placed.dtype == torch.uint8 else placed
+def _as_tensor(array: np.ndarray, device: torch.device) -> Tensor:
+    tensor = torch.as_tensor(array).to(device)
+    return tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor
 
 
 class DataModule(pl.LightningDataModule):
-    """A recipe's data for one seed: training and validation split drawn from the pool by the `split` stream, on `device`.
+    """A recipe's data for one seed, on `device`.
 
-    `data_args` of the recipe:
-        train, val: the sizes of the two (default: a fifth of the pool, at most 10,000, for validation, and the rest).
+    The stream `split` of the seed draws the training and the validation split from the pool. The
+    test split opens once, and only where `may_test` is set: tuning never sees it. `data_args` of
+    the recipe:
+
+        train, val: the sizes of the two splits. By default validation gets a fifth of the pool, at
+            most 10,000, and training the rest.
         shrink: the side of the squares of pixels that are averaged into one.
-        standardize: inputs lose the training split's mean and are divided by its standard deviation; if not, images keep [0, 1].
-        label_noise: the share of the *training* labels that is drawn anew, uniformly over the classes.
-        augment: `none`, `crop` (pad by 4, cut at random) or `crop_flip`, of the training inputs, anew in each step.
-    The test split opens once, and only where `may_test` is set: tuning never sees it.
+        standardize: the training split's mean is subtracted from all inputs, and they are divided
+            by its standard deviation. If not, images keep [0, 1].
+        label_noise: the share of the *training* labels that is drawn anew, uniformly over the
+            classes.
+        augment: `none`, `crop` (pad by 4 and cut at a random place) or `crop_flip` (and mirror half
+            of them), of the training inputs, anew in each step.
 
     Raises:
-        DlgbenchError: for sizes that the pool does not hold, arguments that do not fit the data, and for a test split that is asked for
-            twice or by a tuning.
+        DlgbenchError: for sizes that the pool does not hold, arguments that do not fit the data,
+            and a test split that is opened twice or by tuning.
     """
 
     def __init__(self, recipe: Recipe, seed: int, device: torch.device, may_test: bool) -> None:
@@ -169,97 +178,96 @@ class DataModule(pl.LightningDataModule):
         assert recipe.data is not None
         self.recipe, self.seed, self.device, self.may_test = recipe, seed, device, may_test
         self._test: tuple[Tensor, Tensor] | None = None
-        for name in recipe.data_args:
-            if name not in ARGUMENTS:
-                raise unknown("argument", name, ARGUMENTS, "data_args")
-        self._args = ARGUMENTS | dict(recipe.data_args)
-        for name, (wanted, fits) in WANTED.items():
-            if not fits(self._args[name]):
-                raise DlgbenchError(
-                    f"data_args: {name} must be {wanted}; {self._args[name]!r} came"
-                )
+        self._args = _checked_arguments(recipe)
         arrays = load(recipe.data)
         self.num_classes = arrays.num_classes
-        rows, train = self._draw(len(arrays.pool[0]))
+        rows, train = self._draw_rows(len(arrays.pool[0]))
         x, y = (whole[rows] for whole in _pool(arrays, recipe.data, self._args["shrink"], device))
-        self._mean, self._sd = (
-            (float(x[:train].mean()), float(x[:train].std()) or 1.0)
-            if self._args["standardize"]
-            else (0.0, 1.0)
-        )
-        x = self._standardized(x)
-        self.train, self.val = (x[:train], self._noisy(y[:train])), (x[train:], y[train:])
+        self._mean, self._sd = 0.0, 1.0
+        if self._args["standardize"]:
+            self._mean, self._sd = float(x[:train].mean()), float(x[:train].std()) or 1.0
+        x = self._standardize(x)
+        self.train, self.val = (x[:train], self._add_noise(y[:train])), (x[train:], y[train:])
         self.input_shape = tuple(x.shape[1:])
-        if self._args["augment"] not in AUGMENTATIONS:
-            raise unknown("augmentation", self._args["augment"], AUGMENTATIONS)
         if self._args["augment"] != "none" and (x.dim() != 4 or y.dim() != 1):
+            came = f"inputs of shape {self.input_shape} and targets of shape {tuple(y.shape[1:])}"
             raise DlgbenchError(
-                f"data_args: augment wants images with labels; {recipe.data} has inputs {self.input_shape} and targets {tuple(y.shape[1:])}"
+                f"data_args: augment: expected images with labels, got {came} from {recipe.data}"
             )
 
-    def _draw(self, pool: int) -> tuple[Tensor, int]:
-        """The rows of the training and the validation split, and how many of them are for training."""
+    def _draw_rows(self, pool: int) -> tuple[Tensor, int]:
+        """The rows of the training and then the validation split, and how many are for training."""
         val = self._args["val"] if self._args["val"] is not None else min(pool // 5, 10_000)
         train = self._args["train"] if self._args["train"] is not None else pool - val
         if not 1 <= train <= pool - val:
             raise DlgbenchError(
-                f"data set {self.recipe.data}: its pool of {pool} can't give train={train} and val={val}"
+                f"data_args: expected train and val of at most {pool} in all, the pool of "
+                f"{self.recipe.data}, got train={train} and val={val}"
             )
-        return torch.randperm(pool, generator=stream(self.seed, "split"))[: train + val].to(
-            self.device
-        ), train
+        rows = torch.randperm(pool, generator=stream(self.seed, "split"))[: train + val]
+        return rows.to(self.device), train
 
-    def _standardized(self, x: Tensor) -> Tensor:
+    def _standardize(self, x: Tensor) -> Tensor:
         return (x - self._mean) / self._sd
 
-    def _noisy(self, y: Tensor) -> Tensor:
-        """The training labels, a share of them drawn anew by the `label_noise` stream."""
+    def _add_noise(self, y: Tensor) -> Tensor:
+        """The training labels, a share of them drawn anew by the stream `label_noise`."""
         share = self._args["label_noise"]
         if not share:
             return y
         if y.dim() != 1:
             raise DlgbenchError(
-                f"data_args: label_noise wants one label for each input; {self.recipe.data} has targets of shape {tuple(y.shape[1:])}"
+                f"data_args: label_noise: expected one label for each input, got targets of shape "
+                f"{tuple(y.shape[1:])} from {self.recipe.data}"
             )
         random = stream(self.seed, "label_noise")
-        drawn = torch.randint(0, self.num_classes, (len(y),), generator=random)
-        return torch.where(
-            (torch.rand(len(y), generator=random) < share).to(self.device), drawn.to(self.device), y
-        )
+        drawn = torch.randint(0, self.num_classes, (len(y),), generator=random).to(self.device)
+        replaced = (torch.rand(len(y), generator=random) < share).to(self.device)
+        return torch.where(replaced, drawn, y)
 
-    def train_dataloader(self) -> StackLoader:
-        """The recipe's minibatches, from the `order` stream; what augments them draws from the stream `augment`."""
-        order, random = (
-            stream(self.seed, name, self.recipe.random_stream) for name in ("order", "augment")
-        )
-        return StackLoader(
-            self.train, self.recipe, order, augmentation(self._args["augment"], random)
-        )
+    def train_dataloader(self) -> MinibatchLoader:
+        """The recipe's minibatches; the streams `order` and `augment` draw and augment them."""
+        order = stream(self.seed, "order", self.recipe.random_stream)
+        random = stream(self.seed, "augment", self.recipe.random_stream)
+        augment = augmentation(self._args["augment"], random)
+        return MinibatchLoader(self.train, self.recipe, order, augment)
 
-    def val_dataloader(self) -> Whole:
+    def val_dataloader(self) -> FullBatchLoader:
         """The validation split, whole."""
-        return Whole(*self.val)
+        return FullBatchLoader(*self.val)
 
-    def test_dataloader(self) -> Whole:
+    def test_dataloader(self) -> FullBatchLoader:
         """The test split, whole, once."""
-        if not self.may_test or self._test is not None:
-            raise DlgbenchError(
-                "the test split is closed: it opens once, for an evaluation, after the last step"
-            )
-        return Whole(*self.test())
+        if self._test is not None:
+            raise _test_is_closed()
+        return FullBatchLoader(*self.test())
 
     def test(self) -> tuple[Tensor, Tensor]:
         """The test split, for the evaluation and for the probes that come after it."""
         if not self.may_test:
-            raise DlgbenchError(
-                "the test split is closed: it opens once, for an evaluation, after the last step"
-            )
+            raise _test_is_closed()
         if self._test is None:
-            x, y = _placed(
-                load(str(self.recipe.data)).test,
-                str(self.recipe.data),
-                self._args["shrink"],
-                self.device,
-            )
-            self._test = self._standardized(x), y
+            name, shrink = str(self.recipe.data), self._args["shrink"]
+            x, y = _on_device(load(name).test, name, shrink, self.device)
+            self._test = self._standardize(x), y
         return self._test
+
+
+def _checked_arguments(recipe: Recipe) -> dict[str, Any]:
+    """The recipe's `data_args` with the defaults."""
+    for name in recipe.data_args:
+        if name not in ARGUMENTS:
+            raise unknown("argument", name, ARGUMENTS, "data_args")
+    args = ARGUMENTS | dict(recipe.data_args)
+    for name, (wanted, fits) in EXPECTED.items():
+        if not fits(args[name]):
+            raise DlgbenchError(f"data_args: {name}: expected {wanted}, got {args[name]!r}")
+    if args["augment"] not in AUGMENTATIONS:
+        raise unknown("augmentation", args["augment"], AUGMENTATIONS, "data_args: augment")
+    return args
+
+
+def _test_is_closed() -> DlgbenchError:
+    return DlgbenchError(
+        "the test split is closed: it opens once, for an evaluation, after the last step"
+    )

@@ -1,6 +1,8 @@
-"""Two-dimensional toys, what a linear classifier can't separate and what it can: x (N, 2) float32, y in {0, 1}; a pool and a test split of 2,000 each.
+"""Two-dimensional toys: what a linear classifier can't separate, and what it can.
 
-`annulus` and `half_plane` have a test split of 100,000: whether a network separates two regions *perfectly* is seen on dense points only.
+x is (N, 2) float32, y in {0, 1}; a pool and a test split of 2,000 each. `annulus` and `half_plane`
+have a test split of 100,000: whether a network separates two regions *perfectly* is seen on dense
+points only.
 """
 
 from __future__ import annotations
@@ -9,53 +11,49 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dlgbench.data import register_data
 from dlgbench.data.arrays import SPLIT_SEED, Arrays, checksum
+from dlgbench.registry import register_data
 
 POOL, TEST, DENSE = 2000, 2000, 100_000
 
 
 def xor(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Y = [x1 x2 < 0], uniform on the square."""
+    """Uniform points on the square, y = [x1 x2 < 0]."""
     x = rng.uniform(-1, 1, (n, 2))
     return x, x[:, 0] * x[:, 1] < 0
 
 
 def circles(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """An annulus of radius 1 around a disc's rim of radius 1/2, both with noise of SD 0.1."""
+    """Two concentric circles of radius 1 and 1/2 (y = 1), both with noise of SD 0.1."""
     y = rng.random(n) < 0.5
     angle, radius = rng.uniform(0, 2 * np.pi, n), np.where(y, 0.5, 1.0)
-    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1) + rng.normal(
-        0, 0.1, (n, 2)
-    ), y
+    x = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
+    return x + rng.normal(0, 0.1, (n, 2)), y
 
 
 def moons(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Two interleaved half circles with noise of SD 0.1."""
     y = rng.random(n) < 0.5
     angle = rng.uniform(0, np.pi, n)
-    x = np.where(
-        y[:, None],
-        np.stack([1 - np.cos(angle), 0.5 - np.sin(angle)], 1),
-        np.stack([np.cos(angle), np.sin(angle)], 1),
-    )
-    return x + rng.normal(0, 0.1, (n, 2)), y
+    one = np.stack([1 - np.cos(angle), 0.5 - np.sin(angle)], 1)
+    other = np.stack([np.cos(angle), np.sin(angle)], 1)
+    return np.where(y[:, None], one, other) + rng.normal(0, 0.1, (n, 2)), y
 
 
 def spirals(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two arms of an Archimedean spiral, r = angle / 3 pi over one turn and a half, with noise of SD 0.02."""
+    """Two arms of an Archimedean spiral, r = angle / 3 pi over 1.5 turns, with noise of SD 0.02."""
     y = rng.random(n) < 0.5
     angle = 3 * np.pi * np.sqrt(rng.random(n))
     turned, radius = angle + np.pi * y, angle / (3 * np.pi)
-    return np.stack([radius * np.cos(turned), radius * np.sin(turned)], 1) + rng.normal(
-        0, 0.02, (n, 2)
-    ), y
+    x = np.stack([radius * np.cos(turned), radius * np.sin(turned)], 1)
+    return x + rng.normal(0, 0.02, (n, 2)), y
 
 
 def annulus(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """A disc, |x| < 1/3 (y = 1), in a ring, 2/3 < |x| < 1, uniform on each: perfectly separable, but not by layers of 2 units.
+    """A disc, |x| < 1/3 (y = 1), in a ring, 2/3 < |x| < 1, uniform on each.
 
-    Colah 2014, "Neural Networks, Manifolds, and Topology".
+    They are perfectly separable, but not by layers of 2 units. Olah 2014, "Neural Networks,
+    Manifolds, and Topology".
     """
     y = rng.random(n) < 0.5
     area, angle = rng.random(n), rng.uniform(0, 2 * np.pi, n)
@@ -64,22 +62,24 @@ def annulus(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def half_plane(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Control: two rectangles on the sides of a line through 0 at 30 degrees, each 0.1 away from it."""
+    """Control: two rectangles on the sides of a line through 0 at 30 degrees, 0.1 away from it."""
     y = rng.random(n) < 0.5
     across = np.where(y, 1, -1) * rng.uniform(0.1, 1, n)
-    return np.stack([rng.uniform(-1, 1, n), across], 1) @ _turn(np.pi / 6), y
+    return np.stack([rng.uniform(-1, 1, n), across], 1) @ _rotation(np.pi / 6), y
 
 
 def gaussians(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Control: two round Gaussian blobs of SD 0.2 whose centres are 2 apart: the line between them is 5 SD from each."""
+    """Control: two round Gaussian blobs of SD 0.2 whose centres are 2 apart.
+
+    The line between them is 5 SD away from each.
+    """
     y = rng.random(n) < 0.5
-    return (
-        np.stack([np.where(y, 1.0, -1.0), np.zeros(n)], 1) + rng.normal(0, 0.2, (n, 2))
-    ) @ _turn(np.pi / 6), y
+    centre = np.stack([np.where(y, 1.0, -1.0), np.zeros(n)], 1)
+    return (centre + rng.normal(0, 0.2, (n, 2))) @ _rotation(np.pi / 6), y
 
 
-def _turn(angle: float) -> np.ndarray:
-    """The matrix that turns rows by `angle`."""
+def _rotation(angle: float) -> np.ndarray:
+    """The matrix R that rotates rows, x R, by `angle`."""
     return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
 
 

@@ -28,17 +28,19 @@ def md5(content):
 
 @pytest.fixture
 def small(monkeypatch, tmp_path):
-    """Twelve training and four test images in the files of MNIST's family, their checksums, and a data root of one's own."""
-    rng = np.random.default_rng(0)
-    arrays = {f"{part}-{what}": rng.integers(0, 256 if d else 10, (n, *((28, 28) if d else ())), dtype=np.uint8)
-              for part, n in (("train", 12), ("t10k", 4)) for what, d in (("images-idx3-ubyte", 2), ("labels-idx1-ubyte", 0))}  # fmt: skip
+    """Twelve training and four test images in the files of MNIST's family.
+
+    Gives the arrays, the files' contents, and the folder of a data root of their own.
+    """
+    rng, arrays = np.random.default_rng(0), {}
+    for part, count in (("train", 12), ("t10k", 4)):
+        x = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        y = rng.integers(0, 10, count, dtype=np.uint8)
+        arrays |= {f"{part}-images-idx3-ubyte": x, f"{part}-labels-idx1-ubyte": y}
     files = {name: idx(array) for name, array in arrays.items()}
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     for family in ("MNIST", "FASHION_MNIST"):
-        monkeypatch.setattr(
-            images,
-            family,
-            {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
-        )
+        monkeypatch.setattr(images, family, digests)
     monkeypatch.setattr(images, "DEBIAN", tmp_path / "debian")
     monkeypatch.setenv("DLGBENCH_DATA", str(tmp_path / "root"))
     return arrays, files, tmp_path
@@ -46,22 +48,22 @@ def small(monkeypatch, tmp_path):
 
 @pytest.fixture
 def small_cifar(monkeypatch, tmp_path):
-    """Five training batches of three images and a test batch of four in CIFAR-10's files, their checksums, and a data root of one's own."""
+    """Five training batches of three images and a test batch of four in CIFAR-10's files.
+
+    Gives x and y, the files' contents, and the folder of a data root of their own.
+    """
     from torchvision.datasets import CIFAR10
 
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 256, (19, 3, 32, 32), dtype=np.uint8), rng.integers(0, 10, 19)
-    sizes = {f"data_batch_{k}": slice(3 * k - 3, 3 * k) for k in range(1, 6)} | {
-        "test_batch": slice(15, 19)
-    }
+    sizes = {f"data_batch_{k}": slice(3 * k - 3, 3 * k) for k in range(1, 6)}
+    sizes["test_batch"] = slice(15, 19)
     batches = {
         name: {"data": x[rows].reshape(-1, 3072), "labels": y[rows].tolist()}
         for name, rows in sizes.items()
     }
-    content = {
-        name: pickle.dumps(batch, protocol=2)
-        for name, batch in (batches | {"batches.meta": {"label_names": list("abcdefghij")}}).items()
-    }
+    meta = {"batches.meta": {"label_names": list("abcdefghij")}}
+    content = {name: pickle.dumps(batch, 2) for name, batch in (batches | meta).items()}
     sums = [[name, md5(content[name])] for name in batches]
     monkeypatch.setattr(CIFAR10, "train_list", sums[:5])
     monkeypatch.setattr(CIFAR10, "test_list", sums[5:])
@@ -92,9 +94,8 @@ def mirror(monkeypatch, tmp_path):
             super().__init__(*args, directory=str(folder))
 
         def copyfile(self, source, outputfile):
-            with contextlib.suppress(
-                ConnectionError
-            ):  # torchvision asks for a redirection first, and hangs up
+            # torchvision first asks whether there is a redirection, and hangs up.
+            with contextlib.suppress(ConnectionError):
                 super().copyfile(source, outputfile)
 
         def log_message(self, *_args):

@@ -29,15 +29,12 @@ def test_labelled_pixels_are_the_bright_ones_and_each_digit_is_used_once():
         assert np.array_equal(y >= 0, x[:, 0] >= 51)
         small = images[:, 0].reshape(-1, 14, 2, 14, 2).mean((2, 4)).round().astype(np.uint8)
         cropped = {_cropped(image): label for image, label in zip(small, labels, strict=True)}
-        found = [
-            (_cropped(half), half_y.max())
-            for canvas, label in zip(x[:, 0], y, strict=True)
-            for half, half_y in ((canvas[:, :18], label[:, :18]), (canvas[:, 18:], label[:, 18:]))
-        ]
-        assert all(
-            cropped[image] == label for image, label in found
-        )  # so the test's digits are the test split's
-        assert len({image for image, _ in found}) == len(found) == 2 * once
+        halves = [*np.split(x[:, 0], 2, axis=2), *np.split(y, 2, axis=2)]
+        left, right = zip(halves[0], halves[2], strict=True), zip(halves[1], halves[3], strict=True)
+        objects = [(_cropped(half), label.max()) for half, label in (*left, *right)]
+        # The test split's canvases hold digits of the test split alone.
+        assert all(cropped[image] == label for image, label in objects)
+        assert len({image for image, _ in objects}) == len(objects) == 2 * once
 
 
 def _cropped(image):
@@ -46,61 +43,50 @@ def _cropped(image):
     return cut.shape, cut.tobytes()
 
 
-def _neighbourhoods(x, y, field, canvases):
-    """The field x field pixels around each labelled pixel of some canvases, and its label."""
-    padded = np.pad(x[:canvases, 0], ((0, 0), *((field // 2,) * 2,) * 2))
+def _neighbourhoods(x, y, field):
+    """The field x field pixels around each labelled pixel of canvases, and its label."""
+    padded = np.pad(x[:, 0], ((0, 0), *((field // 2,) * 2,) * 2))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (field, field), (1, 2))
-    labelled = y[:canvases] >= 0
-    return windows[labelled].reshape(-1, field**2), y[:canvases][labelled]
+    return windows[y >= 0].reshape(-1, field**2), y[y >= 0]
 
 
 def test_a_near_cue_lies_within_one_pixel():
     arrays = load("dense_cue_near")
-    patches, labels = _neighbourhoods(*arrays.pool, 3, 1500)
-    assert len({patch.tobytes() for patch in patches}) == len(
-        {(patch.tobytes(), label) for patch, label in zip(patches, labels, strict=True)}
-    )
-    single, labels = _neighbourhoods(*arrays.pool, 1, 1500)
-    assert all(
-        len(set(labels[single[:, 0] == value])) == 4 for value in (102, 255)
-    )  # but not in the pixel alone
+    patches, labels = _neighbourhoods(*arrays.pool, 3)
+    labelled = {(patch.tobytes(), label) for patch, label in zip(patches, labels, strict=True)}
+    assert len({patch for patch, _ in labelled}) == len(labelled)  # a patch has one label
+    pixels, labels = _neighbourhoods(*arrays.pool, 1)
+    assert all(len(set(labels[pixels[:, 0] == value])) == 4 for value in (102, 255))
     assert set(np.unique(arrays.pool[0])) == {0, 102, 255}
 
 
-def test_a_digits_cue_lies_farther_than_a_plain_field_sees():
+def test_a_digits_cue_lies_farther_away_than_three_plain_layers_see():
     from sklearn.neighbors import KNeighborsClassifier
 
-    pool, test = load("dense_cue").pool, load("dense_cue").test
+    pool = [array[:150] for array in load("dense_cue").pool]
+    test = [array[:20] for array in load("dense_cue").test]
     error = {}
     for field in (7, 15):
-        x, y = _neighbourhoods(*pool, field, 300)
-        xt, yt = _neighbourhoods(*test, field, 20)
-        error[field] = 1 - KNeighborsClassifier(5).fit(x, y).score(xt, yt)
+        nearest = KNeighborsClassifier(5).fit(*_neighbourhoods(*pool, field))
+        error[field] = 1 - nearest.score(*_neighbourhoods(*test, field))
     assert error[7] > error[15] + 0.1
 
 
-def test_garments_go_the_same_way_and_test_garments_come_from_the_test_split(monkeypatch):
+def test_garments_are_composed_in_the_same_way_and_from_their_own_splits(monkeypatch):
     random = np.random.default_rng(0)
     pool, test = (
         random.integers(low, low + 50, (size, 1, 28, 28), dtype=np.uint8)
         for low, size in ((60, 12_000), (180, 4000))
     )
-    labels = [np.arange(len(x)) % 10 for x in (pool, test)]
-    monkeypatch.setattr(
-        canvases,
-        "load",
-        lambda name: {"fashion_mnist": Arrays((pool, labels[0]), (test, labels[1]), 10, "")}[name],
-    )
+    labels = np.arange(12_000) % 10
+    garments = {"fashion_mnist": Arrays((pool, labels), (test, labels[:4000]), 10)}
+    monkeypatch.setattr(canvases, "load", garments.__getitem__)
     arrays = canvases.dense_cue_fashion()
-    assert [x.shape for x in (*arrays.pool, *arrays.test)] == [
-        (6000, 1, 18, 36),
-        (6000, 18, 36),
-        (2000, 1, 18, 36),
-        (2000, 18, 36),
-    ]
+    for (x, y), size in ((arrays.pool, 6000), (arrays.test, 2000)):
+        assert (x.shape, y.shape) == ((size, 1, 18, 36), (size, 18, 36))
     assert ((arrays.pool[1] >= 0).sum((1, 2)) == 2 * 14 * 14).all()
     assert arrays.pool[0].max() < 110
     assert arrays.test[0][arrays.test[0] > 0].min() >= 180
     assert np.bincount(arrays.test[1][arrays.test[1] >= 0]).tolist() == [400 * 196] * 10
     top = (arrays.pool[1][:, :, :18] >= 0).any(2).argmax(1)
-    assert np.bincount(top, minlength=5)[1:4].min() > 1500  # each place is as likely
+    assert np.bincount(top, minlength=5)[1:4].min() > 1500  # each place is equally likely

@@ -19,16 +19,13 @@ def test_torchvision_downloads_cifar10(small_cifar, mirror, monkeypatch):
             entry.size = len(batch)
             archive.addfile(entry, io.BytesIO(batch))
     monkeypatch.setattr(CIFAR10, "url", address + CIFAR10.filename)
-    monkeypatch.setattr(
-        CIFAR10, "tgz_md5", hashlib.md5((folder / CIFAR10.filename).read_bytes()).hexdigest()
-    )
+    packed = (folder / CIFAR10.filename).read_bytes()
+    monkeypatch.setattr(CIFAR10, "tgz_md5", hashlib.md5(packed).hexdigest())
     got = cifar.cifar10()
     assert np.array_equal(got.pool[0], x[:15])
     assert np.array_equal(got.test[1], y[15:])
-    assert sorted(path.name for path in (root / "root").iterdir()) == [
-        ".cifar10.lock",
-        CIFAR10.base_folder,
-    ]
+    left = sorted(path.name for path in (root / "root").iterdir())
+    assert left == [f".{CIFAR10.base_folder}.lock", CIFAR10.base_folder]
 
 
 @pytest.mark.usefixtures("unplugged")

@@ -10,9 +10,8 @@ def test_inputs_are_legendres_polynomials_and_only_the_pool_is_noisy():
     for (x, y), noise in ((arrays.pool, 0.2), (arrays.test, 0.0)):
         assert (x.shape[1:], y.shape[1:]) == ((13,), (1,))
         u = x[:, 1].astype(float)
-        assert np.allclose(
-            x, np.stack([eval_legendre(degree, u) for degree in range(13)], 1), atol=1e-5
-        )
+        legendre = np.stack([eval_legendre(degree, u) for degree in range(13)], 1)
+        assert np.allclose(x, legendre, atol=1e-5)
         residual = y[:, 0] - np.sin(np.pi * u)
         assert residual.std() == pytest.approx(noise, rel=0.05, abs=1e-5)
         assert residual.mean() == pytest.approx(0, abs=0.02)

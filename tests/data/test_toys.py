@@ -26,7 +26,7 @@ def test_toys_are_balanced_and_no_line_separates_them(name):
         ("half_plane", 100_000),
     ],
 )
-def test_what_asks_for_perfection_has_a_dense_test_split(name, points):
+def test_where_perfection_is_measured_the_test_split_is_dense(name, points):
     arrays = load(name)
     assert (len(arrays.pool[0]), len(arrays.test[0])) == (2000, points)
     assert arrays.test[1].mean() == pytest.approx(0.5, abs=0.05)
@@ -38,8 +38,8 @@ def test_the_controls_are_separated_by_a_line_with_a_margin(name, gap):
 
     arrays = load(name)
     x, y = (
-        np.concatenate([arrays.pool[0], arrays.test[0][:2000]]),
-        np.concatenate([arrays.pool[1], arrays.test[1][:2000]]),
+        np.concatenate([pool, test[:2000]])
+        for pool, test in zip(arrays.pool, arrays.test, strict=True)
     )
     line = SVC(kernel="linear", C=1e6).fit(x, y)
     assert line.score(x, y) == line.score(*arrays.test) == 1
@@ -48,14 +48,11 @@ def test_the_controls_are_separated_by_a_line_with_a_margin(name, gap):
 
 
 def test_the_annulus_is_a_disc_in_a_ring():
-    (x, y), _ = load("annulus").pool, load("annulus").test
+    x, y = load("annulus").pool
     radius = np.hypot(*x.T.astype(float))
     assert radius[y == 1].max() < 1 / 3 + 1e-6
-    assert (radius[y == 0].min(), radius[y == 0].max()) == (
-        pytest.approx(2 / 3, abs=1e-3),
-        pytest.approx(1, abs=1e-2),
-    )
-    assert ((radius[y == 1] * 3) ** 2).mean() == pytest.approx(
-        0.5, abs=0.03
-    )  # uniform on the disc: area grows with the square
+    assert radius[y == 0].min() == pytest.approx(2 / 3, abs=1e-3)
+    assert radius[y == 0].max() == pytest.approx(1, abs=1e-2)
+    # Both are uniform; area grows with the square of the radius.
+    assert ((radius[y == 1] * 3) ** 2).mean() == pytest.approx(0.5, abs=0.03)
     assert ((radius[y == 0] ** 2 - 4 / 9) / (5 / 9)).mean() == pytest.approx(0.5, abs=0.03)
