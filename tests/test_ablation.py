@@ -195,7 +195,7 @@ def test_the_quickest_setting_may_be_chosen_where_the_target_is_on_the_validatio
     assert ablation.select == "steps_to_target"
 
 
-# own training code ------------------------------------------------------------------------------
+# own training code --------------------------------------------------------------------------------
 
 
 def test_own_training_code_has_cells_as_a_recipe_has():

@@ -1,0 +1,336 @@
+"""What retrains a cell: changed code of a part that it uses, and nothing else."""
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from dlgbench import Cell, Recipe, Training, registry
+from dlgbench import fingerprint as prints
+from dlgbench.discovery import load
+from dlgbench.fingerprint import PACKAGE, code_of, fingerprint, parts_of, with_siblings
+
+RECIPE = Recipe(
+    model="mlp",
+    model_args={"activation": "tanh"},
+    data="digits",
+    probes=("gradients",),
+    init="glorot",
+    steps=30,
+)
+CODE = "\n\ndef added():\n    return 1\n"
+REGISTRIES = ("MODELS", "DATA", "TASKS", "PROBES", "OPTIMIZERS", "SCHEDULES")
+REGISTRIES += ("INITIALIZATIONS", "ACTIVATIONS")
+
+
+def forget():
+    """A process reads what files import once; here they change."""
+    for name in ("engine", "_with_imports", "with_siblings"):
+        getattr(prints, name).cache_clear()
+
+
+READ = {}  # what was made of a text, for all tests here
+
+
+def by_content(function):
+    """A function that a process calls once for each file: here once for each text of it."""
+
+    def read(file):
+        key = function.__name__, file.read_bytes()
+        if key not in READ:
+            READ[key] = function.__wrapped__(file)
+        return READ[key]
+
+    return read
+
+
+@pytest.fixture(autouse=True)
+def _afresh(monkeypatch):
+    """Reads files anew, and leaves every registry as it was."""
+    for name in REGISTRIES:
+        parts = getattr(registry, name)
+        monkeypatch.setattr(parts, "_parts", dict(parts))
+    for name in ("_parsed", "_code"):
+        monkeypatch.setattr(prints, name, by_content(getattr(prints, name)))
+    yield
+    forget()
+
+
+@pytest.fixture
+def edit(monkeypatch):
+    """`edit(file, change)`: a file of the suite's own as if it had been changed."""
+    texts, read = {}, Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda file: texts.get(file) or read(file))
+
+    def edit(file, change):
+        before = (PACKAGE / file).read_text()
+        assert change(before) != before
+        texts.clear()
+        texts[PACKAGE / file] = change(before).encode()
+        forget()
+
+    return edit
+
+
+def cell(work=RECIPE, seed=0, **more):
+    return Cell("a", "arm", seed, "cpu", work, **more)
+
+
+def test_it_changes_with_all_that_determines_a_result_and_with_no_name():
+    base = fingerprint(cell())
+    others = [
+        cell(seed=1),
+        cell(RECIPE.override(lr=0.2)),
+        cell(RECIPE.override(data="xor")),
+        cell(purpose="tune"),
+        cell(precision="bf16"),
+        Cell("a", "arm", 0, "gpu", RECIPE),
+    ]
+    assert len({base, *map(fingerprint, others)}) == 1 + len(others)
+    assert fingerprint(Cell("other", "name", 0, "cpu", RECIPE, slide="S")) == base
+    assert len(base) == 32
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        *("train.py", "engine.py", "streams.py", "recipe.py"),
+        *("data/module.py", "data/arrays.py", "data/images.py"),
+        *("layers/initialization.py", "layers/activations.py", "layers/normalization.py"),
+        *("models/mlp.py", "models/common.py", "tasks/base.py", "tasks/classification.py"),
+        *("tasks/optimization.py", "probes/measuring.py", "probes/signals.py"),
+    ],
+)
+def test_changed_code_that_a_recipe_uses_retrains_it(file, edit):
+    before = fingerprint(cell())
+    edit(file, lambda text: text + CODE)
+    assert fingerprint(cell()) != before
+    edit(file, lambda text: f"# a comment\n{text}\n\n# another\n")
+    assert fingerprint(cell()) == before
+    edit(file, lambda text: text.replace('"""', '"""Rewritten. ', 1))
+    assert fingerprint(cell()) == before
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        *("models/resnet.py", "models/conv_stack.py", "data/toys.py", "data/photographs.py"),
+        *("tasks/regression.py", "tasks/dense.py", "probes/noise.py", "probes/cost.py"),
+        *("models/__init__.py", "tasks/__init__.py", "probes/__init__.py", "data/__init__.py"),
+        *("tracking.py", "runner.py", "judging.py", "preflight.py", "fingerprint.py", "cli.py"),
+        *("stats.py", "claim.py", "discovery.py", "training.py", "layers/pooling.py"),
+    ],
+)
+def test_changed_code_that_it_does_not_use_retrains_nothing(file, edit):
+    before = fingerprint(cell())
+    edit(file, lambda text: text + CODE)
+    assert fingerprint(cell()) == before
+
+
+def test_runs_of_two_models_share_the_engine_and_not_the_code(edit):
+    convnet = RECIPE.override({"model": "lenet5", "model_args": {}})
+    ours, theirs = code_of(RECIPE), code_of(convnet)
+    assert ours["engine"] == theirs["engine"]
+    assert ours["code"] != theirs["code"]
+    edit("train.py", lambda text: text + CODE)
+    assert code_of(RECIPE) == {"engine": code_of(convnet)["engine"], "code": ours["code"]}
+    assert code_of(RECIPE)["engine"] != ours["engine"]
+
+
+def test_the_parts_of_a_recipe_are_all_that_it_names():
+    names = ["mlp", "classification", "sgd", "constant", "gradients", "digits", "glorot", "tanh"]
+    assert [part.name for part in parts_of(RECIPE)] == names
+    bare = Recipe(model="mlp", steps=0, init="default")
+    assert [part.name for part in parts_of(bare)] == names[:4]
+    unnamed = parts_of(bare.override(init=None))
+    assert [part.name for part in unnamed] == [*names[:4], "he"]  # the model's own
+
+
+# a user's parts -----------------------------------------------------------------------------------
+
+DATA = """
+@dlgbench.register_data('{0}')
+def part():
+    from dlgbench.data import load
+    return load('xor')
+"""
+LAZY = "dlgbench.register_probe('{0}', when='end', metrics={{}}, measure='{0}_lazy:part')"
+PROBE = "@dlgbench.register_probe('{0}', when='end', metrics={{}})\ndef part(subject): ..."
+TASK = "@dlgbench.register_task('{0}', metrics={{}})\nclass Part: ..."
+PARTS = {  # kind: its registration, in a module of its own, and where a recipe names it
+    "model": ("dlgbench.register_model('{0}')(print)", {"model": "{0}"}),
+    "data": (DATA, {"data": "{0}"}),
+    "task": (TASK, {"task": "{0}"}),
+    "probe": (PROBE, {"probes": ("{0}",)}),
+    "lazy probe": (LAZY, {"probes": ("{0}",)}),
+    "optimizer": ("dlgbench.register_optimizer('{0}')(print)", {"optimizer": "{0}"}),
+    "schedule": ("dlgbench.register_schedule('{0}')(float)", {"schedule": "{0}"}),
+    "initialization": ("dlgbench.register_initialization('{0}')(print)", {"init": "{0}"}),
+    "activation": ("dlgbench.register_activation('{0}')(object)", {"model_args.g": "{0}"}),
+}
+
+
+def named(changes, name):
+    ((field, value),) = changes.items()
+    return {field: (name,) if isinstance(value, tuple) else name}
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """`module(name, text)`: writes a module of the user's; all of it is forgotten afterwards."""
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+
+    def module(name, text):
+        file = tmp_path / f"{name}.py"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+        importlib.invalidate_caches()
+        forget()
+        return file
+
+    yield module
+    for name in set(sys.modules) - before:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_a_users_part_is_its_module_with_the_siblings_that_it_imports(kind, module):
+    text, changes = PARTS[kind]
+    name = f"my_{kind.replace(' ', '_')}"
+    registration = f'"""Mine."""\nimport dlgbench\nimport helpers\n\n{text.format(name)}\n'
+    module("deeper", "WIDTH = 3\n")
+    module("helpers", "def helper():\n    from deeper import WIDTH\n    return WIDTH\n")
+    module("unrelated", "WIDTH = 3\n")
+    module(f"{name}_lazy", "import helpers\n\ndef part(subject): ...\n")
+    module(name, registration)
+    importlib.import_module(name)
+    recipe = RECIPE.override(named(changes, name))
+    used = f"{name}_lazy" if kind == "lazy probe" else name
+    written = registration if used == name else "import helpers\n\ndef part(subject): ...\n"
+
+    first, without = fingerprint(cell(recipe)), fingerprint(cell())
+    module(used, f"# a comment\n{written}".replace("Mine.", "My own."))
+    module(
+        "helpers",
+        '"""New."""\n\ndef helper():\n    "One."\n    from deeper import WIDTH\n'
+        "    return WIDTH  # three\n",
+    )
+    module("unrelated", "WIDTH = 4\n")
+    assert fingerprint(cell(recipe)) == first
+    module(used, f"{written}{CODE}")
+    second = fingerprint(cell(recipe))
+    module("deeper", "WIDTH = 4\n")
+    third = fingerprint(cell(recipe))
+    module("helpers", "def helper():\n    from deeper import WIDTH\n    return WIDTH + 1\n")
+    assert len({first, second, third, fingerprint(cell(recipe))}) == 4
+    assert fingerprint(cell()) == without  # what does not use the part goes on
+
+
+def test_of_two_parts_of_ones_own_a_recipe_depends_on_that_which_it_uses(module):
+    text, _ = PARTS["probe"]
+    files = {
+        name: module(name, f"import dlgbench\n{text.format(name)}\n") for name in ("one", "two")
+    }
+    for name in files:
+        importlib.import_module(name)
+    one, two = (RECIPE.override(probes=(name,)) for name in files)
+    before = [fingerprint(cell(recipe)) for recipe in (one, two)]
+    module("two", files["two"].read_text() + CODE)
+    after = [fingerprint(cell(recipe)) for recipe in (one, two)]
+    assert before[0] == after[0]
+    assert before[1] != after[1]
+
+
+@pytest.mark.parametrize("declaration", ["ABLATION = ", "ABLATION: Ablation = "])
+def test_a_changed_declaration_beside_a_part_retrains_nothing(declaration, module):
+    text = (
+        "from dlgbench import Ablation, Recipe, register_probe\n\n"
+        "@register_probe('mine', when='start', metrics={'m': 'one'})\n"
+        "def probe(subject):\n    return {'m': 1.0}\n\n"
+        "RECIPE = Recipe(model='mlp', steps=0, probes=('mine',))\n"
+    )
+    call = "Ablation('Q?', recipe=RECIPE, arms={'a': {}}, scales={'cpu': {}, 'gpu': {}})\n"
+    file = module("test_mine", text + declaration + call)
+    (work,) = {cell.work for cell in load(file).cells("cpu")}
+    before = fingerprint(cell(work))
+    module("test_mine", text + declaration + call.replace("Q?", "Why?").replace("'gpu': {}", ""))
+    assert fingerprint(cell(work)) == before
+    module("test_mine", text.replace("1.0", "2.0") + declaration + call)
+    assert fingerprint(cell(work)) != before
+
+
+TRAIN = '''
+"""Mine."""
+from helpers import WIDTH
+
+def train(config, seed, log):
+    """Trains."""
+    return {"val/error": WIDTH}  # a constant
+'''
+
+
+def test_own_training_code_is_its_config_and_its_module_with_siblings(module):
+    module("helpers", "WIDTH = 3\n")
+    file = module("mine", TRAIN)
+    train = importlib.import_module("mine").train
+    work = Training(train, {"lr": 0.1}, {"val/error": "share"})
+    first = fingerprint(cell(work))
+    assert code_of(work)["engine"] == "own"
+    assert fingerprint(cell(work.override(lr=0.2))) != first
+    assert fingerprint(cell(work, seed=1)) != first
+    assert fingerprint(cell(work, purpose="tune")) != first
+    renamed = Training(train, {"lr": 0.1}, {"val/error": "the share that is misclassified"})
+    assert fingerprint(cell(renamed)) == first
+    file.write_text(
+        TRAIN.replace("Mine", "My own").replace("Trains.", "Learns.").replace("# a", "#")
+    )
+    forget()
+    assert fingerprint(cell(work)) == first
+    module("mine", TRAIN.replace("WIDTH}", "WIDTH + 1}"))
+    second = fingerprint(cell(work))
+    module("helpers", "WIDTH = 4\n")
+    assert len({first, second, fingerprint(cell(work))}) == 3
+
+
+def test_the_engine_does_not_retrain_own_training_code(edit, module):
+    module("helpers", "WIDTH = 3\n")
+    module("mine", TRAIN)
+    work = Training(importlib.import_module("mine").train, {"lr": 0.1}, {"val/error": "share"})
+    before = fingerprint(cell(work))
+    edit("train.py", lambda text: text + CODE)
+    assert fingerprint(cell(work)) == before
+
+
+def test_siblings_are_found_however_they_are_imported(module, tmp_path):
+    package = {
+        "pack/__init__": "",
+        "pack/parts": "from . import blocks\nfrom .nets import deep\nfrom pack.tools import T\n",
+        "pack/blocks": "import torch\nfrom .layers import *\n",
+        "pack/layers": "",
+        "pack/tools": "",
+        "pack/unused": "",
+    }
+    for name, text in package.items():
+        module(name, text)
+    (tmp_path / "pack" / "nets").mkdir()
+    for name in ("__init__", "deep", "wide"):
+        (tmp_path / "pack" / "nets" / f"{name}.py").write_text("")
+    names = {"parts", "blocks", "layers", "tools", "nets/__init__", "nets/deep"}
+    found = with_siblings(tmp_path / "pack" / "parts.py")
+    assert found == {tmp_path / "pack" / f"{name}.py" for name in names}
+
+
+def test_beside_an_installed_module_lie_other_peoples_packages(tmp_path):
+    place = tmp_path / "site-packages"
+    (place / "torch").mkdir(parents=True)
+    for name, text in {
+        "mine": "import torch\nimport other\n",
+        "other": "",
+        "torch/__init__": "",
+    }.items():
+        (place / f"{name}.py").write_text(text)
+    assert with_siblings(place / "mine.py") == {place / "mine.py", place / "other.py"}
