@@ -1,12 +1,6 @@
 import copy
-import os
-import re
+import math
 import signal
-import subprocess
-import sys
-import textwrap
-import time
-import types
 
 import numpy as np
 import pytest
@@ -14,9 +8,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dlgbench import Cell, DlgbenchError, Recipe
+import dlgbench
+from dlgbench import Cell, DlgbenchError, Measurement, Observer, Recipe, registry
 from dlgbench.data.module import DataModule
-from dlgbench.train import fingerprint, prepare, train
+from dlgbench.train import prepare, train
 
 RECIPE = Recipe(
     model="mlp",
@@ -28,6 +23,7 @@ RECIPE = Recipe(
     steps=30,
     evaluations=3,
 )
+DROPOUT = RECIPE.override({"model_args.dropout": 0.5})
 CPU = torch.device("cpu")
 
 
@@ -36,16 +32,29 @@ def cell(recipe=RECIPE, seed=0, purpose="evaluate"):
 
 
 def weights(recipe, seed=0):
-    module, _ = prepare(cell(recipe, seed), CPU)
-    return [p.detach() for p in module.parameters()]
+    task, _ = prepare(cell(recipe, seed), CPU)
+    return [p.detach() for p in task.parameters()]
+
+
+def timeless(run):
+    """What two runs have in common where they agree to the bit."""
+    return {metric: value for metric, value in run.summary.items() if metric != "seconds"}
+
+
+@pytest.fixture(autouse=True)
+def _registries(monkeypatch):
+    """Leaves every registry as it was."""
+    for kind in ("MODELS", "DATA", "PROBES", "OPTIMIZERS", "SCHEDULES", "INITIALIZATIONS"):
+        parts = getattr(registry, kind)
+        monkeypatch.setattr(parts, "_parts", dict(parts))
 
 
 def test_equal_cells_agree_to_the_bit_and_different_seeds_differ():
-    recipe = RECIPE.override({"model_args.dropout": 0.5}, optimizer="adam", lr=0.01)
+    recipe = DROPOUT.override(optimizer="adam", lr=0.01)
     first, again, other = (train(cell(recipe, seed)) for seed in (0, 0, 1))
-    timeless = lambda run: ({k: v for k, v in run.summary.items() if k != "seconds"}, run.history)  # noqa: E731
-    assert timeless(first) == timeless(again)
+    assert (timeless(first), first.history) == (timeless(again), again.history)
     assert timeless(first) != timeless(other)
+    assert first.history != other.history
 
 
 def test_the_global_random_stream_does_not_matter_and_is_left_alone():
@@ -60,55 +69,47 @@ def test_the_global_random_stream_does_not_matter_and_is_left_alone():
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_train_is_a_bare_loop_to_the_bit(optimizer):
     recipe = RECIPE.override(optimizer=optimizer, lr=0.01, schedule="linear", max_norm=1.0)
-    module, splits = prepare(cell(recipe), CPU)
-    network = copy.deepcopy(module.network)
-    rule = {
-        "sgd": torch.optim.SGD(network.parameters(), lr=0.01),
-        "adam": torch.optim.Adam(network.parameters(), lr=0.01, fused=True),
-    }[optimizer]
-    (x, y), losses, step = splits.train, [], 0
-    for stack in splits.train_dataloader():
-        for rows in stack.rows:
-            for group in rule.param_groups:
-                group["lr"] = 0.01 * (1 - step / 30)
-            loss = F.cross_entropy(network(x[rows]), y[rows])
-            rule.zero_grad()
-            loss.backward()
-            rule.step()
-            with torch.no_grad():
-                for layer in network:
-                    if isinstance(layer, nn.Linear):
-                        norms = layer.weight.norm(dim=1, keepdim=True)
-                        layer.weight.mul_(torch.where(norms > 1, 1 / (norms + 1e-7), 1.0))
-            losses.append(loss.item())
-            step += 1
+    task, splits = prepare(cell(recipe), CPU)
+    network = copy.deepcopy(task.network)
+    rules = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
+    rule = rules[optimizer](network.parameters(), lr=0.01, fused=True)
+    (x, y), losses = splits.train, []
+    for rows in torch.cat([stack.rows for stack in splits.train_dataloader()]):
+        for group in rule.param_groups:
+            group["lr"] = 0.01 * (1 - len(losses) / 30)
+        loss = F.cross_entropy(network(x[rows]), y[rows])
+        rule.zero_grad()
+        loss.backward()
+        rule.step()
+        with torch.no_grad():
+            for layer in network:
+                if isinstance(layer, nn.Linear):
+                    norms = layer.weight.norm(dim=1, keepdim=True)
+                    layer.weight.mul_(torch.where(norms > 1, 1 / (norms + 1e-7), 1.0))
+        losses.append(loss.item())
     run = train(cell(recipe))
     ours = [value for name, _, value in run.history if name == "train/loss"]
     assert ours == pytest.approx([np.mean(losses[k : k + 10]) for k in (0, 10, 20)], rel=1e-6)
     with torch.no_grad():
-        assert run.summary["train/loss"] == pytest.approx(
-            F.cross_entropy(network.eval()(x), y).item(), rel=1e-6
-        )
+        trained = F.cross_entropy(network.eval()(x), y).item()
         xt, yt = next(iter(splits.test_dataloader()))
-        assert run.summary["test/error"] == pytest.approx(
-            (network(xt).argmax(1) != yt).double().mean().item()
-        )
+        error = (network(xt).argmax(1) != yt).double().mean().item()
+    assert run.summary["train/loss"] == pytest.approx(trained, rel=1e-6)
+    assert run.summary["test/error"] == pytest.approx(error)
+
+
+def same(tensors, others):
+    return all(torch.equal(a, b) for a, b in zip(tensors, others, strict=True))
 
 
 def test_arms_pair_by_seed():
-    plain, dropout, deep = (
-        RECIPE,
-        RECIPE.override({"model_args.dropout": 0.5}),
-        RECIPE.override({"model_args.hidden": (16, 16, 16)}),
-    )
+    deep = RECIPE.override({"model_args.hidden": (16, 16, 16)})
     normed = RECIPE.override({"model_args.norm": "batch"})
-    assert all(torch.equal(a, b) for a, b in zip(weights(plain), weights(dropout), strict=True))
-    assert all(
-        torch.equal(a, b) for a, b in zip(weights(plain)[:4], weights(deep)[:4], strict=True)
-    )
-    assert torch.equal(weights(plain)[0], weights(normed)[0])
-    modules = [DataModule(recipe, 3, CPU, may_test=False) for recipe in (plain, dropout)]
-    assert torch.equal(modules[0].train[0], modules[1].train[0])
+    assert same(weights(RECIPE), weights(DROPOUT))
+    assert same(weights(RECIPE)[:4], weights(deep)[:4])
+    assert torch.equal(weights(RECIPE)[0], weights(normed)[0])
+    modules = [DataModule(recipe, 3, CPU, may_test=False) for recipe in (RECIPE, DROPOUT)]
+    assert same(*(module.train for module in modules))
     orders = [torch.cat([stack.rows for stack in module.train_dataloader()]) for module in modules]
     assert torch.equal(*orders)
 
@@ -117,23 +118,18 @@ def test_twins_share_the_split_and_nothing_else():
     twin = RECIPE.override(random_stream=1)
     assert not torch.equal(weights(RECIPE)[0], weights(twin)[0])
     one, two = (DataModule(recipe, 0, CPU, may_test=False) for recipe in (RECIPE, twin))
-    assert torch.equal(one.train[0], two.train[0])
-    assert torch.equal(one.val[0], two.val[0])
-    assert not torch.equal(
-        next(iter(one.train_dataloader())).rows, next(iter(two.train_dataloader())).rows
-    )
+    assert same(one.train, two.train)
+    assert same(one.val, two.val)
+    orders = [next(iter(module.train_dataloader())).rows for module in (one, two)]
+    assert not torch.equal(*orders)
 
 
 def test_the_identity_in_dropouts_place_changes_nothing_to_the_bit():
-    sabotaged = RECIPE.override({"model_args.dropout": 0.5, "identity": ("Dropout",)})
-    assert train(cell(sabotaged)).history == train(cell()).history
-    assert (
-        train(cell(RECIPE.override({"model_args.dropout": 0.5}))).history != train(cell()).history
-    )
-    with pytest.raises(
-        DlgbenchError,
-        match=r"no layer of class 'Dropout' to replace; it has Flatten, Linear, ReLU, Sequential",
-    ):
+    plain = train(cell()).history
+    assert train(cell(DROPOUT.override(identity=("Dropout",)))).history == plain
+    assert train(cell(DROPOUT)).history != plain
+    missing = "expected a network with layers of class 'Dropout', got one of Flatten, Linear, ReLU"
+    with pytest.raises(DlgbenchError, match=missing):
         train(cell(RECIPE.override(identity=("Dropout",))))
 
 
@@ -150,26 +146,21 @@ def test_the_test_split_opens_once_and_only_for_an_evaluation():
 
 
 def test_nothing_but_the_evaluation_depends_on_the_test_images(monkeypatch):
-    from dlgbench.data import arrays, load
+    from dlgbench.data import load
 
-    tuned, evaluated = train(cell(purpose="tune")), train(cell())
-    whole = load("digits")
-    poison = arrays.Arrays(
-        whole.pool,
-        (255 - whole.test[0], whole.test[1][::-1].copy()),
-        whole.num_classes,
-        whole.digest,
-    )
+    def untested(run):
+        return {m: value for m, value in timeless(run).items() if not m.startswith("test/")}
+
+    tuned, evaluated, whole = train(cell(purpose="tune")), train(cell()), load("digits")
+    x, y = whole.test
+    poison = copy.copy(whole)
+    object.__setattr__(poison, "test", (255 - x, y[::-1].copy()))
     monkeypatch.setattr("dlgbench.data.module.load", lambda _name: poison)
-    timeless = lambda run: {
-        k: v for k, v in run.summary.items() if k != "seconds" and not k.startswith("test/")
-    }  # noqa: E731
-    assert timeless(train(cell(purpose="tune"))) == timeless(tuned)
+    assert untested(train(cell(purpose="tune"))) == untested(tuned)
     poisoned = train(cell())
-    assert timeless(poisoned) == timeless(evaluated)
-    assert (
-        poisoned.summary["test/error"] > evaluated.summary["test/error"] + 0.2
-    )  # the poison works
+    assert untested(poisoned) == untested(evaluated)
+    # the poison works
+    assert poisoned.summary["test/error"] > evaluated.summary["test/error"] + 0.2
 
 
 def test_a_diverged_run_says_so_and_invents_no_number():
@@ -179,40 +170,26 @@ def test_a_diverged_run_says_so_and_invents_no_number():
     assert all(np.isfinite(value) for _, _, value in run.history)
 
 
-def test_what_diverged_once_stays_diverged():
-    module, _ = prepare(cell(), CPU)
-    trainer = types.SimpleNamespace(should_stop=False)
-    module.__dict__["_trainer"] = trainer
-    module._fabric = None
-    module.evaluate("val", torch.full((4, 1, 8, 8), float("nan")), torch.zeros(4, dtype=torch.long))
-    assert module.diverged
-    module._note({"val/loss": float("nan")}, 4)
-    assert trainer.should_stop
-    assert not module.history
-
-
 def test_steps_to_target_are_the_first_evaluation_or_a_bound():
-    easy, hard = (
-        train(cell(RECIPE.override(target={"val/error": wanted}))).summary for wanted in (1.0, 0.0)
-    )
+    targets = [RECIPE.override(target={"val/error": wanted}) for wanted in (1.0, 0.0)]
+    easy, hard = (train(cell(recipe)).summary for recipe in targets)
     assert easy["steps_to_target"] == 10
     assert "steps_to_target" not in hard
     assert hard["steps_to_target/censored_at"] == 30
 
 
 def test_lsuv_gives_every_layer_unit_variance_on_the_data_it_will_see():
-    module, splits = prepare(
-        cell(RECIPE.override({"model_args.hidden": (16,) * 6}, init="lsuv")), CPU
-    )
+    deep = RECIPE.override({"model_args.hidden": (16,) * 6}, init="lsuv")
+    task, splits = prepare(cell(deep), CPU)
     variances = []
-    for layer in module.network:
+    for layer in task.network:
         if isinstance(layer, nn.Linear):
             layer.register_forward_hook(
                 lambda _layer, _inputs, output: variances.append(output.var().item())
             )
-    module.network(splits.train[0][:256])
+    task.network(splits.train[0][:256])
     assert variances == pytest.approx([1.0] * 7, abs=0.05)
-    with pytest.raises(DlgbenchError, match="a recipe without data came"):
+    with pytest.raises(DlgbenchError, match="init lsuv: expected a recipe with data"):
         prepare(cell(Recipe(model="mlp", steps=0, init="lsuv")), CPU)
 
 
@@ -223,191 +200,133 @@ def test_without_steps_nothing_is_trained():
 
 
 def test_probes_do_not_change_the_training_they_watch():
-    recipe = RECIPE.override({"model_args.dropout": 0.5, "model_args.norm": "batch"})
-    watched = train(cell(recipe.override(probes=("gradients", "activations"))))
+    recipe = DROPOUT.override({"model_args.norm": "batch"})
+    watched = train(cell(recipe.override(probes=("gradients", "activations", "updates"))))
     plain = train(cell(recipe))
-    assert [point for point in watched.history if not point[0].endswith("by_layer")] == list(
-        plain.history
-    )
-
-
-def test_the_source_of_a_model_is_its_file_and_the_siblings_that_it_imports(tmp_path):
-    from dlgbench.train import PACKAGE, _with_siblings
-
-    for name, text in {
-        "mine": "import torch\nfrom blocks import Block",
-        "blocks": "import parts",
-        "parts": "",
-        "other": "",
-    }.items():
-        (tmp_path / f"{name}.py").write_text(text)
-    assert {file.stem for file in _with_siblings(tmp_path / "mine.py")} == {
-        "mine",
-        "blocks",
-        "parts",
-    }
-    assert {file.stem for file in _with_siblings(PACKAGE / "data" / "toys.py")} == {
-        "toys",
-        "arrays",
-    }
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (
-            {"data": "polynomial", "data_args.standardize": False},
-            "one class for each input are wanted; scores (8, 1) and torch.float32 targets",
-        ),
-        (
-            {"task": "regression"},
-            "outputs and numbers of one shape (B, K) are wanted; outputs (8, 10) and torch.int64 targets",
-        ),
-        ({"task": "segmentation"}, "a class for each pixel, (B, H, W), are wanted; scores (8, 10)"),
-        (
-            {"model": "conv_stack", "model_args": {}, "init": "he"},
-            "one class for each input are wanted; scores (8, 10, 8, 8)",
-        ),
-        ({"model_args.num_classes": 5}, "classes below 5 are wanted; classes from 0 to 9 came"),
-        ({"model_args.input_shape": (784,)}, "do not go together: "),
-        (
-            {"model": "resnet18", "model_args": {}, "data": "xor"},
-            "resnet: images of shape (C, H, W)",
-        ),
-        ({"task": "minimization"}, "model function is wanted; Sequential came"),
-        ({"probes": ("averaging",)}, "probe averaging wants a network with dropout or noise"),
-        (
-            {"model_args.hidden": (), "probes": ("drift",)},
-            "probe drift wants a network with a hidden layer",
-        ),
-        ({"probes": ("gradiens",)}, "no probe is called 'gradiens'; did you mean 'gradients'?"),
-        (
-            {"target": {"val/eror": 0.1}},
-            "no metric for a target is called 'val/eror'; did you mean 'val/error'?",
-        ),
-        (
-            {"data_args.label_noise": 2},
-            "data_args: label_noise must be a share from 0 to 1; 2 came",
-        ),
-        ({"data_args.train": "100"}, "data_args: train must be a whole number above 0; '100' came"),
-        ({"data_args.shrink": 0}, "data_args: shrink must be a whole number above 0; 0 came"),
-        ({"model_args.width": -1}, "a width and channels above 0 are wanted"),
-        ({"model_args.num_classes": 0}, "num_classes of at least 1 is wanted; 0 came"),
-    ],
-)
-def test_what_does_not_go_together_is_said_in_one_message(change, message):
-    from dlgbench.train import check
-
-    with pytest.raises(DlgbenchError, match=re.escape(message)):
-        check(RECIPE.override(change), "cpu")
-
-
-def test_a_coarse_answer_is_not_taken_for_the_middle():
-    from dlgbench.train import check
-
-    recipe = Recipe(
-        model="conv_stack",
-        data="dense_cue",
-        task="segmentation",
-        data_args={"train": 20, "val": 10, "standardize": False},
-        steps=1,
-    )
-    check(recipe, "cpu")
-    with pytest.raises(DlgbenchError, match="the network answers for one in 4 a side"):
-        check(recipe.override({"model_args.pool": True}), "cpu")
+    names = {name for name, _, _ in plain.history}
+    assert [point for point in watched.history if point[0] in names] == list(plain.history)
+    assert len(watched.history) > len(plain.history)
+    assert timeless(plain).items() <= timeless(watched).items()
 
 
 def test_models_begin_as_they_promise_unless_a_scheme_is_named():
-    context = Recipe(
-        model="context_module",
-        model_args={"size": "basic", "input_shape": (3, 16, 16), "num_classes": 3},
-        task="segmentation",
-        steps=0,
-    )
+    sizes = {"size": "basic", "input_shape": (3, 16, 16), "num_classes": 3}
+    context = Recipe(model="context_module", model_args=sizes, task="segmentation", steps=0)
     x = torch.rand(1, 3, 16, 16)
-    module, _ = prepare(cell(context), CPU)
-    torch.testing.assert_close(module.network(x), x)  # the identity (Yu & Koltun 2016, eq. 4)
-    module, _ = prepare(cell(context.override(init="he")), CPU)
-    assert not torch.allclose(module.network(x), x)
-    module, _ = prepare(cell(RECIPE.override(model="perceptron", model_args={})), CPU)
-    assert not any(p.any() for p in module.network.parameters())
-
-
-def test_fingerprint_changes_with_all_that_determines_a_result(monkeypatch):
-    prints = {
-        "base": fingerprint(cell()),
-        "seed": fingerprint(cell(seed=1)),
-        "recipe": fingerprint(cell(RECIPE.override(lr=0.2))),
-        "purpose": fingerprint(cell(purpose="tune")),
-        "data": fingerprint(cell(RECIPE.override(data="xor"))),
-        "scale": fingerprint(Cell("a", "arm", 0, "gpu", RECIPE)),
-        "precision": fingerprint(Cell("a", "arm", 0, "cpu", RECIPE, precision="bf16")),
-    }
-    assert (
-        fingerprint(Cell("other", "name", 0, "cpu", RECIPE)) == prints["base"]
-    )  # names determine nothing
-    from dlgbench import train as module
-
-    for name in ("layers/initialization.py", "data/arrays.py", "models/mlp.py"):
-        changed = module.PACKAGE / name
-        monkeypatch.setitem(module._SOURCES, changed, changed.read_bytes() + b"# changed")
-        prints[name] = fingerprint(cell())
-    assert len(set(prints.values())) == len(prints)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"model": "mpl"}, "no model is called 'mpl'; did you mean 'mlp'?"),
-        ({"data": "mnist5"}, "no data set is called 'mnist5'; did you mean 'mnist5k'?"),
-        ({"optimizer": "adm"}, "no optimizer is called 'adm'; did you mean 'adam'?"),
-        ({"schedule": "lin"}, "no schedule is called 'lin'"),
-        ({"init": "hee"}, "no initialization is called 'hee'; did you mean 'he'?"),
-        ({"task": "classify"}, "no task is called 'classify'"),
-        ({"model_args.activation": "rely"}, "no activation is called 'rely'; did you mean 'relu'?"),
-        ({"model_args.widht": 3}, "model mlp can't be built .*unexpected keyword argument 'widht'"),
-        ({"optimizer_args.moment": 3}, "optimizer sgd: .*unexpected keyword argument 'moment'"),
-        ({"data_args.train": 5000}, "its pool of 1200 can't give train=5000 and val=100"),
-        ({"data_args.shrink": 3}, "inputs of shape .* can't be shrunk by 3"),
-        ({"data_args.size": 14}, "data_args: no argument is called 'size'"),
-    ],
-)
-def test_what_cannot_be_carried_out_is_said_before_training(change, message):
-    from dlgbench.train import check
-
-    with pytest.raises(DlgbenchError, match=message.replace("?", r"\?")):
-        check(RECIPE.override(change), "cpu")
+    task, _ = prepare(cell(context), CPU)
+    torch.testing.assert_close(task.network(x), x)  # the identity (Yu & Koltun 2016, eq. 4)
+    task, _ = prepare(cell(context.override(init="he")), CPU)
+    assert not torch.allclose(task.network(x), x)
+    task, _ = prepare(cell(RECIPE.override(model="perceptron", model_args={})), CPU)
+    assert not any(p.any() for p in task.network.parameters())
 
 
 def test_gpu_without_cuda_is_one_message(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(
-        DlgbenchError,
-        match=r"scale gpu wants a CUDA device; torch finds none here\. Use --scale cpu",
-    ):
+    message = r"scale gpu: expected a CUDA device, but torch finds none here; use --scale cpu"
+    with pytest.raises(DlgbenchError, match=message):
         train(Cell("a", "arm", 0, "gpu", RECIPE))
 
 
-def test_ctrl_c_is_a_keyboard_interrupt_and_can_be_pressed_again():
-    code = """
-        import signal
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so would its children
-        from dlgbench import Cell, Recipe
-        from dlgbench.train import train
-        recipe = Recipe(model="mlp", data="digits", steps=100_000, evaluations=1000)
-        print("training", flush=True)
-        try:
-            train(Cell("a", "arm", 0, "cpu", recipe))
-        except KeyboardInterrupt:
-            print("interrupted", signal.getsignal(signal.SIGINT) is signal.default_int_handler)
-    """
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
+def test_a_run_says_where_it_comes_from():
+    about = train(cell()).provenance
+    names = {"started", "wall", "engine", "code", "device", "git", "version.torch"}
+    assert names <= about.keys()
+
+
+# a user's parts -----------------------------------------------------------------------------------
+
+
+def tail(subject):
+    """A probe of one's own: a dict of metrics is enough."""
+    return {"tail/weights": subject.network[-1].weight.abs().mean().item()}
+
+
+def picture(subject):
+    """One with a curve and a picture."""
+    x, _ = subject.data("picture")
+    grid = x[:6].reshape(2, 3, 8, 8).numpy()
+    return Measurement(
+        {"picture/rows": float(len(x))}, {"picture/curve": [3.0, 4.0]}, {"grid": grid}
     )
-    assert process.stdout.readline() == "training\n"
-    time.sleep(4)
-    os.kill(process.pid, signal.SIGINT)
-    assert process.communicate(timeout=30)[0].splitlines()[-1] == "interrupted True"
+
+
+class Steps(Observer):
+    """An observer of one's own."""
+
+    def on_train_batch_end(self, _trainer, module, *_):
+        self.history.append(("steps/done", module.done, float(module.done)))
+
+    def summary(self):
+        return {"steps/last": self.history[-1][2]}
+
+
+def test_probes_of_ones_own_are_recorded():
+    metrics = {"picture/rows": "rows of the split"}
+    dlgbench.register_probe("tail", when="end", metrics={"tail/weights": "size"})(tail)
+    dlgbench.register_probe("picture", when="test", metrics=metrics)(picture)
+    dlgbench.register_probe("steps", when="training", metrics={"steps/last": "steps"})(Steps)
+    recipe = RECIPE.override(probes=("tail", "picture", "steps"))
+    assert {"tail/weights", "picture/rows", "steps/last"} <= recipe.recorded().keys()
+    runs = [train(cell(recipe, seed)) for seed in (0, 1)]
+    tuned = train(cell(recipe, purpose="tune"))
+    assert runs[0].summary["tail/weights"] > 0
+    assert runs[0].summary["picture/rows"] > 256  # all of the test split
+    assert runs[0].summary["steps/last"] == 30
+    assert {("steps/done", 20, 20.0), ("picture/curve", 2, 4.0)} <= set(runs[0].history)
+    assert runs[0].arrays["grid"].shape == (2, 3, 8, 8)
+    assert (dict(runs[1].arrays), dict(tuned.arrays)) == ({}, {})  # pictures of one seed suffice
+    assert "picture/rows" not in tuned.summary  # the test split is closed to a tuning
+
+
+def net(input_shape=(1, 8, 8), num_classes=10):
+    return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(input_shape), num_classes))
+
+
+def test_other_parts_of_ones_own_are_used():
+    dlgbench.register_model("net")(net)
+    dlgbench.register_data("points")(lambda: dlgbench.Arrays.cut(*points(), test=50, num_classes=2))
+    dlgbench.register_initialization("ones")(lambda w, _: nn.init.ones_(w))
+    dlgbench.register_schedule("frozen")(lambda _t: 0.0)
+    dlgbench.register_optimizer("still")(torch.optim.SGD)
+    changes = {"model": "net", "data": "points", "init": "ones", "optimizer": "still"}
+    frozen = RECIPE.override(changes, model_args={}, schedule="frozen")
+    run = train(cell(frozen))
+    assert run.summary["parameters"] == 2 * 2 + 2
+    assert run.summary["train/loss"] == pytest.approx(math.log(2))  # equal scores for both classes
+    learned = train(cell(frozen.override(schedule="constant")))
+    assert learned.summary["test/error"] < 0.1
+
+
+def points():
+    x = np.random.default_rng(0).normal(size=(400, 2)).astype(np.float32)
+    return x, (x[:, 0] > 0).astype(np.int64)
+
+
+# Ctrl-C ---------------------------------------------------------------------------------------------
+
+
+class Interrupting(Observer):
+    """Presses Ctrl-C when training has begun."""
+
+    def on_train_batch_end(self, *_):
+        signal.raise_signal(signal.SIGINT)
+
+    def summary(self):
+        raise AssertionError("the training was interrupted")
+
+
+def test_ctrl_c_is_a_keyboard_interrupt_and_can_be_pressed_again():
+    dlgbench.register_probe("interrupting", when="training", metrics={})(Interrupting)
+    recipe = RECIPE.override(probes=("interrupting",))
+    handler = signal.getsignal(signal.SIGINT)
+    # a shell's background job ignores SIGINT, and so would its children
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                train(cell(recipe))
+            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert train(cell()).status == "finished"
