@@ -170,6 +170,7 @@ def _render(sections: list[Section]) -> str:
     return environment.get_template("page.html").render(
         css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         parts=_parts(sections),
+        of_lecture=any(_place(section.study.folder) < len(PARTS) for section in sections),
         tally=Counter(row.verdict for _, row in judged),
         unexpected=[(study, row) for study, row in judged if not row.expected],
         slips=[(study, row) for study, row in judged if row.claim.kind == "slip"],

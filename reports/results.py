@@ -133,7 +133,7 @@ def full_text(folder: Path) -> str:
         record = json.loads(file.read_text(encoding="utf-8"))
         claims = record["claims"]
         unexpected = [claim for claim in claims if not claim["as_expected"]]
-        lines += [f"## Scale `{record['scale']}`", "", _origin(record), "", _tally(claims), ""]
+        lines += [f"## Scale `{record['scale']}`", "", _origin(record), "", _counts(claims), ""]
         if unexpected:
             title = f"### Otherwise than expected: {_count(unexpected)}"
             lines += [title, "", *_table(unexpected, links), ""]
@@ -146,23 +146,29 @@ def full_text(folder: Path) -> str:
     return "\n".join(lines)
 
 
-def short_text(file: Path, root: Path) -> str:
-    """What the README.md in the folder `root` says of a scale's JSON."""
+def tally(file: Path, root: Path | None = None) -> str:
+    """What README.md says of a scale's JSON: the tally, and the most surprising verdicts.
+
+    Args:
+        file: the JSON.
+        root: the folder of README.md, where links begin; by default the repository's.
+    """
+    root = find_root(file.parent) if root is None else root
     record = json.loads(file.read_text(encoding="utf-8"))
     unexpected = [claim for claim in record["claims"] if not claim["as_expected"]]
     lines = [f"Scale `{record['scale']}`, {_origin(record)}", ""]
-    tally = _tally(record["claims"])
+    counts = _counts(record["claims"])
     if unexpected:
         top = sorted(unexpected, key=_surprise)[:MOST]
         came = f"{len(unexpected)} came out otherwise than expected."
-        lines += [f"{tally} {came} {RULE}", "", *_table(top, ""), ""]
+        lines += [f"{counts} {came} {RULE}", "", *_table(top, ""), ""]
     else:
-        lines += [f"{tally} All came out as expected.", ""]
+        lines += [f"{counts} All came out as expected.", ""]
     return "\n".join([*lines, f"[All verdicts]({_relative(file.parent, root)}{README})", ""])
 
 
 def refresh(readme: Path, file: Path) -> bool:
-    """Writes the short text of a scale's JSON into a README.md, between its markers.
+    """Writes the tally of a scale's JSON into a README.md, between its markers.
 
     The markers are `<!-- verdicts: <scale> -->` and `<!-- end of verdicts -->`.
 
@@ -175,8 +181,8 @@ def refresh(readme: Path, file: Path) -> bool:
     _, has_end, after = rest.partition(end)
     if not (has_start and has_end):
         return False
-    short = short_text(file, readme.parent)
-    readme.write_text(f"{before}{start}\n{short}{end}{after}", encoding="utf-8")
+    text = f"{before}{start}\n{tally(file, readme.parent)}{end}{after}"
+    readme.write_text(text, encoding="utf-8")
     return True
 
 
@@ -194,7 +200,7 @@ def _count(claims: Sequence[Record]) -> str:
     return f"{len(claims)} claim{'s' * (len(claims) != 1)}"
 
 
-def _tally(claims: Sequence[Record]) -> str:
+def _counts(claims: Sequence[Record]) -> str:
     counts = Counter(claim["verdict"] for claim in claims)
     verdicts = ("supported", "refuted", "inconclusive")
     parts = ", ".join(f"{style.SYMBOLS[name]} {counts[name]} {name}" for name in verdicts)
@@ -263,17 +269,17 @@ def _replicated(record: Record) -> list[str]:
     if not others:
         return []
     names = list(dict.fromkeys(name for verdicts in others.values() for name in verdicts))
-    tally: dict[str, Counter[str]] = {}
+    by_data: dict[str, Counter[str]] = {}
     rows: dict[bool, list[str]] = {False: [], True: []}
     for key, verdicts in others.items():
         outcomes = {name: outcome(own[key], verdict) for name, verdict in verdicts.items()}
         for name, word in outcomes.items():
-            tally.setdefault(name, Counter())[word] += 1
+            by_data.setdefault(name, Counter())[word] += 1
         told = [own[key], *(verdicts.get(name, "not run") for name in names)]
         cells = [f"{style.SYMBOLS[verdict]} {verdict}" for verdict in told]
         rows[set(outcomes.values()) == {"same"}].append(_row([key[1], *cells]))
     head = [_row(["claim", "own data", *names]), _row(["---"] * (2 + len(names)))]
-    lines = ["### Does it replicate?", "", tally_text(tally), ""]
+    lines = ["### Does it replicate?", "", tally_text(by_data), ""]
     for same, title in ((False, "Opposite, or undecided"), (True, "The same")):
         if rows[same]:
             lines += [f"#### {title}: {len(rows[same])}", "", *head, *rows[same], ""]

@@ -105,7 +105,7 @@ def write(plot: Plot, folder: Path) -> Path:
     with styled():
         plot.figure.savefig(png, dpi=160, facecolor="white")
         plot.figure.set_layout_engine("none")  # keeps the layout of the first file: half the time
-        options = {"dpi": 120, "transparent": True}  # dpi: of what is rasterized
+        options: dict[str, Any] = {"dpi": 120, "transparent": True}  # dpi: of what is rasterized
         plot.figure.savefig(buffer, format="svg", metadata={"Date": None}, **options)
     png.with_suffix(".svg").write_text(_adapted(buffer.getvalue()), encoding="utf-8")
     plot.data.to_csv(png.with_suffix(".csv"), index=False)

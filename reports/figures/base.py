@@ -79,9 +79,10 @@ def readable(axis: Axis, start: float, end: float) -> None:
 
 def legend_beside(ax: Axes, handles: Sequence[Any] | None = None, length: float = 2.6) -> None:
     """A legend to the right of the axes, where it covers no data."""
-    more = {} if handles is None else {"handles": handles}
-    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.02, 1.0)}
-    ax.legend(**place, borderaxespad=0, handlelength=length, **more)
+    look: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.02, 1.0)}
+    if handles is not None:
+        look["handles"] = handles
+    ax.legend(**look, borderaxespad=0, handlelength=length)
 
 
 def legend_below(ax: Axes, columns: int = 1, distance: float = 0.2) -> None:
@@ -193,10 +194,10 @@ def caption(study: Study, *sentences: str, data: Sequence[str] | None = None) ->
     """
     names = study.data if data is None else data
     devices = ", ".join(origin(list(study.runs.values())).devices) or "unknown"
-    sources = (f"Scale: {study.scale}.", f"Device: {devices}.")
-    return " ".join(
-        filter(None, (*sentences, f"Data: {', '.join(names)}." if names else "", *sources))
-    )
+    sources = f"Scale: {study.scale}. Device: {devices}."
+    if names:
+        sources = f"Data: {', '.join(names)}. {sources}"
+    return " ".join(filter(None, (*sentences, sources)))
 
 
 def tuned(study: Study) -> str:

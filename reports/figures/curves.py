@@ -182,6 +182,8 @@ def _curves(study: Study, metrics: Mapping[str, Metric], name: str) -> Plot:
         for metric, line in averages.items()
     }
     groups, looks = panels.arrange(study, arms)
+    has_optimizer = any(isinstance(study.works[arm], Recipe) for arm in arms)
+    step = "optimizer step" if has_optimizer else "step"
     figure = Figure(figsize=(base.WIDTH, 2.75 * len(groups) + 0.1))
     rows, columns = len(groups), len(metrics)
     axes = figure.subplots(rows, columns, squeeze=False, sharex="row", sharey="col")
@@ -194,7 +196,7 @@ def _curves(study: Study, metrics: Mapping[str, Metric], name: str) -> Plot:
             ax.set_yscale(**scales[metric])
         base.legend_beside([ax for ax in row if ax.get_visible()][-1])
     for column, (metric, line) in zip(axes.T, averages.items(), strict=True):
-        [ax for ax in column if ax.get_visible()][-1].set_xlabel("optimizer step")
+        [ax for ax in column if ax.get_visible()][-1].set_xlabel(step)
         _limit(column[0], line, scales[metric], from_zero=metrics[metric].from_zero)
         for ax in column:
             base.mark(ax.yaxis, scales[metric], *ax.get_ylim())

@@ -107,7 +107,7 @@ def _seeds(ax: Axes, y: int, bounds: Any, color: str) -> None:
     measured = [low for low, high in bounds if low == high and math.isfinite(low)]
     above = [low for low, high in bounds if math.isfinite(low) and high == math.inf]
     below = [high for low, high in bounds if math.isfinite(high) and low == -math.inf]
-    look = {"color": color, "linewidth": 0, "zorder": 2}
+    look: dict[str, Any] = {"color": color, "linewidth": 0, "zorder": 2}
     ax.scatter(measured, np.full(len(measured), y + 0.22), s=9, alpha=0.55, **look)
     for marker, ends in ((">", above), ("<", below)):
         ax.scatter(ends, np.full(len(ends), y + 0.22), s=14, alpha=0.7, marker=marker, **look)

@@ -291,8 +291,8 @@ def paths(study: Study) -> list[Plot]:
         by_problem.setdefault(problem, []).append(arm)
     maps: list[tuple[Problem, dict[str, list[str]]]] = []
     for problem, arms in by_problem.items():
-        lines = list(_same_lines(arms, tracks).items())
-        parts = [lines[at : at + MOST_PATHS] for at in range(0, len(lines), MOST_PATHS)]
+        alike = list(_same_lines(arms, tracks).items())
+        parts = [alike[at : at + MOST_PATHS] for at in range(0, len(alike), MOST_PATHS)]
         maps += [(problem, dict(part)) for part in parts]
     groups = {str(place): list(lines) for place, (_, lines) in enumerate(maps)}
     looks = panels.looks({arm: recipes[arm] for arms in groups.values() for arm in arms}, groups)

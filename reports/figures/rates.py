@@ -36,7 +36,8 @@ def rates(study: Study) -> list[Plot]:
     lrs = {arm: values.get("lr") for arm, values in flat.items()}
     others = {repr({**values, "lr": None}) for values in flat.values()}
     points = study.values(ERROR)
-    if None in lrs.values() or len(set(lrs.values())) < LEAST or len(others) > 1 or points.empty:
+    are_rates = all(isinstance(lr, (int, float)) for lr in lrs.values())
+    if not are_rates or len(set(lrs.values())) < LEAST or len(others) > 1 or points.empty:
         return []
     points = points.assign(lr=points["arm"].map(lrs))
     data = base.over_seeds(points, "metric", "lr").sort_values("lr")
@@ -70,9 +71,7 @@ def _cross(ax: Axes, x: Any, height: float, color: str, **look: Any) -> None:
 POINT, SHARE = 0.01, 0.1
 # Of the worst score: above the first no rate gains an arm, if another arm comes below the second.
 GAIN, SOME = 0.75, 1 / 3
-Costs = dict[
-    str, pd.Series
-]  # arm -> lr -> score, with its sign turned where the largest is the best
+Costs = dict[str, pd.Series]  # arm -> lr -> score, of which the smallest is the best
 
 
 def usable(costs: pd.Series, *, is_error: bool) -> tuple[float, float]:
@@ -107,7 +106,7 @@ def _costs(study: Study, sign: float) -> Costs:
         rows = [
             (float(setting["lr"]), sign * value if math.isfinite(value) else math.inf)
             for setting, value in score(study.ablation, tuning)
-            if "lr" in setting
+            if isinstance(setting.get("lr"), (int, float))
         ]
         values = pd.Series([cost for _, cost in rows], index=[lr for lr, _ in rows], dtype=float)
         by_rate = values.groupby(level=0).min()

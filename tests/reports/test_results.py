@@ -105,9 +105,7 @@ def test_the_opposite_of_what_was_expected_is_the_most_surprising(tmp_path):
     file = tmp_path / "cpu.json"
     file.write_text(json.dumps(record))
     listed = [
-        row.split("]")[0]
-        for row in results.short_text(file, tmp_path).splitlines()
-        if "[Claim" in row
+        row.split("]")[0] for row in results.tally(file, tmp_path).splitlines() if "[Claim" in row
     ]
     assert listed == [f"| [Claim {k}" for k in range(5)]
 
