@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from dlgbench.models import register_model
 from dlgbench.models.common import he, image_shape, scaled
+from dlgbench.registry import register_model
 
 
 @register_model(
@@ -15,22 +15,29 @@ from dlgbench.models.common import he, image_shape, scaled
     family="AlexNet",
     year=2012,
     paper="Krizhevsky, Sutskever & Hinton 2012, NIPS; one column: Krizhevsky 2014, arXiv 1404.5997",
-    proof="tests/models/test_alexnet.py::test_torchvisions_weights_give_torchvisions_outputs_and_gradients",
+    proof="tests/models/test_alexnet.py::test_outputs_and_gradients_are_torchvisions",
 )
 def alexnet(
     input_shape: Sequence[int] = (3, 224, 224), num_classes: int = 1000, *, width: float = 1.0
 ) -> nn.Sequential:
-    """Five convolutions, three of them max-pooled 3x3 by 2, and three linear layers; ReLU; dropout .5 before the hidden ones: 61,100,840 parameters.
+    """AlexNet: five convolutions and three linear layers, with 61,100,840 parameters.
 
-    Shapes: (B, 3, 224, 224) -> conv 11x11/4 (B, 64, 55, 55) -> pool, conv 5x5 (B, 192, 27, 27) -> pool, three conv 3x3 (B, 384 | 256 | 256, 13, 13)
-    -> pool (B, 256, 6, 6) -> (B, 4096) -> (B, 4096) -> (B, num_classes). Other images of sides from 64 on are averaged to 6x6 before the first
-    linear layer. This is torchvision's one-column form; the paper's two columns have 60,965,224 parameters, 96, 256, 384, 384, 256 maps
-    and local response normalization.
+    A ReLU follows each layer but the last. Three of the convolutions are followed by max-pooling
+    3x3 of stride 2. Dropout of 0.5 stands before each of the two hidden linear layers.
 
-    Images with a side below 64 take a first convolution 5x5/1, poolings that round up, and as many inputs of the first linear layer as are left:
-    28x28 -> 14x14 -> 7x7 -> 3x3.
+    Shapes: (B, 3, 224, 224) -> conv 11x11 of stride 4 (B, 64, 55, 55) -> pool, conv 5x5
+    (B, 192, 27, 27) -> pool, three conv 3x3 (B, 384 | 256 | 256, 13, 13) -> pool (B, 256, 6, 6)
+    -> (B, 4096) -> (B, 4096) -> (B, num_classes). Other images with sides of at least 64 are
+    averaged to 6x6 before the first linear layer.
 
-    Weights begin at He's (2015), biases at zero; the paper's N(0, .01^2) and biases of one do not carry over to other widths.
+    This is torchvision's form with one column. The paper's two columns have 60,965,224 parameters,
+    96, 256, 384, 384, 256 maps and local response normalization.
+
+    Images with a side below 64 get a first convolution 5x5 of stride 1, poolings that round up, and
+    a first linear layer with as many inputs as are left: 28x28 -> 14x14 -> 7x7 -> 3x3.
+
+    The initial weights are He's (2015), the initial biases zero. The paper's N(0, 0.01^2) and
+    biases of one do not carry over to other widths.
 
     Raises:
         DlgbenchError: for a shape other than (C, H, W) with sides of at least 8.
@@ -38,10 +45,10 @@ def alexnet(
     channels, height, breadth = image_shape("alexnet", input_shape, least=8)
     small = min(height, breadth) < 64
     a, b, c, d, e, hidden = (scaled(units, width) for units in (64, 192, 384, 256, 256, 4096))
+    kernel, stride = (5, 1) if small else (11, 4)
+    left = e * (height // 8) * (breadth // 8) if small else e * 6 * 6
     network = nn.Sequential(
-        nn.Conv2d(channels, a, 5, padding=2)
-        if small
-        else nn.Conv2d(channels, a, 11, stride=4, padding=2),
+        nn.Conv2d(channels, a, kernel, stride=stride, padding=2),
         nn.ReLU(),
         nn.MaxPool2d(3, 2, ceil_mode=small),
         nn.Conv2d(a, b, 5, padding=2),
@@ -57,7 +64,7 @@ def alexnet(
         nn.Identity() if small else nn.AdaptiveAvgPool2d(6),
         nn.Flatten(),
         nn.Dropout(0.5),
-        nn.Linear(e * (height // 8) * (breadth // 8) if small else e * 6 * 6, hidden),
+        nn.Linear(left, hidden),
         nn.ReLU(),
         nn.Dropout(0.5),
         nn.Linear(hidden, hidden),

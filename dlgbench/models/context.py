@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from dlgbench.errors import unknown
-from dlgbench.models import register_model
 from dlgbench.models.common import image_shape, scaled
+from dlgbench.registry import register_model
 
 KERNELS = (3, 3, 3, 3, 3, 3, 3, 1)  # Table 1
 DILATIONS = (1, 1, 2, 4, 8, 16, 1, 1)
@@ -33,13 +33,20 @@ def context_module(
     size: str = "large",
     width: float = 1.0,
 ) -> nn.Sequential:
-    """Seven 3x3 convolutions of dilation 1, 1, 2, 4, 8, 16, 1, each truncated by max(., 0), and a 1x1 convolution.
+    """Seven 3x3 convolutions of growing dilation, each with a ReLU, and a 1x1 convolution.
 
-    The receptive fields grow 3, 5, 9, 17, 33, 65, 67, 67 and the resolution stays. With C = num_classes, size `basic` has C maps in
-    each layer, about 64 C^2 parameters; `large` has 2C, 2C, 4C, 8C, 16C, 32C, 32C, C. It begins as the identity (eq. 4 and 5), so
-    put behind a front end that yields C maps of scores it begins by changing nothing that is positive.
+    The dilations are 1, 1, 2, 4, 8, 16, 1. The receptive fields grow as 3, 5, 9, 17, 33, 65, 67, 67
+    and the resolution stays. The initial weights make it the identity (eq. 4 and 5): behind a front
+    end that gives C maps of scores it initially changes none that is positive.
 
-    Shapes: (B, C, H, W) -> (B, C, H, W), padded by zeros; any other number of input maps will do.
+    Shapes: (B, C, H, W) -> (B, C, H, W), padded with zeros. Any other number of input maps is
+    accepted too.
+
+    Args:
+        input_shape, num_classes: shape of an image, and C.
+        size: `basic` has C maps in each layer and about 64 C^2 parameters; `large` has 2C, 2C, 4C,
+            8C, 16C, 32C, 32C, C maps.
+        width: scales the maps of all layers but the last.
 
     Raises:
         DlgbenchError: for an unknown size, or a shape other than (C, H, W).
@@ -50,9 +57,8 @@ def context_module(
     layers: list[nn.Module] = []
     for kernel, dilation, multiple in zip(KERNELS, DILATIONS, MULTIPLES[size], strict=True):
         outputs = scaled(multiple * num_classes, width) if kernel > 1 else num_classes
-        layer = nn.Conv2d(
-            inputs, outputs, kernel, padding=kernel // 2 * dilation, dilation=dilation
-        )
+        padding = kernel // 2 * dilation
+        layer = nn.Conv2d(inputs, outputs, kernel, padding=padding, dilation=dilation)
         identity_(layer, math.gcd(num_classes, inputs, outputs), 0.0 if size == "basic" else 0.01)
         layers += [layer, nn.ReLU()]
         inputs = outputs
@@ -61,16 +67,20 @@ def context_module(
 
 @torch.no_grad()
 def identity_(layer: nn.Conv2d, groups: int, epsilon: float) -> None:
-    """k_b(t, a) = G / c_out where t = 0 and floor(a G / c_in) = floor(b G / c_out), else N(0, (epsilon G / c_out)^2); biases 0 (eq. 5).
+    """Makes a layer the identity but for noise, in place (eq. 5). Biases become 0.
 
-    With as many maps in as out as G = `groups` this is eq. 4: 1 where t = 0 and a = b. The paper's G is C; the common divisor of C and
-    the numbers of maps is the same where those are multiples of C, and serves where not, as for a grey image.
+    k_b(t, a) = G / c_out where t = 0 and floor(a G / c_in) = floor(b G / c_out), and a draw from
+    N(0, (epsilon G / c_out)^2) elsewhere; t is the position in the kernel, a and b are the input
+    and the output map, G = `groups`. With G maps in and out this is eq. 4: 1 where t = 0 and a = b.
+
+    The paper's G is C. Here it is the greatest common divisor of C and the numbers of maps, which
+    is C where those are multiples of C, and also fits where they are not, as for a grey image.
     """
     outputs, inputs, rows, columns = layer.weight.shape
     nn.init.normal_(layer.weight, 0.0, epsilon * groups / outputs)
-    belongs = (torch.arange(outputs) * groups // outputs)[:, None] == (
-        torch.arange(inputs) * groups // inputs
-    )[None]
+    group_of_output = torch.arange(outputs) * groups // outputs
+    group_of_input = torch.arange(inputs) * groups // inputs
+    belongs = group_of_output[:, None] == group_of_input[None]
     centre = layer.weight[:, :, rows // 2, columns // 2]
     centre.copy_(torch.where(belongs, groups / outputs, centre))
     if layer.bias is not None:

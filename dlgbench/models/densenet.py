@@ -8,26 +8,26 @@ import torch
 from torch import Tensor, nn
 
 from dlgbench.errors import DlgbenchError
-from dlgbench.models import register_model
 from dlgbench.models.common import image_shape, scaled
+from dlgbench.registry import register_model
 
 PROOF = "tests/models/test_densenet.py::"
 
 
 class DenseLayer(nn.Module):
-    """y = [x, H(x)]: a layer sees all that came before it in its block, and adds `growth` channels. Huang et al. 2017, eq. 2.
+    """y = [x, H(x)]: H sees all earlier outputs of its block. Huang et al. 2017, eq. 2.
 
-    H = 3x3 convolution of max(0, BN(x)); with `bottleneck` (DenseNet-B), a 1x1 convolution to 4 growth channels before it, so normalized too.
+    H(x) = W * max(0, BN(x)), * a 3x3 convolution to `growth` channels. With `bottleneck`
+    (DenseNet-B) a 1x1 convolution to 4 growth channels comes first, of the same form.
 
     Shapes: (B, C, H, W) -> (B, C + growth, H, W).
     """
 
     def __init__(self, inputs: int, growth: int, *, bottleneck: bool) -> None:
         super().__init__()
-        reduce = _convolution(inputs, 4 * growth, 1) if bottleneck else []
-        self.branch = nn.Sequential(
-            *reduce, *_convolution(4 * growth if bottleneck else inputs, growth, 3)
-        )
+        layers = _convolution(inputs, 4 * growth, 1) if bottleneck else []
+        layers += _convolution(4 * growth if bottleneck else inputs, growth, 3)
+        self.branch = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
         """[x, H(x)]."""
@@ -35,12 +35,9 @@ class DenseLayer(nn.Module):
 
 
 def _convolution(inputs: int, outputs: int, kernel: int) -> list[nn.Module]:
-    """W * max(0, BN(x)), the normalization in front."""
-    return [
-        nn.BatchNorm2d(inputs),
-        nn.ReLU(),
-        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
-    ]
+    """W * max(0, BN(x)): the normalization comes first."""
+    convolution = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
+    return [nn.BatchNorm2d(inputs), nn.ReLU(), convolution]
 
 
 def _densenet(
@@ -53,21 +50,21 @@ def _densenet(
     bottleneck: bool,
     compression: float,
 ) -> nn.Sequential:
-    """Stem (which gives `channels`), blocks with transitions between, head: BN, ReLU, average over the image, logits."""
+    """The stem, which gives `channels`; blocks with transitions between them; the head.
+
+    The head is BN, ReLU, the average over the image and the logits.
+    """
     layers = [*stem]
     for i, count in enumerate(blocks):
-        layers.append(
-            nn.Sequential(
-                *(
-                    DenseLayer(channels + k * growth, growth, bottleneck=bottleneck)
-                    for k in range(count)
-                )
-            )
-        )
+        inputs = range(channels, channels + count * growth, growth)
+        block = [DenseLayer(width, growth, bottleneck=bottleneck) for width in inputs]
+        layers.append(nn.Sequential(*block))
         channels += count * growth
         if i < len(blocks) - 1:
-            inputs, channels = channels, max(1, int(channels * compression))
-            layers.append(nn.Sequential(*_convolution(inputs, channels, 1), nn.AvgPool2d(2, 2)))
+            compressed = max(1, int(channels * compression))
+            transition = _convolution(channels, compressed, 1)
+            layers.append(nn.Sequential(*transition, nn.AvgPool2d(2, 2)))
+            channels = compressed
     head = (
         nn.BatchNorm2d(channels),
         nn.ReLU(),
@@ -94,25 +91,27 @@ def _densenet(
 def densenet121(
     input_shape: Sequence[int] = (3, 224, 224), num_classes: int = 1000, *, width: float = 1.0
 ) -> nn.Sequential:
-    """DenseNet-BC with growth 32: 7x7, four blocks of 6, 12, 24, 16 `DenseLayer`s with bottlenecks, a linear layer.
+    """DenseNet-BC with growth 32 and four blocks of 6, 12, 24 and 16 `DenseLayer`s.
 
-    Between two blocks a transition: BN, ReLU, 1x1 convolution to half the channels, 2x2 average pooling. The stem is a 7x7 convolution
-    of 64 channels with stride 2, then max-pooling; below 64 pixels a side a 3x3 convolution alone. Convolutions begin as N(0, 2 / fan_in).
+    The layers have bottlenecks. Between two blocks is a transition: BN, ReLU, 1x1 convolution to
+    half the channels, 2x2 average pooling. The stem is a 7x7 convolution of 64 channels with stride
+    2, then max-pooling; for images with a side below 64 it is a 3x3 convolution alone. The initial
+    weights of the convolutions are N(0, 2 / fan_in).
 
     Shapes: (B, C, H, W) -> (B, num_classes).
 
     Args:
         input_shape, num_classes: shapes of an image and of the output.
         width: scales the growth and the stem, and so the channels of all layers.
+
+    Raises:
+        DlgbenchError: for a shape other than (C, H, W).
     """
     channels = scaled(64, width)
     input_channels, *sides = image_shape("densenet", input_shape)
     if min(sides) < 64:
-        stem = [
-            nn.Conv2d(input_channels, channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(),
-        ]
+        convolution = nn.Conv2d(input_channels, channels, 3, padding=1, bias=False)
+        stem = [convolution, nn.BatchNorm2d(channels), nn.ReLU()]
     else:
         convolution = nn.Conv2d(input_channels, channels, 7, 2, padding=3, bias=False)
         stem = [convolution, nn.BatchNorm2d(channels), nn.ReLU(), nn.MaxPool2d(3, 2, padding=1)]
@@ -144,10 +143,11 @@ def densenet_bc_100_12(
     bottleneck: bool = True,
     compression: float = 0.5,
 ) -> nn.Sequential:
-    """DenseNet-BC for small images: a 3x3 convolution, three equal blocks of `DenseLayer`s, a linear layer; `depth` layers with weights.
+    """DenseNet-BC for small images, of `depth` layers with weights.
 
-    A transition between two blocks, as in `densenet121`, keeps floor(compression C) of C channels; the sides are 32, 16, 8. The first
-    convolution gives twice the growth, or 16 channels where nothing is compressed.
+    A 3x3 convolution, three equal blocks of `DenseLayer`s, a linear layer. A transition between two
+    blocks, as in `densenet121`, keeps floor(compression C) of C channels; the sides are 32, 16, 8.
+    The first convolution gives twice the growth, or 16 channels where nothing is compressed.
 
     Shapes: (B, C, H, W) -> (B, num_classes).
 
@@ -159,17 +159,19 @@ def densenet_bc_100_12(
         bottleneck, compression: DenseNet-B and -C; (False, 1) is the DenseNet without either.
 
     Raises:
-        DlgbenchError: for another depth, or a compression outside (0, 1].
+        DlgbenchError: for another depth, for a compression outside (0, 1], for a shape other than
+            (C, H, W).
     """
     step = 6 if bottleneck else 3
     count = (depth - 4) // step
     if count < 1 or depth != step * count + 4:
         raise DlgbenchError(
-            f"densenet: a depth of {step}n + 4, {step + 4}, {2 * step + 4}, ..., is wanted; {depth} came"
+            f"model densenet: expected a depth of {step}n + 4 ({step + 4}, {2 * step + 4}, ...), "
+            f"got {depth}"
         )
     if not 0 < compression <= 1:
         raise DlgbenchError(
-            f"densenet: a compression above 0, and at most 1, is wanted; {compression} came"
+            f"model densenet: expected a compression above 0 and at most 1, got {compression}"
         )
     channels, growth = scaled(16 if compression == 1 else 2 * growth, width), scaled(growth, width)
     stem = [nn.Conv2d(image_shape("densenet", input_shape)[0], channels, 3, padding=1, bias=False)]

@@ -1,4 +1,7 @@
-"""Image to code to image (slide "Encoder-decoder": this vector is a very compact and abstract "code")."""
+"""Image to code to image, an autoencoder.
+
+Slide "Encoder-decoder": the vector in the middle is a very compact and abstract "code".
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from dlgbench.layers.upsampling import crop, upsample
-from dlgbench.models import register_model
 from dlgbench.models.common import he, image_shape, scaled
+from dlgbench.registry import register_model
 
 
 class EncoderDecoder(nn.Module):
@@ -29,7 +32,7 @@ class EncoderDecoder(nn.Module):
     year=2006,
     paper="Hinton & Salakhutdinov 2006, Science 313; with convolutions: Masci et al. 2011, ICANN",
     task="image_to_image",
-    proof="tests/models/test_encoder_decoder.py::test_the_output_depends_on_the_image_through_the_code_alone",
+    proof="tests/models/test_encoder_decoder.py::test_the_output_depends_on_the_code_alone",
 )
 def encoder_decoder(
     input_shape: Sequence[int] = (1, 28, 28),
@@ -41,17 +44,20 @@ def encoder_decoder(
 ) -> EncoderDecoder:
     """Image -> vector of `code` units -> image of `num_classes` channels.
 
-    Encoder: three 3x3 convolutions of stride 2 with 32, 64, 128 maps, ReLU; linear to the code.
-    Decoder: linear from the code, ReLU; up-samplings by 2 to 64 and 32 maps, ReLU; one to the image.
+    Encoder: three 3x3 convolutions of stride 2 with 32, 64, 128 maps, each with a ReLU; a linear
+    layer to the code. Decoder: a linear layer from the code, with a ReLU; up-samplings by 2 to 64
+    and 32 maps, each with a ReLU; one to the image.
 
-    Layers before a ReLU begin at He's weights (2015) and zero biases, the code and the last layer at torch's.
+    The initial weights of layers before a ReLU are He's (2015), with zero biases; those of the
+    layer that gives the code and of the last layer are torch's.
 
-    Shapes: (B, 1, 28, 28) -> (B, 32, 14, 14) -> (B, 64, 7, 7) -> (B, 128, 4, 4) -> code (B, 32) -> (B, 128, 4, 4) -> (B, 64, 8, 8)
-    -> (B, 32, 16, 16) -> (B, num_classes, 32, 32), cropped to 28x28. Any sides, which the linear layers then fix.
+    Shapes: (B, 1, 28, 28) -> (B, 32, 14, 14) -> (B, 64, 7, 7) -> (B, 128, 4, 4) -> code (B, 32)
+    -> (B, 128, 4, 4) -> (B, 64, 8, 8) -> (B, 32, 16, 16) -> (B, num_classes, 32, 32), cropped to
+    28x28. Any sides; because of the linear layers a built network takes images of those sides only.
 
     Args:
         input_shape, num_classes: shape of an image, channels of the output.
-        code: the bottleneck's units, not scaled by `width`.
+        code: number of units of the code, which `width` does not scale.
         upsampling: a name of `dlgbench.layers.upsampling`, with 3x3 kernels.
         width: scales the numbers of maps.
 

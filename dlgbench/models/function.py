@@ -1,4 +1,7 @@
-"""Functions to be minimized: the network is the point w, its output f(w) (slides "Gradient descent", "Momentum", "Stochastic gradient descent")."""
+"""Functions to be minimized: the network's parameter is the point w, its output f(w).
+
+Slides "Gradient descent", "Momentum", "Stochastic gradient descent".
+"""
 
 from __future__ import annotations
 
@@ -8,40 +11,52 @@ import torch
 from torch import Tensor, nn
 
 from dlgbench.errors import DlgbenchError, unknown
-from dlgbench.models import register_model
+from dlgbench.registry import register_model
 
 
 def _quadratic(w: Tensor, kappa: float) -> Tensor:
-    return (
-        0.5
-        * (w.square() * torch.logspace(0, 1, len(w), kappa, dtype=w.dtype, device=w.device)).sum()
-    )
+    """1/2 sum_i kappa^(i / (D - 1)) w_i^2: convex, L = kappa, condition number kappa."""
+    curvature = torch.logspace(0, 1, len(w), kappa, dtype=w.dtype, device=w.device)
+    return 0.5 * (w.square() * curvature).sum()
 
 
-FUNCTIONS: dict[
-    str, tuple[Callable[[Tensor, float], Tensor], float | Sequence[float]]
-] = {  # f(w, kappa), and its minimizer
-    # 1/2 sum_i kappa^(i / (D - 1)) w_i^2: convex, L = kappa, condition number kappa.
+def _quartic(w: Tensor, _kappa: float) -> Tensor:
+    """sum_i w_i^4: convex, but its gradient is not Lipschitz."""
+    return w.pow(4).sum()
+
+
+def _absolute(w: Tensor, _kappa: float) -> Tensor:
+    """sum_i |w_i|: convex, but not smooth."""
+    return w.abs().sum()
+
+
+def _rosenbrock(w: Tensor, _kappa: float) -> Tensor:
+    """(1 - x)^2 + 100 (y - x^2)^2. Rosenbrock 1960."""
+    return (1 - w[0]).square() + 100 * (w[1] - w[0].square()).square()
+
+
+def _beale(w: Tensor, _kappa: float) -> Tensor:
+    """(1.5 - x + x y)^2 + (2.25 - x + x y^2)^2 + (2.625 - x + x y^3)^2. Beale 1958."""
+    constants = enumerate((1.5, 2.25, 2.625), 1)
+    terms = ((c - w[0] + w[0] * w[1] ** k).square() for k, c in constants)
+    return sum(terms, w.new_zeros(()))
+
+
+# Name: f(w, kappa), and the point that minimizes it (a number: in all coordinates).
+FUNCTIONS: dict[str, tuple[Callable[[Tensor, float], Tensor], float | Sequence[float]]] = {
     "quadratic": (_quadratic, 0.0),
-    # sum_i w_i^4: convex, but its gradient is not Lipschitz.
-    "quartic": (lambda w, _: w.pow(4).sum(), 0.0),
-    # sum_i |w_i|: convex, but not smooth.
-    "absolute": (lambda w, _: w.abs().sum(), 0.0),
-    # (1 - x)^2 + 100 (y - x^2)^2. Rosenbrock 1960.
-    "rosenbrock": (lambda w, _: (1 - w[0]).square() + 100 * (w[1] - w[0].square()).square(), 1.0),
-    # (1.5 - x + x y)^2 + (2.25 - x + x y^2)^2 + (2.625 - x + x y^3)^2. Beale 1958.
-    "beale": (
-        lambda w, _: sum(
-            ((c - w[0] + w[0] * w[1] ** k).square() for k, c in enumerate((1.5, 2.25, 2.625), 1)),
-            w.new_zeros(()),
-        ),
-        (3.0, 0.5),
-    ),
+    "quartic": (_quartic, 0.0),
+    "absolute": (_absolute, 0.0),
+    "rosenbrock": (_rosenbrock, 1.0),
+    "beale": (_beale, (3.0, 0.5)),
 }
 
 
 class Function(nn.Module):
-    """f(w) for a parameter w (D,) that starts at `start`; the input only says how often the answer is wanted: (B, ...) -> (B,)."""
+    """f(w) for a parameter w of shape (D,) that starts at `start`.
+
+    The input only sets how often the value is returned. Shapes: (B, ...) -> (B,).
+    """
 
     def __init__(self, name: str, start: Sequence[float], kappa: float) -> None:
         super().__init__()
@@ -51,7 +66,7 @@ class Function(nn.Module):
         self.register_buffer("minimizer", torch.tensor(minimizer).expand(len(start)).clone())
 
     def forward(self, x: Tensor) -> Tensor:
-        """F(w), once for each row of x."""
+        """The value f(w), once for each row of x."""
         return self.of(self.w, self.kappa).expand(len(x))
 
 
@@ -71,18 +86,24 @@ def function(
     start: Sequence[float] = (1.0, 1.0),
     kappa: float = 100.0,
 ) -> Function:
-    """A function by name (`FUNCTIONS`), from a starting point; `kappa` is the quadratic's condition number and its gradient's Lipschitz constant L.
+    """A function of `FUNCTIONS`, with its starting point.
+
+    Args:
+        input_shape, num_classes: unused; every other model has them.
+        name: a name of `FUNCTIONS`.
+        start: the initial w.
+        kappa: the quadratic's condition number, and the Lipschitz constant L of its gradient.
 
     Raises:
         DlgbenchError: for an unknown function, or a start of the wrong dimension.
     """
-    del input_shape, num_classes  # every other model has them; f takes nothing
+    del input_shape, num_classes
     if name not in FUNCTIONS:
         raise unknown("function", name, FUNCTIONS)
     if name in ("rosenbrock", "beale") and len(start) != 2:
         raise DlgbenchError(
-            f"model function: {name} has two variables; a start of {len(start)} came"
+            f"model function: {name}: expected a start of 2 numbers, got {len(start)}"
         )
     if not start:
-        raise DlgbenchError("model function: a start of at least one number is wanted; () came")
+        raise DlgbenchError("model function: expected a start of at least 1 number, got ()")
     return Function(name, start, kappa)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from dlgbench.models import register_model
 from dlgbench.models.common import image_shape, scaled
+from dlgbench.registry import register_model
 
 INCEPTIONS = {  # channels: one, reduce3, three, reduce5, five, pool. Szegedy et al. 2015, Table 1
     "3a": (64, 96, 128, 16, 32, 32),
@@ -25,9 +25,10 @@ INCEPTIONS = {  # channels: one, reduce3, three, reduce5, five, pool. Szegedy et
 
 
 class GoogLeNetOutput(NamedTuple):
-    """What GoogLeNet gives in training, each (B, num_classes): its logits and those of the auxiliary heads after 4a and after 4d.
+    """GoogLeNet's outputs in training: its logits and those of its two auxiliary heads.
 
-    The loss is l(logits) + 0.3 l(aux1) + 0.3 l(aux2). Szegedy et al. 2015, section 5.
+    The heads follow the modules 4a and 4d. Shapes: (B, num_classes) each. The loss is
+    l(logits) + 0.3 l(aux1) + 0.3 l(aux2). Szegedy et al. 2015, section 5.
     """
 
     logits: Tensor
@@ -36,15 +37,17 @@ class GoogLeNetOutput(NamedTuple):
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    """max(0, BN(W * x)); keeps the sides (over the stride)."""
+    """max(0, BN(W * x)), with the sides divided by the stride."""
     convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs, eps=1e-3), nn.ReLU(inplace=True))
 
 
 class Inception(nn.Module):
-    """[1x1 | 1x1, 3x3 | 1x1, "5x5" | max-pooling 3x3, 1x1]: four branches on one input, concatenated. Szegedy et al. 2015, Figure 2b.
+    """Four branches on one input, concatenated. Szegedy et al. 2015, Figure 2b.
 
-    The "5x5" is 3x3 here, as in torchvision, whose published weights and 6,624,904 parameters rest on that slip (pytorch/vision issue 906).
+    The branches are: 1x1; 1x1, 3x3; 1x1, "5x5"; max-pooling 3x3, 1x1. The "5x5" is 3x3 here, as in
+    torchvision, whose published weights and 6,624,904 parameters contain that mistake
+    (pytorch/vision issue 906).
 
     Shapes: (B, C, H, W) -> (B, one + three + five + pool, H, W).
 
@@ -70,7 +73,10 @@ class Inception(nn.Module):
 
 
 class GoogLeNet(nn.Module):
-    """`googlenet` says what it is. (B, C, H, W) -> (B, num_classes), and GoogLeNetOutput in training with auxiliary heads."""
+    """GoogLeNet; see `googlenet`.
+
+    Shapes: (B, C, H, W) -> (B, num_classes), and GoogLeNetOutput in training with auxiliary heads.
+    """
 
     def __init__(
         self, input_shape: Sequence[int], num_classes: int, width: float, *, auxiliary: bool
@@ -78,32 +84,28 @@ class GoogLeNet(nn.Module):
         super().__init__()
         first, channels = scaled(64, width), scaled(192, width)
         input_channels, *sides = image_shape("googlenet", input_shape)
-        small = min(sides) < 64
-        stem = (
-            [_conv(input_channels, first, 3)]
-            if small
-            else [_conv(input_channels, first, 7, 2), _halve()]
-        )
+        stem: list[nn.Module]
+        if min(sides) < 64:
+            stem = [_conv(input_channels, first, 3)]
+        else:
+            stem = [_conv(input_channels, first, 7, 2), _halve()]
         stem += [_conv(first, first, 1), _conv(first, channels, 3), _halve()]
-        inception: dict[str, Inception] = {}
+        module: dict[str, Inception] = {}
         for name, branches in INCEPTIONS.items():
-            inception[name] = Inception(channels, *(scaled(branch, width) for branch in branches))
-            channels = inception[name].outputs
-        self.lower = nn.Sequential(
-            *stem, inception["3a"], inception["3b"], _halve(), inception["4a"]
-        )
-        self.middle = nn.Sequential(inception["4b"], inception["4c"], inception["4d"])
-        self.upper = nn.Sequential(
-            inception["4e"], nn.MaxPool2d(2, 2, ceil_mode=True), inception["5a"], inception["5b"]
-        )
-        self.aux1 = _auxiliary(inception["4a"].outputs, num_classes, width) if auxiliary else None
-        self.aux2 = _auxiliary(inception["4d"].outputs, num_classes, width) if auxiliary else None
+            module[name] = Inception(channels, *(scaled(branch, width) for branch in branches))
+            channels = module[name].outputs
+        after3, after4 = _halve(), nn.MaxPool2d(2, 2, ceil_mode=True)
+        self.lower = nn.Sequential(*stem, module["3a"], module["3b"], after3, module["4a"])
+        self.middle = nn.Sequential(module["4b"], module["4c"], module["4d"])
+        self.upper = nn.Sequential(module["4e"], after4, module["5a"], module["5b"])
+        self.aux1 = _auxiliary(module["4a"].outputs, num_classes, width) if auxiliary else None
+        self.aux2 = _auxiliary(module["4d"].outputs, num_classes, width) if auxiliary else None
         self.head = nn.Sequential(
             nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(channels, num_classes)
         )
 
     def forward(self, x: Tensor) -> Tensor | GoogLeNetOutput:
-        """The logits, (B, num_classes); in training with auxiliary heads, theirs too."""
+        """The logits, (B, num_classes); in training also those of the auxiliary heads."""
         after4a = self.lower(x)
         after4d = self.middle(after4a)
         if not self.training or self.aux1 is None or self.aux2 is None:
@@ -117,7 +119,10 @@ def _halve() -> nn.MaxPool2d:
 
 
 def _auxiliary(inputs: int, num_classes: int, width: float) -> nn.Sequential:
-    """Average pooling to 4x4, a 1x1 convolution of 128 channels, 1024 units with dropout 0.7, logits. Szegedy et al. 2015, section 5."""
+    """An auxiliary head (Szegedy et al. 2015, section 5).
+
+    Average pooling to 4x4, a 1x1 convolution of 128 channels, 1024 units with dropout 0.7, logits.
+    """
     channels, units = scaled(128, width), scaled(1024, width)
     features = nn.Sequential(nn.AdaptiveAvgPool2d(4), _conv(inputs, channels, 1), nn.Flatten())
     return nn.Sequential(
@@ -144,18 +149,28 @@ def googlenet(
     width: float = 1.0,
     auxiliary: bool = True,
 ) -> GoogLeNet:
-    """22 layers with weights: 7x7, 1x1, 3x3, then nine `Inception` modules (3a ... 5b) and a linear layer, max-pooling between.
+    """GoogLeNet with batch normalization, 22 layers deep.
 
-    The BatchNorm form: each convolution is normalized; the paper's network precedes that trick. As torchvision's, it drops 0.2 of the last
-    features, the paper's 0.4. Weights begin as torch's, since 0.01, torchvision's standard deviation, vanishes in the
-    normalization's epsilon where the layers are narrow. Below 64 pixels a side, the first convolution is 3x3 and keeps the sides, and no
-    pooling follows.
+    Convolutions 7x7, 1x1 and 3x3, nine `Inception` modules (3a ... 5b) and a linear layer, with
+    max-pooling in between. Each convolution is followed by batch normalization, which the paper's
+    network did not have yet. Like torchvision's it drops 0.2 of the last features; the paper's
+    drops 0.4.
+
+    The initial weights are torch's. Torchvision's have the standard deviation 0.01, which in narrow
+    layers makes the variance so small that the normalization's epsilon dominates it.
+
+    For images with a side below 64 the first convolution is 3x3, keeps the sides and is not
+    followed by a pooling.
 
     Shapes: (B, C, H, W) -> (B, num_classes); in training with auxiliary heads GoogLeNetOutput.
 
     Args:
         input_shape, num_classes: shapes of an image and of the output.
         width: scales the channels and units of all layers.
-        auxiliary: two heads more, after 4a and 4d, that bring the lower layers a gradient in training.
+        auxiliary: whether there are two more heads, after 4a and 4d, which give the lower layers a
+            gradient in training.
+
+    Raises:
+        DlgbenchError: for a shape other than (C, H, W).
     """
     return GoogLeNet(input_shape, num_classes, width, auxiliary=auxiliary)

@@ -1,4 +1,7 @@
-"""The convolutional network of the lecture's own code examples (slides "Convolutional Network and Filter Visualizations", "Parameter initialization")."""
+"""The convolutional network of the lecture's own code examples.
+
+Slides "Convolutional Network and Filter Visualizations", "Parameter initialization".
+"""
 
 from __future__ import annotations
 
@@ -6,26 +9,33 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from dlgbench.models import register_model
 from dlgbench.models.common import image_shape, scaled
+from dlgbench.registry import register_model
 
 
 @register_model(
     "lecture_convnet",
     family="Lecture",
     year=2018,
-    paper="Mitra et al. 2018, EG course, code example convolutional_network.ipynb (github.com/smartgeometry-ucl/dl4g)",
+    paper="Mitra et al. 2018, EG course, code example convolutional_network.ipynb "
+    "(github.com/smartgeometry-ucl/dl4g)",
     proof="tests/models/test_lecture_convnet.py::test_layers_by_hand",
 )
 def lecture_convnet(
     input_shape: Sequence[int] = (1, 28, 28), num_classes: int = 10, *, width: float = 1.0
 ) -> nn.Sequential:
-    """Three convolutions 4x4 of stride 2 with 8, 16, 32 maps, one hidden layer of 50 units, ReLU throughout: 25,384 parameters for MNIST.
+    """Three convolutions and one hidden layer: 25,384 parameters for MNIST.
 
-    Shapes: (B, 1, 28, 28) -> (B, 8, 14, 14) -> (B, 16, 7, 7) -> (B, 32, 3, 3) -> (B, 50) -> (B, num_classes).
+    The convolutions are 4x4 of stride 2, with 8, 16 and 32 maps; the hidden layer has 50 units. A
+    ReLU follows each layer but the last.
 
-    The slides name the code example and nothing of its layers; they are those of the course's notebooks, which print this count. The notebooks
-    end in log softmax and take the negative log likelihood; here, as everywhere, the outputs are logits and the loss is cross-entropy.
+    Shapes: (B, 1, 28, 28) -> (B, 8, 14, 14) -> (B, 16, 7, 7) -> (B, 32, 3, 3) -> (B, 50)
+    -> (B, num_classes).
+
+    The slides name the code example but none of its layers; these are the layers of the course's
+    notebooks, which print this number of parameters. The notebooks end in log softmax and take the
+    negative log likelihood. Here, as everywhere, the outputs are logits and the loss is
+    cross-entropy.
 
     Raises:
         DlgbenchError: for a shape other than (C, H, W) with sides of at least 8.

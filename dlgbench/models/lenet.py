@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from dlgbench.models import register_model
 from dlgbench.models.common import image_shape, scaled
+from dlgbench.registry import register_model
 
 
 @register_model(
@@ -20,15 +20,20 @@ from dlgbench.models.common import image_shape, scaled
 def lenet5(
     input_shape: Sequence[int] = (1, 32, 32), num_classes: int = 10, *, width: float = 1.0
 ) -> nn.Sequential:
-    """LeNet-5 in its common form: C1 S2 C3 S4 C5 F6 and logits, tanh after each C and F, average pooling in each S; 61,706 parameters.
+    """LeNet-5 in its common form, with 61,706 parameters.
 
-    Shapes: (B, 1, 32, 32) -> C1 5x5 (B, 6, 28, 28) -> S2 (B, 6, 14, 14) -> C3 5x5 (B, 16, 10, 10) -> S4 (B, 16, 5, 5) -> C5 5x5 (B, 120, 1, 1)
-    -> F6 (B, 84) -> (B, num_classes). A side below 32 is padded by 2 at both ends, so 28x28 is the paper's 32x32. From larger images C5 keeps
-    more than one position, from smaller ones its window is what S4 leaves.
+    Layers C1 S2 C3 S4 C5 F6 and the logits: C are convolutions, S average poolings, F is linear.
+    A tanh follows each C and F.
 
-    The paper has 60,000 parameters. There each C3 map sees 3, 4 or 6 of the 6 maps (Table I: 1,516 parameters, here 2,416), each S map has a
-    coefficient, a bias and a squashing (12 + 32 parameters, here none), g is 1.7159 tanh(2 a / 3), and the output is the distance to
-    fixed codes (no parameters, here a linear layer of 850).
+    Shapes: (B, 1, 32, 32) -> C1 5x5 (B, 6, 28, 28) -> S2 (B, 6, 14, 14) -> C3 5x5 (B, 16, 10, 10)
+    -> S4 (B, 16, 5, 5) -> C5 5x5 (B, 120, 1, 1) -> F6 (B, 84) -> (B, num_classes). Images with a
+    side below 32 are padded by 2 on each side, so that 28x28 becomes the paper's 32x32. For larger
+    images C5 gives more than one position; for smaller ones its kernel is as large as S4's map.
+
+    The paper's network has 60,000 parameters and differs in four ways. Each C3 map sees 3, 4 or 6
+    of the 6 maps (Table I: 1,516 parameters, here 2,416). Each S map has a coefficient, a bias and
+    a sigmoid (12 + 32 parameters, here none). The activation is 1.7159 tanh(2 a / 3). The output is
+    the distance to fixed codes (no parameters, here a linear layer of 850).
 
     Raises:
         DlgbenchError: for a shape other than (C, H, W) with sides of at least 12.

@@ -1,4 +1,7 @@
-"""The linear classifier, and the perceptron with its own learning rule (slide "Perceptrons (60's)")."""
+"""The linear classifier, and the perceptron with its own learning rule.
+
+Slide "Perceptrons (60's)".
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dlgbench.errors import DlgbenchError
-from dlgbench.models import register_model
+from dlgbench.registry import register_model
 
 
 @register_model(
@@ -20,7 +23,9 @@ from dlgbench.models import register_model
     proof="tests/models/test_linear.py::test_linear_is_its_equation",
 )
 def linear(input_shape: Sequence[int] = (1, 28, 28), num_classes: int = 10) -> nn.Sequential:
-    """The scores z = W x + b, x the input as one vector: with cross-entropy, multinomial logistic regression.
+    """The scores z = W x + b, where x is the input as one vector.
+
+    With cross-entropy this is multinomial logistic regression.
 
     Shapes: (B, *input_shape) -> (B, num_classes).
     """
@@ -28,7 +33,9 @@ def linear(input_shape: Sequence[int] = (1, 28, 28), num_classes: int = 10) -> n
 
 
 class Perceptron(nn.Module):
-    """z = W x + b from W = 0, b = 0, and Rosenblatt's rule to learn it (Rosenblatt 1958; several classes: Duda, Hart & Stork 2001, section 5.12).
+    """z = W x + b, initially W = 0 and b = 0, with Rosenblatt's learning rule.
+
+    Rosenblatt 1958; for several classes: Duda, Hart & Stork 2001, section 5.12.
 
     Shapes: (B, ...) with `inputs` numbers in each row -> (B, classes).
 
@@ -39,7 +46,7 @@ class Perceptron(nn.Module):
     def __init__(self, inputs: int, classes: int) -> None:
         super().__init__()
         if classes < 2:
-            raise DlgbenchError(f"perceptron: at least 2 classes are wanted; {classes} came")
+            raise DlgbenchError(f"model perceptron: expected at least 2 classes, got {classes}")
         self.flatten = nn.Flatten()
         self.scores = nn.Linear(inputs, classes)
         nn.init.zeros_(self.scores.weight)
@@ -51,11 +58,11 @@ class Perceptron(nn.Module):
 
     @torch.no_grad()
     def learn(self, x: Tensor, y: Tensor) -> int:
-        """One pass over the rows in their order; gives the number of mistakes: 0 where every row is on its side.
+        """One pass over the rows in their order; returns the number of mistakes.
 
-        A row is a mistake where the best other class j scores at least as high as its own class y. Then
-        w_y += x, b_y += 1 and w_j -= x, b_j -= 1. This is SGD with step 1 and batch 1 on max(0, max_{j != y} z_j - z_y), with the
-        subgradient 1 where it is 0 by a tie, as at the beginning.
+        A row is a mistake where the best other class j scores at least as high as its own class y.
+        Then w_y += x, b_y += 1 and w_j -= x, b_j -= 1. This is SGD with learning rate 1 and batch
+        size 1 on max(0, max_{j != y} z_j - z_y), with the subgradient 1 at a tie, as at the start.
         With two classes w_1 = -w_0 is the weight of the perceptron for labels -1 and 1.
         """
         weight, bias = self.scores.weight, self.scores.bias
@@ -83,7 +90,9 @@ class Perceptron(nn.Module):
     proof="tests/models/test_linear.py::test_two_classes_agree_with_scikit_learn",
 )
 def perceptron(input_shape: Sequence[int] = (1, 28, 28), num_classes: int = 10) -> Perceptron:
-    """A `Perceptron`: (B, *input_shape) -> (B, num_classes). It begins at zero, whatever the seed.
+    """A `Perceptron`, whose initial weights are zero for every seed.
+
+    Shapes: (B, *input_shape) -> (B, num_classes).
 
     Raises:
         DlgbenchError: for fewer than two classes.

@@ -1,4 +1,7 @@
-"""Multi-layer perceptrons (slides "Multi-Layer Perceptrons", "A Neural Network for Multi-way Classification")."""
+"""Multi-layer perceptrons.
+
+Slides "Multi-Layer Perceptrons", "A Neural Network for Multi-way Classification".
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ from dlgbench.errors import DlgbenchError, unknown
 from dlgbench.layers.activations import activation as activation_by_name
 from dlgbench.layers.noise import noise as noise_by_name
 from dlgbench.layers.normalization import NoisyBatchNorm1d, StandardizePatch
-from dlgbench.models import register_model
 from dlgbench.models.common import scaled
+from dlgbench.registry import register_model
 
 NORMS: dict[str, type[nn.Module]] = {
     "none": nn.Identity,
@@ -23,7 +26,7 @@ NORMS: dict[str, type[nn.Module]] = {
 
 
 class Residual(nn.Module):
-    """x + f(x), f the given layers in turn (slide "Residual Network")."""
+    """x + f(x), where f is the given layers one after another (slide "Residual Network")."""
 
     def __init__(self, *layers: nn.Module) -> None:
         super().__init__()
@@ -63,18 +66,25 @@ def mlp(
         input_shape, num_classes: shapes of an input and of the output.
         hidden: width of each hidden layer; () is the linear classifier.
         activation: g, a name of `dlgbench.layers.activations`.
-        norm: `none`, `batch` for batch normalization before g (Ioffe & Szegedy 2015), or its noisy twin `noisy_batch`.
-        dropout, input_dropout: the share of units that is *dropped* after each g, and of the inputs; the paper's p is
-            what is retained (Srivastava et al. 2014). Test time rescales nothing: what is kept is divided by 1 - dropout in training.
-        noise: what drops, `dropout`, or `gaussian`, which multiplies by noise of the same variance.
-        patch: what becomes of each input image first, `none`, `mean` (subtracted) or `standardize` (`dlgbench.layers.normalization.StandardizePatch`).
-        skip: z^l = z^(l-1) + g(norm(W^l z^(l-1) + b^l)) for each hidden layer as wide as the hidden layer before it; dropout acts on
-            the second summand. Nothing stands on the way of the identity (He et al. 2016b, ECCV, eq. 3), so it trains at 110 layers, given
-            norm: without it the sum of squares at least doubles in each layer under He initialization.
-        width: what the hidden widths are multiplied with.
+        norm: `none`, `batch` for batch normalization before g (Ioffe & Szegedy 2015), or
+            `noisy_batch` (`dlgbench.layers.normalization.NoisyBatchNorm1d`).
+        dropout, input_dropout: the share of units that is *dropped* after each g, and of the
+            inputs; the paper's p is the share that is kept (Srivastava et al. 2014). What is kept
+            is divided by 1 - dropout in training, so that nothing is rescaled at test time.
+        noise: the noise that `dropout` stands for: `dropout`, or `gaussian`, a factor of the same
+            variance.
+        patch: how each input image is normalized first: `none`, `mean` (subtracted) or
+            `standardize` (`dlgbench.layers.normalization.StandardizePatch`).
+        skip: z^l = z^(l-1) + g(norm(W^l z^(l-1) + b^l)) for each hidden layer as wide as the hidden
+            layer before it; dropout acts on the second summand. No layer stands in the path of the
+            identity (He et al. 2016b, ECCV, eq. 3), so that it trains at 110 layers if there is a
+            norm; without one the sum of squares at least doubles in each layer under He
+            initialization.
+        width: scales the hidden widths.
 
     Raises:
-        DlgbenchError: for an unknown activation, norm or noise, or a skip where no two neighbours among the hidden layers are equally wide.
+        DlgbenchError: for an unknown activation, norm or noise; for a skip where no two
+            neighbouring hidden layers are equally wide.
     """
     if norm not in NORMS:
         raise unknown("norm", norm, NORMS)
@@ -83,11 +93,11 @@ def mlp(
     hidden = [scaled(units, width) for units in hidden]
     if skip and not any(a == b for a, b in itertools.pairwise(hidden)):
         raise DlgbenchError(
-            f"mlp: skip wants two neighbouring hidden layers of equal width; hidden {tuple(hidden)} came"
+            "model mlp: skip: expected two neighbouring hidden layers of equal width, "
+            f"got hidden {tuple(hidden)}"
         )
-    layers: list[nn.Module] = (
-        [nn.Flatten()] if patch == "none" else [StandardizePatch(patch), nn.Flatten()]
-    )
+    layers: list[nn.Module] = [] if patch == "none" else [StandardizePatch(patch)]
+    layers.append(nn.Flatten())
     if input_dropout:
         layers.append(noise_by_name(noise, input_dropout))
     inputs = math.prod(input_shape)

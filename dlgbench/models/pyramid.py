@@ -1,4 +1,7 @@
-"""Nets that work on the bands of a pyramid (slide "Encoder-decoder with skip connections": a familiar trick to graphics people)."""
+"""Networks that work on the bands of a pyramid.
+
+Slide "Encoder-decoder with skip connections": a familiar trick to graphics people.
+"""
 
 from __future__ import annotations
 
@@ -12,26 +15,25 @@ from dlgbench.layers.pyramids import (
     laplacian_decompose,
     laplacian_reconstruct,
 )
-from dlgbench.models import register_model
 from dlgbench.models.common import he, image_shape, scaled
+from dlgbench.registry import register_model
 
 Decompose = Callable[[Tensor, int], list[Tensor]]
 Reconstruct = Callable[[list[Tensor]], Tensor]
 
 
 class PyramidNet(nn.Module):
-    """reconstruct([f_l(band_l)]) over the bands of an image, f_l: conv 3x3, ReLU, conv 3x3, each band's own; (B, C, H, W) -> (B, C', H, W)."""
+    """reconstruct([f_l(band_l)]) over the bands l of an image; each band has its own network f_l.
+
+    Shapes: (B, C, H, W) -> (B, C', H, W).
+    """
 
     def __init__(
         self, decompose: Decompose, reconstruct: Reconstruct, levels: int, bands: nn.ModuleList
     ) -> None:
         super().__init__()
-        self.decompose, self.reconstruct, self.levels, self.bands = (
-            decompose,
-            reconstruct,
-            levels,
-            bands,
-        )
+        self.decompose, self.reconstruct = decompose, reconstruct
+        self.levels, self.bands = levels, bands
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, num_classes, H, W)."""
@@ -40,15 +42,13 @@ class PyramidNet(nn.Module):
 
 
 def _nets(number: int, channels: int, num_classes: int, width: float) -> nn.ModuleList:
+    """`number` networks: conv 3x3 to 16 maps, ReLU, conv 3x3 to `num_classes` maps."""
     nets = nn.ModuleList()
     for _ in range(number):
         first = nn.Conv2d(channels, scaled(16, width), 3, padding=1)
-        he(first)  # no bias to begin with: it would drown the fine bands' small values
-        nets.append(
-            nn.Sequential(
-                first, nn.ReLU(), nn.Conv2d(first.out_channels, num_classes, 3, padding=1)
-            )
-        )
+        he(first)  # its zero bias matters: torch's would exceed the small values of the fine bands
+        second = nn.Conv2d(first.out_channels, num_classes, 3, padding=1)
+        nets.append(nn.Sequential(first, nn.ReLU(), second))
     return nets
 
 
@@ -67,7 +67,9 @@ def laplacian_pyramid(
     levels: int = 3,
     width: float = 1.0,
 ) -> PyramidNet:
-    """Each of the `levels` + 1 bands of the Laplacian pyramid through conv 3x3 to 16 maps, ReLU, conv 3x3, and back to an image.
+    """A network on each of the `levels` + 1 bands of the Laplacian pyramid, then reconstruction.
+
+    Each network is conv 3x3 to 16 maps, ReLU, conv 3x3.
 
     Shapes: (B, C, H, W) -> (B, num_classes, H, W), any sides.
 
@@ -75,12 +77,8 @@ def laplacian_pyramid(
         DlgbenchError: for a shape other than (C, H, W).
     """
     channels = image_shape("laplacian_pyramid", input_shape)[0]
-    return PyramidNet(
-        laplacian_decompose,
-        laplacian_reconstruct,
-        levels,
-        _nets(levels + 1, channels, num_classes, width),
-    )
+    nets = _nets(levels + 1, channels, num_classes, width)
+    return PyramidNet(laplacian_decompose, laplacian_reconstruct, levels, nets)
 
 
 @register_model(
@@ -98,7 +96,9 @@ def haar_pyramid(
     levels: int = 3,
     width: float = 1.0,
 ) -> PyramidNet:
-    """Each of the 3 `levels` + 1 bands of the Haar wavelet transform through conv 3x3 to 16 maps, ReLU, conv 3x3, and back to an image.
+    """A network on each of the 3 `levels` + 1 bands of the Haar wavelets, then reconstruction.
+
+    Each network is conv 3x3 to 16 maps, ReLU, conv 3x3.
 
     Shapes: (B, C, H, W) -> (B, num_classes, H, W).
 
@@ -106,9 +106,5 @@ def haar_pyramid(
         DlgbenchError: for a shape other than (C, H, W) with sides of at least 2^levels.
     """
     channels = image_shape("haar_pyramid", input_shape, least=2**levels)[0]
-    return PyramidNet(
-        haar_decompose,
-        haar_reconstruct,
-        levels,
-        _nets(3 * levels + 1, channels, num_classes, width),
-    )
+    nets = _nets(3 * levels + 1, channels, num_classes, width)
+    return PyramidNet(haar_decompose, haar_reconstruct, levels, nets)

@@ -1,4 +1,7 @@
-"""Rough sketches made clean (slide "Encoder-decoder": Learning to simplify. Simo-Serra et al. 2016)."""
+"""The simplification of rough sketches.
+
+Slide "Encoder-decoder": Learning to simplify. Simo-Serra et al. 2016.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +11,14 @@ from torch import nn
 
 from dlgbench.errors import unknown
 from dlgbench.layers.upsampling import AnySide
-from dlgbench.models import register_model
 from dlgbench.models.common import image_shape, scaled
+from dlgbench.registry import register_model
 
 DOWN5, DOWN, FLAT, UP = (5, 2), (3, 2), (3, 1), (4, 0.5)  # kernel, stride
-TABLE = (  # Table 1: what, and how many maps; one row is one resolution
+TABLE = (  # Table 1: the kind of layer and its number of maps; one line is one resolution
     *((DOWN5, 48), (FLAT, 128), (FLAT, 128)),
     *((DOWN, 256), (FLAT, 256), (FLAT, 256)),
-    *(
-        (DOWN, 256),
-        (FLAT, 512),
-        (FLAT, 1024),
-        (FLAT, 1024),
-        (FLAT, 1024),
-        (FLAT, 1024),
-        (FLAT, 512),
-        (FLAT, 256),
-    ),
+    *((DOWN, 256), (FLAT, 512), *[(FLAT, 1024)] * 4, (FLAT, 512), (FLAT, 256)),
     *((UP, 256), (FLAT, 256), (FLAT, 128)),
     *((UP, 128), (FLAT, 128), (FLAT, 48)),
     *((UP, 48), (FLAT, 24)),
@@ -46,15 +40,20 @@ def sketch_simplification(
     norm: str = "batch",
     width: float = 1.0,
 ) -> AnySide:
-    """23 convolutions: down by stride 2, flat, up by stride 1/2 (transposed 4x4); batch normalization and ReLU after each, a sigmoid after the last.
+    """A fully convolutional encoder and decoder of 23 convolutions.
 
-    Shapes: (B, 1, H, W) -> 48, 128, 128 maps of H/2 -> 256, 256, 256 of H/4 -> 256, 512, 1024, 1024, 1024, 1024, 512, 256 of H/8
-    -> 256, 256, 128 of H/4 -> 128, 128, 48 of H/2 -> 48, 24, 1 of H, in [0, 1]. Any sides: those that 8 does not divide are padded, and the
-    output is cropped.
+    Convolutions of stride 2 halve the resolution, 4x4 transposed convolutions double it, and those
+    in between keep it. Batch normalization and ReLU follow each but the last, which a sigmoid
+    follows.
+
+    Shapes: (B, 1, H, W) -> 48, 128, 128 maps of H/2 -> 256, 256, 256 of H/4 -> 256, 512, 1024,
+    1024, 1024, 1024, 512, 256 of H/8 -> 256, 256, 128 of H/4 -> 128, 128, 48 of H/2 -> 48, 24, 1 of
+    H, in [0, 1]. Any sides: those that are no multiples of 8 are padded, and the output is cropped.
 
     Args:
         input_shape, num_classes: shape of an image, channels of the output.
-        norm: `batch`, or `none` for convolutions with biases alone, what is left once the normalizations are folded into them.
+        norm: `batch`, or `none` for convolutions with biases and no normalization, which is the
+            form that a trained network takes once its normalizations are folded into the weights.
         width: scales the numbers of maps.
 
     Raises:
@@ -65,18 +64,15 @@ def sketch_simplification(
     inputs = image_shape("sketch_simplification", input_shape)[0]
     bias = norm == "none"
     layers: list[nn.Module] = []
-    for (kernel, stride), table in TABLE:
-        maps = scaled(table, width)
+    for (kernel, stride), full_width in TABLE:
+        maps = scaled(full_width, width)
         if stride < 1:
             layers.append(nn.ConvTranspose2d(inputs, maps, kernel, stride=2, padding=1, bias=bias))
         else:
-            layers.append(
-                nn.Conv2d(inputs, maps, kernel, stride=int(stride), padding=kernel // 2, bias=bias)
-            )
+            layers.append(nn.Conv2d(inputs, maps, kernel, int(stride), kernel // 2, bias=bias))
         if norm == "batch":
             layers.append(nn.BatchNorm2d(maps))
         layers.append(nn.ReLU())
         inputs = maps
-    return AnySide(
-        nn.Sequential(*layers, nn.Conv2d(inputs, num_classes, 3, padding=1), nn.Sigmoid()), 8
-    )
+    last = nn.Conv2d(inputs, num_classes, 3, padding=1)
+    return AnySide(nn.Sequential(*layers, last, nn.Sigmoid()), 8)

@@ -1,4 +1,7 @@
-"""U-Net (slides "Encoder-decoder + Skip connections", "Encoder-decoder with skip connections")."""
+"""U-Net.
+
+Slides "Encoder-decoder + Skip connections", "Encoder-decoder with skip connections".
+"""
 
 from __future__ import annotations
 
@@ -9,29 +12,36 @@ from torch import Tensor, nn
 
 from dlgbench.errors import DlgbenchError, unknown
 from dlgbench.layers.upsampling import AnySide, upsample
-from dlgbench.models import register_model
 from dlgbench.models.common import he, image_shape, scaled
+from dlgbench.registry import register_model
 
 
 class Skip(nn.Module):
-    """Checks back with the input: [middle of the encoder's map, up-sampled map], (B, C, H', W') and (B, C, H, W) -> (B, 2C, H, W)."""
+    """[middle of the encoder's map, up-sampled map]: the decoder sees the fine map again.
+
+    Shapes: the up-sampled map (B, C, H, W) and the encoder's (B, C, H', W') -> (B, 2C, H, W).
+    """
 
     def forward(self, up: Tensor, encoded: Tensor) -> Tensor:
-        """Beside the up-sampled map, the encoder's of the same resolution, cropped where it is larger."""
-        top, left = (encoded.shape[2] - up.shape[2]) // 2, (encoded.shape[3] - up.shape[3]) // 2
-        return torch.cat([encoded[:, :, top : top + up.shape[2], left : left + up.shape[3]], up], 1)
+        """Both maps, the encoder's cropped to the size of the other where it is larger."""
+        height, width = up.shape[2:]
+        top, left = (encoded.shape[2] - height) // 2, (encoded.shape[3] - width) // 2
+        return torch.cat([encoded[:, :, top : top + height, left : left + width], up], 1)
 
 
 class NoSkip(nn.Module):
-    """[up-sampled map, up-sampled map]: the shapes of `Skip`, so equal parameters behind it, none of them idle, and nothing of the encoder's."""
+    """[up-sampled map, up-sampled map]: the shapes of `Skip` without the encoder's map.
 
-    def forward(self, up: Tensor, encoded: Tensor) -> Tensor:  # noqa: ARG002  (called as Skip is)
+    So the layer behind it has the same parameters, and all of them are used.
+    """
+
+    def forward(self, up: Tensor, encoded: Tensor) -> Tensor:  # noqa: ARG002  (called like Skip)
         """The up-sampled map twice."""
         return torch.cat([up, up], 1)
 
 
 class UNet(nn.Module):
-    """The contracting path, the skips, the expanding path. See `unet`."""
+    """The contracting path, the skips, the expanding path; see `unet`."""
 
     def __init__(
         self,
@@ -45,9 +55,8 @@ class UNet(nn.Module):
         norm: str,
     ) -> None:
         super().__init__()
-        self.down = nn.ModuleList(
-            _pair(a, b, padding, norm) for a, b in zip((channels, *maps), maps, strict=False)
-        )
+        rising = zip((channels, *maps), maps, strict=False)
+        self.down = nn.ModuleList(_pair(a, b, padding, norm) for a, b in rising)
         self.pool = nn.MaxPool2d(2)
         falling = list(zip(maps[:0:-1], maps[-2::-1], strict=True))
         self.up = nn.ModuleList(upsample(upsampling, a, b, kernel=2) for a, b in falling)
@@ -61,15 +70,17 @@ class UNet(nn.Module):
         for k, pair in enumerate(self.down):
             x = pair(self.pool(x) if k else x)
             encoded.append(x)
-        for up, skip, merge, fine in zip(
-            self.up, self.skips, self.merge, encoded[-2::-1], strict=True
-        ):
+        steps = zip(self.up, self.skips, self.merge, encoded[-2::-1], strict=True)
+        for up, skip, merge, fine in steps:
             x = merge(skip(up(x), fine))
         return self.head(x)
 
 
 def _pair(inputs: int, outputs: int, padding: int, norm: str) -> nn.Sequential:
-    """Twice: 3x3 convolution, norm, ReLU; weights N(0, 2 / fan_in), biases 0 (the paper's section 3)."""
+    """Twice 3x3 convolution, norm, ReLU.
+
+    Initially the weights are N(0, 2 / fan_in) (the paper's section 3) and the biases 0.
+    """
     layers: list[nn.Module] = []
     for channels in (inputs, outputs):
         layers.append(nn.Conv2d(channels, outputs, 3, padding=padding, bias=norm == "none"))
@@ -82,7 +93,9 @@ def _pair(inputs: int, outputs: int, padding: int, norm: str) -> nn.Sequential:
 
 
 def valid_side(side: int, levels: int) -> int:
-    """The side of the output without padding: side - 4 (3 * 2^levels - 2), so 572 -> 388 for 4 levels.
+    """The side of the output without padding: side - 4 (3 * 2^levels - 2).
+
+    For 4 levels 572 becomes 388.
 
     Raises:
         DlgbenchError: where a map to be pooled has an odd side or nothing is left.
@@ -92,7 +105,8 @@ def valid_side(side: int, levels: int) -> int:
         left -= 4
         if left % 2 or left < 2:
             raise DlgbenchError(
-                f"unet, padding valid: each map to be pooled wants an even side; side {side} leaves {left} at level {level}"
+                "model unet: padding valid: expected maps with even sides before each pooling, "
+                f"got side {left} at level {level} from an image of side {side}"
             )
         left //= 2
     left -= 4
@@ -100,7 +114,8 @@ def valid_side(side: int, levels: int) -> int:
         left = 2 * left - 4
     if left < 1:
         raise DlgbenchError(
-            f"unet, padding valid: side {side} leaves nothing after {levels} levels"
+            "model unet: padding valid: expected an image that leaves an output of at least one "
+            f"pixel after {levels} levels, got side {side}"
         )
     return left
 
@@ -124,25 +139,32 @@ def unet(
     levels: int = 4,
     width: float = 1.0,
 ) -> nn.Module:
-    """Down: twice conv 3x3 and ReLU, then 2x2 max-pooling, maps doubled; up: 2x2 up-convolution, maps halved, the skip, twice conv 3x3 and ReLU; conv 1x1.
+    """U-Net, with 31,030,658 parameters.
 
-    Shapes: with `valid` (B, 1, 572, 572) -> (B, 64, 568, 568) -> (B, 128, 280, 280) -> (B, 256, 136, 136) -> (B, 512, 64, 64) -> (B, 1024, 28, 28)
-    -> (B, 512, 52, 52) -> (B, 256, 100, 100) -> (B, 128, 196, 196) -> (B, 64, 388, 388) -> (B, num_classes, 388, 388).
-    With `same` (B, C, H, W) -> (B, num_classes, H, W) for any sides: padded to multiples of 2^levels, cropped at last. 31,030,658 parameters in both.
+    On the way down each level is twice conv 3x3 with ReLU, then 2x2 max-pooling; the number of maps
+    doubles. On the way up each level is a 2x2 up-convolution that halves the number of maps, the
+    skip, and twice conv 3x3 with ReLU. A 1x1 convolution gives the output. The paper's dropout at
+    the end of the contracting path is left out.
 
-    The paper's dropout at the end of the contracting path is left out.
+    Shapes: with `valid` (B, 1, 572, 572) -> (B, 64, 568, 568) -> (B, 128, 280, 280)
+    -> (B, 256, 136, 136) -> (B, 512, 64, 64) -> (B, 1024, 28, 28) -> (B, 512, 52, 52)
+    -> (B, 256, 100, 100) -> (B, 128, 196, 196) -> (B, 64, 388, 388) -> (B, num_classes, 388, 388).
+    With `same` (B, C, H, W) -> (B, num_classes, H, W) for any sides: images are padded to multiples
+    of 2^levels, and the output is cropped.
 
     Args:
         input_shape, num_classes: shapes of an image and number of maps of the output.
-        padding: `same`, or `valid`, the paper's, for which all sides to be pooled have to be even.
-        skips: without them the up-sampled map stands in for the encoder's (`NoSkip`), so that all shapes and parameters stay.
+        padding: `same`, or `valid`, the paper's, for which every map to be pooled needs even sides.
+        skips: without them the up-sampled map replaces the encoder's (`NoSkip`), so that all shapes
+            and parameters stay.
         upsampling: a name of `dlgbench.layers.upsampling`, with 2x2 kernels.
         norm: `none`, or `batch` after each 3x3 convolution, which then has no bias.
         levels: how many times the resolution is halved.
         width: scales the numbers of maps, 64 ... 64 * 2^levels.
 
     Raises:
-        DlgbenchError: for an unknown padding, norm or up-sampling; for a shape other than (C, H, W), or one that does not fit without padding.
+        DlgbenchError: for an unknown padding, norm or up-sampling; for a shape other than
+            (C, H, W), or one that does not fit without padding.
     """
     if padding not in ("same", "valid"):
         raise unknown("padding", padding, ("same", "valid"))
