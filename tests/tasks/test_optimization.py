@@ -6,8 +6,10 @@ from torch import nn
 from torch.optim import lr_scheduler
 
 from dlgbench import DlgbenchError, Recipe
-from dlgbench.tasks.optimization import OPTIMIZERS, SCHEDULES, constrain, optimizer, schedule
+from dlgbench.registry import OPTIMIZERS, SCHEDULES
+from dlgbench.tasks.optimization import constrain, optimizer, schedule
 
+FACTORS = {name: part.make for name, part in SCHEDULES.items()}
 A = torch.tensor([[1.0, 0.3], [0.3, 20.0]], dtype=torch.float64)  # L(w) = w'Aw / 2
 
 
@@ -31,7 +33,7 @@ def path(declared, steps=12, factor=None):
 
 
 def by_equation(update, steps=12):
-    """The same, where `update(w, g, t, memory)` is a rule written out; g is the gradient at w, t = 1, 2, ..."""
+    """The same by a rule written out, update(w, g, t, memory): g the gradient at w; t = 1, ..."""
     w, memory, points = torch.tensor([3.0, -2.0], dtype=torch.float64), {}, []
     for t in range(1, steps + 1):
         w = update(w, A @ w, t, memory)
@@ -112,31 +114,20 @@ def test_weight_decay_adds_to_the_gradient_and_adamw_keeps_it_apart(name):
 
 
 @pytest.mark.parametrize("mu", [0.0, 0.5, 0.9])
-@pytest.mark.parametrize("name", sorted(set(SCHEDULES) - {"one_cycle"}))
+@pytest.mark.parametrize("name", sorted(set(FACTORS) - {"one_cycle"}))
 def test_the_slides_momentum_is_torchs_at_one_minus_mu_of_the_rate_under_every_schedule(mu, name):
-    args = {"optimizer_args": {"momentum": mu}, "schedule": name, "weight_decay": 0.1}
-    slide = path(recipe("momentum_ema", **args), 30, SCHEDULES[name])
-    assert torch.allclose(
-        slide,
-        path(recipe("momentum", lr=0.05 * (1 - mu), **args), 30, SCHEDULES[name]),
-        rtol=1e-10,
-        atol=1e-12,
-    )
+    def by(rule, lr=0.05, **args):
+        args = {"momentum": mu, **args}
+        declared = {"lr": lr, "optimizer_args": args, "schedule": name, "weight_decay": 0.1}
+        return path(recipe(rule, **declared), 30, FACTORS[name])
+
+    slide, ball = by("momentum_ema"), by("momentum", lr=0.05 * (1 - mu))
+    assert torch.allclose(slide, ball, rtol=1e-10, atol=1e-12)
     if mu:  # dampening is another rule: its first step is undamped
-        damped = path(
-            recipe(
-                "sgd",
-                optimizer_args={"momentum": mu, "dampening": mu},
-                schedule=name,
-                weight_decay=0.1,
-            ),
-            30,
-            SCHEDULES[name],
-        )
-        assert not torch.allclose(slide[0], damped[0], rtol=1e-3)
+        assert not torch.allclose(slide[0], by("sgd", dampening=mu)[0], rtol=1e-3)
 
 
-def test_ema_saves_and_resumes_and_takes_a_closure():
+def test_momentum_ema_saves_and_resumes_and_takes_a_closure():
     def loss():
         w.grad = A @ w.detach()
         return w.detach() @ A @ w.detach() / 2
@@ -167,83 +158,69 @@ def steps_to_a_thousandth(name, lr, mu, kappa=100.0):
 
 
 def test_convergence_on_a_ravine_is_the_theorys():
-    root = 10.0  # sqrt(kappa); Polyak 1964: the best rates contract by (kappa - 1) / (kappa + 1) and (root - 1) / (root + 1) a step
+    # Polyak 1964: the best rates contract by (kappa - 1) / (kappa + 1) and (root - 1) / (root + 1)
+    root = 10.0  # sqrt(kappa)
     plain = steps_to_a_thousandth("sgd", 2 / 101, 0)
     assert plain == math.ceil(math.log(1e-3) / math.log(99 / 101)) == 346
-    ball, slide = (
-        steps_to_a_thousandth(name, lr, (9 / 11) ** 2)
-        for name, lr in [
-            ("momentum", (2 / 11) ** 2),
-            ("momentum_ema", (2 / 11) ** 2 / (1 - (9 / 11) ** 2)),
-        ]
-    )
-    assert ball == slide
-    asymptotic = math.log(1e-3) / math.log(
-        (root - 1) / (root + 1)
-    )  # 34, plus a transient of t (9 / 11)^t
+    mu, lr = (9 / 11) ** 2, (2 / 11) ** 2
+    ball = steps_to_a_thousandth("momentum", lr, mu)
+    assert steps_to_a_thousandth("momentum_ema", lr / (1 - mu), mu) == ball
+    # 34, plus a transient of t (9 / 11)^t
+    asymptotic = math.log(1e-3) / math.log((root - 1) / (root + 1))
     assert asymptotic < ball < 2 * asymptotic
     assert steps_to_a_thousandth("nag", 1 / 100, 9 / 11) < plain / 4
 
 
 def test_optimizer_args_override_what_a_name_stands_for():
-    assert torch.allclose(
-        path(recipe("momentum", optimizer_args={"momentum": 0.0})), path(recipe("sgd")), atol=1e-15
-    )
-    assert (
-        optimizer(
-            recipe("nag", optimizer_args={"momentum": 0.5}), [nn.Parameter(torch.ones(1))]
-        ).param_groups[0]["momentum"]
-        == 0.5
-    )
-    assert optimizer(
-        recipe("adam", optimizer_args={"betas": [0.8, 0.9]}), [nn.Parameter(torch.ones(1))]
-    ).param_groups[0]["betas"] == (0.8, 0.9)
+    def group(name, **args):
+        rule = optimizer(recipe(name, optimizer_args=args), [nn.Parameter(torch.ones(1))])
+        return rule.param_groups[0]
+
+    still = path(recipe("momentum", optimizer_args={"momentum": 0.0}))
+    assert torch.allclose(still, path(recipe("sgd")), atol=1e-15)
+    assert group("nag", momentum=0.5)["momentum"] == 0.5
+    assert group("adam", betas=[0.8, 0.9])["betas"] == (0.8, 0.9)
 
 
 @pytest.mark.parametrize(
-    ("declared", "message"),
-    [
-        ({"name": "lbfgs"}, "no optimizer is called 'lbfgs'"),
-        (
-            {"name": "momentum_ema", "optimizer_args": {"momentum": 1.0}},
-            "optimizer momentum_ema: momentum must be at least 0 and below 1; 1.0 came",
-        ),
-        (
-            {"name": "momentum_ema", "optimizer_args": {"nesterov": True}},
-            "optimizer momentum_ema: .*nesterov",
-        ),
-        (
-            {"name": "rprop", "weight_decay": 0.1},
-            "optimizer rprop: it takes the gradient's sign alone, so weight_decay must be 0; 0.1 came",
-        ),
-        (
-            {"name": "rprop", "schedule": "cosine"},
-            "optimizer rprop: .* schedule must be constant; 'cosine' came",
-        ),
-    ],
+    ("message", "declared"),
+    {
+        "no optimizer is called 'lbfgs'": {"name": "lbfgs"},
+        "optimizer momentum_ema: expected momentum of at least 0 and below 1, got 1.0": {
+            "name": "momentum_ema",
+            "optimizer_args": {"momentum": 1.0},
+        },
+        "optimizer momentum_ema: .*nesterov": {
+            "name": "momentum_ema",
+            "optimizer_args": {"nesterov": True},
+        },
+        "optimizer rprop: expected weight_decay 0, .*, got 0.1": {
+            "name": "rprop",
+            "weight_decay": 0.1,
+        },
+        "optimizer rprop: expected schedule constant, .*, got 'cosine'": {
+            "name": "rprop",
+            "schedule": "cosine",
+        },
+    }.items(),
 )
-def test_what_makes_no_sense_is_refused(declared, message):
+def test_what_makes_no_sense_is_refused(message, declared):
     with pytest.raises(DlgbenchError, match=message):
         optimizer(recipe(**declared), [nn.Parameter(torch.ones(2))])
 
 
 def test_schedules_are_torchs():
     n, peak = 100, 30
-    warm = (
-        (peak + 1) / (n + 1)
-    )  # OneCycleLR counts from the first step to the last of n + 1, and its peak is step pct * (n + 1) - 1
+    # OneCycleLR counts from the first step to the last of n + 1; its peak is step pct * (n + 1) - 1
+    cycle = {"max_lr": 1.0, "total_steps": n + 1, "pct_start": (peak + 1) / (n + 1)}
     theirs = {
         "constant": lambda rule: lr_scheduler.ConstantLR(rule, 1.0),
         "linear": lambda rule: lr_scheduler.LinearLR(rule, 1.0, 1e-12, n),
         "cosine": lambda rule: lr_scheduler.CosineAnnealingLR(rule, n),
         "step": lambda rule: lr_scheduler.MultiStepLR(rule, [n // 2, 3 * n // 4]),
         "warmup": lambda rule: lr_scheduler.LinearLR(rule, 0.1, 1.0, n // 10),
-        "up": lambda rule: lr_scheduler.OneCycleLR(
-            rule, 1.0, n + 1, pct_start=warm, anneal_strategy="linear"
-        ),
-        "down": lambda rule: lr_scheduler.OneCycleLR(
-            rule, 1.0, n + 1, pct_start=warm, anneal_strategy="cos"
-        ),
+        "up": lambda rule: lr_scheduler.OneCycleLR(rule, **cycle, anneal_strategy="linear"),
+        "down": lambda rule: lr_scheduler.OneCycleLR(rule, **cycle, anneal_strategy="cos"),
     }
     rates = {}
     for name, make in theirs.items():
@@ -254,38 +231,37 @@ def test_schedules_are_torchs():
             rule.step()
             scheduler.step()
     rates["one_cycle"] = rates.pop("up")[:peak] + rates.pop("down")[peak:]
-    assert set(rates) == set(SCHEDULES)
+    assert set(rates) == set(FACTORS)
     for name, expected in rates.items():
-        assert [SCHEDULES[name](step / n) for step in range(n)] == pytest.approx(
-            expected, abs=1e-9
-        ), name
+        ours = [FACTORS[name](step / n) for step in range(n)]
+        assert ours == pytest.approx(expected, abs=1e-9), name
     assert schedule(recipe(schedule="constant"))(0.7) == 1.0
     with pytest.raises(DlgbenchError, match="no schedule is called 'cosin'; did you mean 'cosine'"):
         schedule(recipe(schedule="cosin"))
 
 
-def test_schedules_at_their_corners():
-    assert [SCHEDULES["linear"](t) for t in (0, 0.25, 0.5)] == [1, 0.75, 0.5]
-    assert [SCHEDULES["step"](t) for t in (0, 0.49, 0.5, 0.74, 0.75, 0.99)] == pytest.approx(
-        [1, 1, 0.1, 0.1, 0.01, 0.01]
-    )
-    assert [SCHEDULES["warmup"](t) for t in (0, 0.05, 0.1, 0.9)] == pytest.approx([0.1, 0.55, 1, 1])
-    assert [SCHEDULES["one_cycle"](t) for t in (0, 0.15, 0.3, 0.65, 1)] == pytest.approx(
-        [0.04, 0.52, 1, 0.5 + 0.5 / 25e4, 1 / 25e4]
-    )
+@pytest.mark.parametrize(
+    ("name", "factors"),
+    {
+        "linear": {0: 1, 0.25: 0.75, 0.5: 0.5},
+        "step": {0: 1, 0.49: 1, 0.5: 0.1, 0.74: 0.1, 0.75: 0.01, 0.99: 0.01},
+        "warmup": {0: 0.1, 0.05: 0.55, 0.1: 1, 0.9: 1},
+        "one_cycle": {0: 0.04, 0.15: 0.52, 0.3: 1, 0.65: 0.5 + 0.5 / 25e4, 1: 1 / 25e4},
+    }.items(),
+)
+def test_schedules_at_their_corners(name, factors):
+    assert {t: FACTORS[name](t) for t in factors} == pytest.approx(factors)
 
 
 def test_weight_decay_is_two_lambda_of_the_slides():
     lambda_ = 0.1
     w = nn.Parameter(torch.tensor([3.0, -2.0], dtype=torch.float64))
-    (
-        w @ A @ w / 2 + lambda_ * w.square().sum()
-    ).backward()  # the slide's L(W): loss + lambda sum of squares
+    loss = w @ A @ w / 2 + lambda_ * w.square().sum()  # the slide's L(W)
+    loss.backward()
     expected = w.detach() - 0.05 * w.grad
     assert torch.allclose(path(recipe("sgd", weight_decay=2 * lambda_), 1)[0], expected, atol=1e-15)
-    assert torch.allclose(
-        expected, w.detach() - 0.05 * (A @ w.detach() + 2 * lambda_ * w.detach()), atol=1e-15
-    )
+    by_hand = w.detach() - 0.05 * (A @ w.detach() + 2 * lambda_ * w.detach())
+    assert torch.allclose(expected, by_hand, atol=1e-15)
 
 
 def test_max_norm_scales_back_only_what_exceeds_it():

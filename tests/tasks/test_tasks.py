@@ -10,14 +10,14 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from dlgbench import DlgbenchError, Recipe, create
-from dlgbench.metrics import TASKS as FIGURES
-from dlgbench.tasks import TASKS
+from dlgbench import DlgbenchError, Recipe, create, create_model
+from dlgbench.registry import TASKS
 from dlgbench.tasks.base import ROWS
 
 
 def task(name, network=None, **recipe):
-    return TASKS[name](network or nn.Identity(), Recipe(model="mlp", task=name, steps=0, **recipe))
+    declared = Recipe(model="mlp", task=name, steps=0, **recipe)
+    return TASKS[name].make(network or nn.Identity(), declared)
 
 
 def random(*shape, seed=0):
@@ -28,65 +28,54 @@ def labels(*shape, classes=3):
     return torch.randint(0, classes, shape, generator=torch.Generator().manual_seed(1))
 
 
-def test_every_task_gives_the_figures_that_the_metrics_announce():
-    assert set(TASKS) == set(FIGURES)
+def test_every_task_gives_the_metrics_that_it_announces():
     outputs = {
         "classification": (random(7, 3), labels(7)),
         "regression": (random(7, 2), random(7, 2, seed=1)),
         "image_to_image": (random(7, 2, 4, 4), random(7, 2, 4, 4, seed=1)),
         "segmentation": (random(7, 3, 4, 4), labels(7, 4, 4)),
+        "minimization": (torch.ones(1), torch.zeros(1, 1)),
     }
+    assert set(TASKS) == set(outputs)
     for name, (z, y) in outputs.items():
-        assert set(task(name).figures(z, y)) == set(FIGURES[name])
-        assert set(task(name).evaluate("val", z, y)) == {
-            f"val/{figure}" for figure in ("loss", *FIGURES[name])
-        }
+        network = create_model("function") if name == "minimization" else None
+        announced, module = set(TASKS[name].metrics), task(name, network)
+        assert set(module.metrics(z, y)) == announced
+        x = torch.zeros(1, 1) if name == "minimization" else z
+        measured = set(module.evaluate("val", x, y))
+        assert measured == {f"val/{metric}" for metric in ("loss", *announced)}
 
 
 def test_classification_by_hand():
-    z, y = (
-        torch.tensor([[2.0, 1.0, 0.0], [0.0, 3.0, 1.0], [1.0, 0.0, 4.0]]),
-        torch.tensor([0, 2, 2]),
-    )
-    e = np.exp
-    cross_entropy = -np.mean(
-        [
-            np.log(e(2) / (e(2) + e(1) + 1)),
-            np.log(e(1) / (1 + e(3) + e(1))),
-            np.log(e(4) / (e(1) + 1 + e(4))),
-        ]
-    )
-    squared = np.mean([1 + 1 + 0, 0 + 9 + 0, 1 + 0 + 9])
-    perceptron = np.mean([0, 3 - 1, 0])
-    for loss, wanted in {
-        None: cross_entropy,
-        "cross_entropy": cross_entropy,
-        "squared": squared,
-        "perceptron": perceptron,
-    }.items():
-        assert task("classification", loss=loss).objective(z, y).item() == pytest.approx(
-            wanted, rel=1e-6
-        )
-    assert task("classification").figures(z, y) == {"error": 1 / 3}
+    z = torch.tensor([[2.0, 1.0, 0.0], [0.0, 3.0, 1.0], [1.0, 0.0, 4.0]])
+    y, e = torch.tensor([0, 2, 2]), np.exp
+    shares = [e(2) / (e(2) + e(1) + 1), e(1) / (1 + e(3) + e(1)), e(4) / (e(1) + 1 + e(4))]
+    losses = {
+        None: -np.log(shares).mean(),
+        "cross_entropy": -np.log(shares).mean(),
+        "squared": np.mean([1 + 1 + 0, 0 + 9 + 0, 1 + 0 + 9]),
+        "perceptron": np.mean([0, 3 - 1, 0]),
+    }
+    for loss, wanted in losses.items():
+        ours = task("classification", loss=loss).objective(z, y).item()
+        assert ours == pytest.approx(wanted, rel=1e-6)
+    assert task("classification").metrics(z, y) == {"error": 1 / 3}
 
 
 def test_regression_against_scikit_learn():
     z, y = random(50, 2), random(50, 2, seed=1)
-    assert task("regression").objective(z, y).item() == pytest.approx(
-        np.square(z.numpy() - y.numpy()).mean()
-    )
-    assert task("regression", loss="l1").objective(z, y).item() == pytest.approx(
-        np.abs(z.numpy() - y.numpy()).mean()
-    )
-    assert task("regression").figures(z, y) == pytest.approx(
-        {"mse": np.square(z.numpy() - y.numpy()).mean(), "r2": r2_score(y, z)}
-    )
+    apart = z.numpy() - y.numpy()
+    mse, l1 = np.square(apart).mean(), np.abs(apart).mean()
+    assert task("regression").objective(z, y).item() == pytest.approx(mse)
+    assert task("regression", loss="l1").objective(z, y).item() == pytest.approx(l1)
+    metrics = {"mse": mse, "r2": r2_score(y, z)}
+    assert task("regression").metrics(z, y) == pytest.approx(metrics)
 
 
 def test_image_to_image_by_hand():
     y = random(3, 2, 6, 6)
-    figures = task("image_to_image").figures(y + 0.1, y)
-    assert figures == pytest.approx({"mse": 0.01, "psnr": 20.0})  # -10 log10 .01
+    metrics = task("image_to_image").metrics(y + 0.1, y)
+    assert metrics == pytest.approx({"mse": 0.01, "psnr": 20.0})  # -10 log10 .01
     assert task("image_to_image", loss="l1").objective(y + 0.1, y).item() == pytest.approx(0.1)
 
 
@@ -94,9 +83,9 @@ def test_segmentation_against_scikit_learn_counts_labelled_pixels_alone():
     z, y = random(5, 3, 8, 8), labels(5, 8, 8)
     y[:, :2] = -1
     seen, said = y[y >= 0].numpy(), z.argmax(1)[y >= 0].numpy()
-    figures = task("segmentation").figures(z, y)
-    assert figures["error"] == pytest.approx((seen != said).mean(), abs=1e-12)
-    assert figures["miou"] == pytest.approx(jaccard_score(seen, said, average="macro"), abs=1e-6)
+    metrics = task("segmentation").metrics(z, y)
+    assert metrics["error"] == pytest.approx((seen != said).mean(), abs=1e-12)
+    assert metrics["miou"] == pytest.approx(jaccard_score(seen, said, average="macro"), abs=1e-6)
     chosen = -torch.log_softmax(z, 1).gather(1, y.clamp(min=0)[:, None])[:, 0][y >= 0]
     assert task("segmentation").objective(z, y).item() == pytest.approx(chosen.mean().item())
 
@@ -110,9 +99,8 @@ def test_a_net_without_padding_answers_for_the_middle():
 def test_auxiliary_heads_weigh_three_tenths():
     module, y = task("classification"), labels(4)
     main, one, two = (random(4, 3, seed=seed) for seed in range(3))
-    wanted = (
-        F.cross_entropy(main, y) + 0.3 * F.cross_entropy(one, y) + 0.3 * F.cross_entropy(two, y)
-    )
+    losses = [F.cross_entropy(z, y) for z in (main, one, two)]
+    wanted = losses[0] + 0.3 * losses[1] + 0.3 * losses[2]
     assert module.objective((main, one, two), y).item() == pytest.approx(wanted.item())
 
 
@@ -120,24 +108,19 @@ def test_a_split_is_evaluated_in_parts_in_evaluation_mode_and_the_mode_is_put_ba
     network = nn.Sequential(nn.Dropout(0.5), nn.Linear(2, 3, dtype=torch.float64))
     module, n = task("classification", network), 2 * ROWS + 17
     x, y = random(n, 2), labels(n)
-    found = module.evaluate("test", x, y)
+    measured = module.evaluate("test", x, y)
     assert network.training
     z = network[1](x)
-    assert found == pytest.approx(
-        {
-            "test/loss": F.cross_entropy(z, y).item(),
-            "test/error": (z.argmax(1) != y).double().mean().item(),
-        },
-        rel=1e-6,
-    )
+    error = (z.argmax(1) != y).double().mean().item()
+    wanted = {"test/loss": F.cross_entropy(z, y).item(), "test/error": error}
+    assert measured == pytest.approx(wanted, rel=1e-6)
 
 
-def test_what_is_not_finite_is_divergence_and_no_figure():
-    module = task("image_to_image")
-    assert not {"val/mse", "val/psnr"} & set(
-        module.evaluate("val", torch.full((2, 1, 4, 4), math.nan), torch.zeros(2, 1, 4, 4))
-    )
-    assert module.diverged
+def test_where_the_loss_is_not_finite_there_are_no_metrics():
+    x, y = torch.full((2, 1, 4, 4), math.nan), torch.zeros(2, 1, 4, 4)
+    measured = task("image_to_image").evaluate("val", x, y)
+    assert set(measured) == {"val/loss"}
+    assert math.isnan(measured["val/loss"])
 
 
 def test_a_loss_of_another_task_is_refused():
@@ -147,51 +130,49 @@ def test_a_loss_of_another_task_is_refused():
         task("regression", loss="cross_entropy")
 
 
-QUIET = {
-    "accelerator": "cpu",
-    "logger": False,
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-    "enable_checkpointing": False,
-}
+# under a Trainer of one's own ---------------------------------------------------------------------
+
+POINTS = {"input_shape": (2,), "hidden": (), "num_classes": 2}
 
 
-def test_batches_weigh_by_their_rows(tmp_path):
-    module = create("mlp", model_args={"input_shape": (2,), "hidden": (), "num_classes": 2})
+@pytest.fixture
+def trainer(tmp_path):
+    """`trainer(**options)`: an ordinary Trainer that says nothing."""
+
+    def trainer(**options):
+        names = ("progress_bar", "model_summary", "checkpointing")
+        quiet = {f"enable_{name}": False for name in names} | {"logger": False}
+        return pl.Trainer(accelerator="cpu", default_root_dir=tmp_path, **quiet, **options)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield trainer
+
+
+def test_batches_weigh_by_their_rows(trainer):
+    module = create("mlp", model_args=POINTS)
     x, y = torch.randn(65, 2), torch.zeros(65).long()
     y[:64] = module(x[:64]).argmax(1)
     y[64] = 1 - module(x[64:]).argmax(1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        trainer = pl.Trainer(default_root_dir=tmp_path, **QUIET)
-        found = trainer.test(module, DataLoader(TensorDataset(x, y), 64), verbose=False)
-    assert found[0]["test/error"] == pytest.approx(1 / 65)
+    loader = DataLoader(TensorDataset(x, y), 64)
+    (tested,) = trainer().test(module, loader, verbose=False)
+    assert tested["test/error"] == pytest.approx(1 / 65)
 
 
-def test_a_schedule_runs_over_the_trainers_steps(tmp_path):
-    module, rates = (
-        create(
-            "mlp",
-            model_args={"input_shape": (2,), "hidden": (), "num_classes": 2},
-            lr=0.1,
-            schedule="linear",
-        ),
-        [],
-    )
+def test_a_schedule_runs_over_the_trainers_steps(trainer):
+    rates = []
 
     class Watch(pl.Callback):
-        def on_train_batch_end(self, *_):
-            rates.append(module.optimizers(use_pl_optimizer=False).param_groups[0]["lr"])
+        def on_before_optimizer_step(self, _trainer, _module, rule):
+            rates.append(rule.param_groups[0]["lr"])
 
+    module = create("mlp", model_args=POINTS, lr=0.1, schedule="linear")
     loader = DataLoader(TensorDataset(torch.randn(8, 2), torch.zeros(8).long()), 4)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pl.Trainer(max_epochs=2, callbacks=[Watch()], default_root_dir=tmp_path, **QUIET).fit(
-            module, loader
-        )
-        assert rates == pytest.approx([0.1, 0.075, 0.05, 0.025])
-        with pytest.raises(DlgbenchError, match="schedule linear wants an end"):
-            pl.Trainer(max_epochs=-1, default_root_dir=tmp_path, **QUIET).fit(module, loader)
+    trainer(max_epochs=2, callbacks=[Watch()]).fit(module, loader)
+    assert rates == pytest.approx([0.1, 0.075, 0.05, 0.025])
+    endless = "schedule linear: expected a Trainer with max_epochs or max_steps, got one without"
+    with pytest.raises(DlgbenchError, match=endless):
+        trainer(max_epochs=-1).fit(module, loader)
 
 
 def test_create_heeds_what_it_takes_and_refuses_the_rest():
@@ -203,38 +184,22 @@ def test_create_heeds_what_it_takes_and_refuses_the_rest():
         ("optimizer", "adm"): "no optimizer is called 'adm'; did you mean 'adam'",
         ("probes", ("nope",)): "create: no argument is called 'probes'",
         ("task", "sorting"): "no task is called 'sorting'",
-        ("init", "lsuv"): "init lsuv wants a batch",
+        ("init", "lsuv"): "got init lsuv, which needs a batch",
     }.items():
         with pytest.raises(DlgbenchError, match=message):
             create("mlp", **dict([args]))
 
 
-@pytest.mark.parametrize(
-    ("model", "name", "x", "y"),
-    [
-        ("mlp", "regression", random(128, 2), None),
-        ("conv_stack", "segmentation", random(128, 2, 8, 8), None),
-        ("conv_stack", "image_to_image", random(128, 2, 8, 8), None),
-    ],
-)
-def test_every_task_learns_from_an_ordinary_loader(model, name, x, y, tmp_path):
-    y = {
-        "regression": x.sum(1, keepdim=True),
-        "segmentation": (x[:, 0] > x[:, 1]).long(),
-        "image_to_image": x.mean(1, keepdim=True),
-    }[name].clone()
-    y = y if y.dtype == torch.int64 else y.float()
-    args = {"input_shape": tuple(x.shape[1:]), "num_classes": 2 if name == "segmentation" else 1}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        module = create(model, task=name, model_args=args, optimizer="adam", lr=0.01)
-        quiet = {
-            "logger": False,
-            "enable_progress_bar": False,
-            "enable_model_summary": False,
-            "enable_checkpointing": False,
-        }
-        trainer = pl.Trainer(accelerator="cpu", max_epochs=30, default_root_dir=tmp_path, **quiet)
-        before = module.evaluate("train", x.float(), y)["train/loss"]
-        trainer.fit(module, DataLoader(TensorDataset(x.float(), y), 32))
-        assert module.evaluate("train", x.float(), y)["train/loss"] < 0.3 * before
+@pytest.mark.parametrize("name", ["regression", "segmentation", "image_to_image"])
+def test_every_task_learns_from_an_ordinary_loader(name, trainer):
+    images = random(64, 2, 8, 8).float()
+    model, x, y, outputs = {
+        "regression": ("mlp", images[:, :, 0, 0], images[:, :, 0, 0].sum(1, keepdim=True), 1),
+        "segmentation": ("conv_stack", images, (images[:, 0] > images[:, 1]).long(), 2),
+        "image_to_image": ("conv_stack", images, images.mean(1, keepdim=True), 1),
+    }[name]
+    args = {"input_shape": tuple(x.shape[1:]), "num_classes": outputs}
+    module = create(model, task=name, model_args=args, optimizer="adam", lr=0.01)
+    before = module.evaluate("train", x, y)["train/loss"]
+    trainer(max_epochs=30).fit(module, DataLoader(TensorDataset(x, y), 32))
+    assert module.evaluate("train", x, y)["train/loss"] < 0.3 * before
