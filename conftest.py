@@ -1,5 +1,5 @@
-"""What is this repository's own, and nobody else's: the plugin itself comes with the package."""
+"""Pytest settings for this repository alone; the plugin itself comes with the package."""
 
 import matplotlib as mpl
 
-mpl.use("Agg")  # figures are files here: no display is asked for
+mpl.use("Agg")  # plots are only saved to files: no display is needed

@@ -15,9 +15,9 @@ session = nox.session(venv_backend="none")
 
 
 def run(session: nox.Session, *command: str) -> None:
-    """Runs a module of the shared environment.
+    """Runs a module in the shared environment.
 
-    The environment is made first, and again when pyproject.toml has changed.
+    The environment is made on the first call, and again when pyproject.toml has changed.
     """
     stamp = ENVIRONMENT / "installed"
     wanted = hashlib.sha256(Path("pyproject.toml").read_bytes()).hexdigest()
@@ -28,8 +28,8 @@ def run(session: nox.Session, *command: str) -> None:
         groups = nox.project.dependency_groups(project, "lint", "types")
         session.run(PYTHON, "-m", "pip", "install", "-e", ".", *groups, external=True)
         stamp.write_text(wanted)
-    patience = {"interrupt_timeout": 60, "terminate_timeout": 10}  # Ctrl-C: to put things in order
-    session.run(PYTHON, "-m", *command, external=True, **patience)
+    timeouts = {"interrupt_timeout": 60, "terminate_timeout": 10}  # time to clean up after Ctrl-C
+    session.run(PYTHON, "-m", *command, external=True, **timeouts)
 
 
 @session
@@ -42,12 +42,12 @@ def tests(session: nox.Session) -> None:
 
 @session(name="smoke")
 def smoke_session(session: nox.Session) -> None:
-    """The smoke scale of every ablation, in a throw-away store: does everything still run?"""
+    """The smoke scale of every ablation, in a temporary store: does everything still run?"""
     smoke(session)
 
 
 def smoke(session: nox.Session) -> None:
-    """Runs every ablation for a few steps, into a store of its own, which is thrown away."""
+    """Runs every ablation for a few steps, into a temporary store."""
     store = Path(session.create_tmp()).resolve() / "smoke.db"
     store.unlink(missing_ok=True)
     options = ["--scale", "smoke", "-n", WORKERS, "--tracking-uri", f"sqlite:///{store}"]
@@ -74,19 +74,19 @@ def ui(session: nox.Session) -> None:
 
 @session
 def bench(session: nox.Session) -> None:
-    """What the harness costs a step, a second worker brings, a ResNet-50 and BatchNorm cost."""
+    """Costs: of the harness per step, of a ResNet-50, of BatchNorm; and the gain of two workers."""
     for what in ("harness", "workers", "resnet50", "batchnorm"):
         run(session, "dlgbench", "bench", what, *session.posargs)
 
 
 @session
 def lint(session: nox.Session) -> None:
-    """ruff: check and format."""
+    """ruff: check, and the format without changing it."""
     run(session, "ruff", "check", ".")
     run(session, "ruff", "format", "--check", ".")
 
 
 @session
 def types(session: nox.Session) -> None:
-    """Mypy."""
+    """mypy, over the package, the reports, the ablations and this file."""
     run(session, "mypy")

@@ -1,7 +1,7 @@
 """dlgbench: a lecture made executable. Every claim a hypothesis, every hypothesis a verdict.
 
-The nouns import at once; what needs torch is imported when it is first asked for, so that `dlgbench list`
-stays quick.
+The declarations are imported at once. What needs torch is imported when it is first used, so that
+`dlgbench list` stays quick.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from dlgbench.models import create_model
     from dlgbench.probes.observers import Observer
     from dlgbench.probes.subject import Measurement, Subject
-    from dlgbench.reports.style import Plot
     from dlgbench.reports.study import Study
+    from dlgbench.reports.style import Plot
     from dlgbench.tasks.base import Task
     from dlgbench.tasks.factory import create
 

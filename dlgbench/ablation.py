@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from dlgbench.claim import Claim, unique
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 Purpose = Literal["tune", "evaluate"]
 Work = Recipe | Training  # what a cell does: an object with `run(cell)`
-LEAST_SEEDS = 5  # fewer paired seeds than this carry no verdict on a training
+LEAST_SEEDS = 5  # a verdict on a training needs at least this many paired seeds
 
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
     """One arm x one seed at one scale: one pytest item, one MLflow run.
 
-    Plain data: `cell.work.run(cell)` is all that it takes. A tuning cell has a `setting`, the point of
-    the arm's grid that it tries. An evaluation cell of a tuned arm has none until `chosen` gives it the
+    Plain data; `cell.work.run(cell)` runs it. A tuning cell has a `setting`, the point of the arm's
+    grid that it tries. An evaluation cell of a tuned arm has none until `chosen` gives it the
     setting that the tuning chose.
     """
 
@@ -62,15 +62,15 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What came of a cell.
+    """The result of a cell.
 
     Args:
-        status: `finished`, or `diverged`: a loss was NaN or infinite; then the metrics it never reached
-            are absent.
+        status: `finished`, or `diverged`: a loss was NaN or infinite; the metrics that were not
+            reached before that are absent.
         summary: metric name to final value.
         history: (metric, step, value) in the order of the steps.
         provenance: device, versions, git commit, time, source code.
-        arrays: name to picture or grid, recorded for the first evaluation seed.
+        arrays: name to picture or grid; only the first evaluation seed has them.
     """
 
     status: Literal["finished", "diverged"]
@@ -87,36 +87,39 @@ class Ablation:
     It is about a `recipe`, or about a training function of your own, `train`, with its `config`.
 
     Args:
-        question: what is asked.
+        question: the question, as one sentence.
         slide: the slide or slides it comes from.
-        recipe: the base, at its full size.
-        train, config, metrics: your own training function, what arms may change, and what the function
-            returns with its meaning (`dlgbench.training.Training`).
-        arms: each only what it changes in the recipe or the config, with dotted names.
+        recipe: the base recipe, at its full size.
+        train, config, metrics: your own training function; what arms may change; and the metrics
+            that the function returns, with their meanings (`dlgbench.training.Training`).
+        arms: for each arm, only what it changes in the recipe or the config, with dotted names.
         claims: the hypotheses, judged together (Holm).
-        scales: for `cpu` and `gpu`, what each changes: recipe or config, `seeds`, `tuning_seeds`,
-            `precision`, and `arms`, the arms that it runs (and with them the claims), where not all.
-            `smoke` is `cpu` cut down; with `train`, by what `smoke` says. With `train` a scale that is
-            left out changes nothing.
-        tune: the grid, `{"lr": (0.01, 0.03, 0.1)}`, for every arm; or a grid per arm, all of one size,
-            under the arms' names.
-        select: the metric on the validation split by which a setting is chosen, by its mean over the
-            tuning seeds: the smallest, or for an accuracy and the like (`dlgbench.metrics`) the largest.
-            Where the recipe's target is one on the validation split, `steps_to_target` is another: a
-            claim about speed wants the quickest setting, not the best in the end.
-        objection: what an expert would object to the whole.
-        dataset_overrides: what another data set that stands in (`--data`) changes in every arm that is
-            asked on it, `{"fashion_mnist": {"target": {"val/error": 0.25}}}`.
-        twin_of: the name of another ablation, `regularization/dropout`, whose recipe (or train, config
-            and metrics), slide, scales, tune, select and dataset_overrides are taken where none are
-            given: for controls. What is given for a scale is added to what the other has there, but
-            for its `arms`.
+        scales: for `cpu` and `gpu`, what each changes: fields of the recipe or config, `seeds`,
+            `tuning_seeds`, `precision`, and `arms`, the arms that run there (by default all of
+            them); claims about other arms are left out there. `smoke` is a reduced `cpu`; with
+            `train` it is `cpu` with the changes under `smoke`. With `train`, a scale that is not
+            listed changes nothing.
+        tune: the grid, `{"lr": (0.01, 0.03, 0.1)}`, for every arm; or a grid per arm, all of one
+            size, under the arms' names.
+        select: the metric on the validation split by which a setting is chosen. The setting with
+            the smallest mean over the tuning seeds is chosen, or the largest for an accuracy and
+            the like (`dlgbench.metrics`). With a target on the validation split it may also be
+            `steps_to_target`: a claim about speed needs the quickest setting, not the one that is
+            best in the end.
+        objection: what an expert would object to the whole ablation.
+        dataset_overrides: what changes in every arm that runs on another data set (`--data`),
+            `{"fashion_mnist": {"target": {"val/error": 0.25}}}`.
+        twin_of: for controls: the name of another ablation, `regularization/dropout`. Its recipe
+            (or train, config and metrics) is taken over, and so are slide, scales, tune, select and
+            dataset_overrides where this one gives none. Settings of a scale are added to those of
+            the other ablation's scale, except its `arms`.
         override: what changes in the recipe or config of `twin_of`, with dotted names.
-        name, file, data: filled in when it is loaded: its place, and the data set that stands in.
+        name, file, data: filled in when the ablation is loaded: its place, and the data set that
+            replaces its own.
 
     Raises:
-        DlgbenchError: for an arm, metric, field or scale that does not exist, unequal grids, too few
-            seeds, two equal claims.
+        DlgbenchError: for an arm, metric, field or scale that does not exist, grids of unequal
+            size, too few seeds, or two equal claims.
     """
 
     question: str
@@ -144,7 +147,7 @@ class Ablation:
         for name in ("arms", "config", "metrics", "override"):
             object.__setattr__(self, name, frozen(getattr(self, name)))
         if not self.is_resolved:
-            return  # a twin, until it is loaded: `dlgbench.discovery` gives it what it leaves out
+            return  # a twin: `dlgbench.discovery` takes the rest from its parent when it is loaded
         where = f"ablation {self.question!r}"
         object.__setattr__(self, "work", _work(self, where))
         defaults = {"tune": {}, "select": "val/error", "dataset_overrides": {}, "scales": {}}
@@ -158,7 +161,7 @@ class Ablation:
     @property
     def is_resolved(self) -> bool:
         """Whether the ablation has work of its own; a twin has none before it is loaded."""
-        return not self.twin_of or self.recipe is not None or self.train is not None
+        return not self.twin_of
 
     @property
     def _scales(self) -> Mapping[str, Mapping[str, Any]]:
@@ -174,7 +177,7 @@ class Ablation:
         return SCALES[scale].override(self._scales[scale])
 
     def arm(self, name: str, scale: str) -> Work:
-        """The work of an arm at a scale: the base, then what the scale changes, then what the arm changes."""
+        """The work of an arm at a scale: the base, changed by the scale and then by the arm."""
         at = self.at(scale)
         work = self.work.override(at.changes).override(self.arms[name])
         if self.data and work.data and work.data != self.data and self._stands_in(work.data):
@@ -188,10 +191,10 @@ class Ablation:
     def with_data(self, data: str) -> Ablation:
         """The same question on another data set, under the name `question@data`.
 
-        It stands in for sets of its own kind; arms on anything else stay as they are.
+        Arms on data sets of the same kind change; all others stay as they are.
 
         Raises:
-            DlgbenchError: for a set that can't stand in for any other.
+            DlgbenchError: for a data set that can't stand in for any other.
         """
         if not is_interchangeable(data):
             raise unknown("data set that can stand in for others", data, interchangeable())
@@ -202,7 +205,7 @@ class Ablation:
         return dataclasses.replace(self, data="")
 
     def arms_on_other_data(self, scale: str) -> list[str]:
-        """The arms that another data set stands in for."""
+        """The arms that run on the data set of `--data` instead of their own."""
         own, arms = self.with_own_data(), self.arms_at(scale)
         return [arm for arm in arms if self.arm(arm, scale) != own.arm(arm, scale)]
 
@@ -215,18 +218,18 @@ class Ablation:
         )
 
     def arms_at(self, scale: str) -> tuple[str, ...]:
-        """The arms that run at a scale: those that it lists under `arms`, else all."""
+        """The arms that run at a scale: those that it lists under `arms`, by default all."""
         return self.at(scale).arms or tuple(self.arms)
 
     def claims_at(self, scale: str) -> tuple[Claim, ...]:
-        """The claims that a scale's arms can answer."""
+        """The claims about arms that run at a scale."""
         arms = set(self.arms_at(scale))
         return tuple(
             claim for claim in self.claims if all(arm in arms for _, arm in claim.effect.needs)
         )
 
     def grid(self, arm: str, scale: str) -> list[dict[str, Any]]:
-        """The settings that an arm tries: the product of its grid; empty for an arm that is not tuned."""
+        """The settings that an arm tries: the product of its grid; [] for an arm without tuning."""
         if not self.tune or not self.arm(arm, scale).steps:
             return []
         grid = self.tune[arm] if _per_arm(self.tune) else self.tune
@@ -277,7 +280,7 @@ class Ablation:
 
 
 def _work(ablation: Ablation, where: str) -> Work:
-    """The base that arms and scales change."""
+    """The base work, which scales and arms change."""
     if (ablation.recipe is None) == (ablation.train is None):
         came = "none" if ablation.recipe is None else "both"
         raise DlgbenchError(f"{where}: expected a recipe, or train with its config, got {came}")
@@ -295,12 +298,13 @@ def _per_arm(tune: Mapping[str, Any]) -> bool:
 
 
 def _check(ablation: Ablation, where: str) -> None:
-    """Refuses nonsense when it is declared, before a GPU hour is spent on it."""
+    """Refuses an ablation that makes no sense when it is declared, before anything is trained."""
     if not ablation.arms:
         raise DlgbenchError(f"{where}: expected at least one arm, got none")
     known = {"cpu", "gpu"} | ({"smoke"} if ablation.train else set())
-    if not {"cpu", "gpu"} <= set(ablation._scales) <= known:  # noqa: SLF001
-        came = ", ".join(ablation._scales) or "none"  # noqa: SLF001
+    scales = ablation.scales or {}
+    if not {"cpu", "gpu"} <= set(scales) <= known:
+        came = ", ".join(scales) or "none"
         raise DlgbenchError(f"{where}: expected the scales {', '.join(sorted(known))}, got {came}")
     for scale in sorted(known):
         for arm in ablation.arms_at(scale):
@@ -340,7 +344,7 @@ def _check_dataset_overrides(ablation: Ablation, where: str) -> None:
                     f"dataset_overrides of {data}"
                 )
         if not ablation.data:
-            ablation.with_data(data)  # which checks the arms there
+            ablation.with_data(data)  # checks the arms on that data set
 
 
 def _check_tuning(ablation: Ablation, where: str) -> None:
@@ -357,6 +361,18 @@ def _check_tuning(ablation: Ablation, where: str) -> None:
         for arm in ablation.arms_at(scale)
         if ablation.arm(arm, scale).steps
     }
+    _check_grids(ablation, grids, trained, where)
+    choices = [ablation.arm(arm, scale).selectable() for arm, scale in trained.items()]
+    for names in choices:
+        if ablation.select not in names:
+            kind = "metric on the validation split"
+            raise unknown(kind, ablation.select, set.intersection(*choices), f"{where}, select")
+
+
+def _check_grids(
+    ablation: Ablation, grids: Mapping[str, Any], trained: Iterable[str], where: str
+) -> None:
+    """Refuses a grid that does not fit its arm, and arms with unequal tuning budgets."""
     if without := sorted(set(trained) - set(grids)):
         raise DlgbenchError(
             f"{where}: expected a grid for every arm, since budgets must be equal; tune has none "
@@ -376,11 +392,6 @@ def _check_tuning(ablation: Ablation, where: str) -> None:
             f"{where}: expected the same tuning budget for every arm, got grids of "
             f"{json.dumps(sizes)} points"
         )
-    choices = [ablation.arm(arm, scale).selectable() for arm, scale in trained.items()]
-    for names in choices:
-        if ablation.select not in names:
-            kind = "metric on the validation split"
-            raise unknown(kind, ablation.select, set.intersection(*choices), f"{where}, select")
 
 
 def _check_grid(work: Work, grid: Mapping[str, Any], where: str) -> None:

@@ -49,10 +49,10 @@ CELL = Cell("bench", "harness", 0, "cpu", RECIPE, "tune")
 def harness() -> dict[str, Any]:
     """Seconds per optimizer step of a 784-128-128-10 MLP at batch 128, in four ways.
 
-    A bare loop; `train`; plain Lightning with tensors; and what people usually write (torchvision dataset
-    with transforms, DataLoader, Lightning's Trainer as it comes).
+    A bare loop; `train`; plain Lightning with tensors; and what people usually write (torchvision
+    dataset with transforms, DataLoader, Lightning's Trainer with its defaults).
 
-    Ratios are medians over rounds of one way's time over another's in the same round.
+    A ratio is the median over rounds of one way's time divided by another's in the same round.
     """
     set_up_device(CELL)
     ways: dict[str, Callable[[], float]] = {
@@ -73,7 +73,7 @@ Rounds = list[dict[str, float]]
 
 
 def _result(benchmark: str, rounds: Rounds, compared: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Medians over the rounds, of each way's seconds per step and of the ratios of pairs of ways."""
+    """Medians over the rounds: seconds per step of each way, and ratios of pairs of ways."""
     median = statistics.median
     seconds = {name: median(times[name] for times in rounds) for name in rounds[0]}
     ratios = {f"{a} / {b}": median(times[a] / times[b] for times in rounds) for a, b in compared}
@@ -104,7 +104,7 @@ def _train() -> float:
 
 
 class _Plain(pl.LightningModule):
-    """A LightningModule as its documentation writes it."""
+    """A LightningModule as Lightning's documentation writes it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -165,7 +165,7 @@ def _lightning() -> float:
 
 
 class _Pictures(Dataset[tuple[Tensor, int]]):
-    """As torchvision's MNIST gives its items: a PIL image, transformed, and its label."""
+    """Items like those of torchvision's MNIST: a PIL image, transformed, and its label."""
 
     def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
         self.x, self.y = x, y
@@ -208,9 +208,10 @@ ABLATION = Ablation(
 
 
 def workers() -> dict[str, Any]:
-    """Wall time of the same 40 cells by two xdist workers over one worker, each in a fresh store, three rounds.
+    """Wall time of the same 40 cells with two xdist workers, divided by that with one worker.
 
-    The start (interpreters, imports) is left out: the time of the same call over one finished cell is taken off.
+    Three rounds, each session in a fresh store. The start (interpreters, imports) is left out: the
+    time of the same call over one finished cell is subtracted.
     """
     rounds = []
     for _ in range(3):
@@ -240,7 +241,7 @@ def _session(workers: int) -> float:
             subprocess.run([*command, *more], check=True, cwd=folder, capture_output=True)
             return time.perf_counter() - start
 
-        seconds("-k", "a-s0")  # makes the store and one cell
+        seconds("-k", "a-s0")  # makes the store and runs one cell
         idle = seconds("-k", "a-s0")
         return seconds() - idle
 
@@ -258,9 +259,10 @@ def resnet50() -> dict[str, Any]:
 
 
 def batchnorm() -> dict[str, Any]:
-    """What batch normalization adds to a training step of the nets of `normalization/batchnorm_speed`.
+    """What batch normalization adds to a training step.
 
-    Minibatches of 50 images of 14x14, one thread. Its gain in steps, divided by this, is its gain in time.
+    The nets are those of `normalization/batchnorm_speed`: minibatches of 50 images of 14x14, one
+    thread. Its gain in steps, divided by this ratio, is its gain in time.
     """
     networks = {}
     for activation in ("sigmoid", "relu"):
@@ -275,9 +277,10 @@ def batchnorm() -> dict[str, Any]:
 def _compared(
     benchmark: str, networks: dict[str, nn.Module], x: Tensor, y: Tensor, steps: int
 ) -> dict[str, Any]:
-    """Seconds of a training step of each network, in rounds of `steps` steps each, to and fro.
+    """Seconds of a training step of each network, in rounds of `steps` steps each.
 
-    Ratios are of each pair, first over second.
+    Every second round runs the networks in reverse order. Ratios are those of each pair of
+    networks, the first divided by the second.
     """
     torch.set_num_threads(1)
     rules = {

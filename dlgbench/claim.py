@@ -10,14 +10,14 @@ from typing import Literal
 
 from dlgbench.errors import DlgbenchError, unknown
 
-Bounds = tuple[
-    float, float
-]  # what is known of a number: (x, x) when it was measured, (bound, inf) when censored
+# what is known of a number: (x, x) where it was measured, (bound, inf) where it was censored
+Bounds = tuple[float, float]
 Reader = Callable[[str, str], Bounds]  # (metric, arm) -> what is known of it, for one seed
 Expected = Literal["supported", "refuted", "inconclusive", "not supported"]
 Kind = Literal["claim", "slip", "control", "twin", "check"]
 KINDS: tuple[Kind, ...] = ("claim", "slip", "control", "twin", "check")
 EXPECTED: tuple[Expected, ...] = ("supported", "refuted", "inconclusive", "not supported")
+COLORS = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}  # in a terminal
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,11 +25,12 @@ class Effect:
     """One number per seed, made of the paired runs of that seed.
 
     Args:
-        formula: how it reads in a table, `test/error: none - dropout`.
+        formula: the effect as a table shows it, `test/error: none - dropout`.
         needs: the (metric, arm) pairs that it reads.
         of: the function from a reader of one seed's runs to the bounds of that seed's effect.
-        quantity: what it measures, `difference of test/error`; effects of one quantity share an axis.
-        scale: `log` for a logarithm of a ratio, which a reader is shown as the ratio.
+        quantity: what it measures, `difference of test/error`; effects of one quantity share an
+            axis.
+        scale: `log` for the logarithm of a ratio; plots then show the ratio.
     """
 
     formula: str
@@ -40,7 +41,7 @@ class Effect:
 
 
 def _minus(a: Bounds, b: Bounds) -> Bounds:
-    """A - b. Where both are infinite the difference is not known: (-inf, inf)."""
+    """The bounds of a - b. Where both are infinite the difference is unknown: (-inf, inf)."""
     low, high = a[0] - b[1], a[1] - b[0]
     return (-math.inf if math.isnan(low) else low, math.inf if math.isnan(high) else high)
 
@@ -150,11 +151,9 @@ class Threshold:
             case "at_most":
                 return f"at most {self.high:g}"
             case "within":
-                return (
-                    f"within {self.low:g} and {self.high:g}"
-                    if self.low != -self.high
-                    else f"within ±{self.high:g}"
-                )
+                if self.low == -self.high:
+                    return f"within ±{self.high:g}"
+                return f"within {self.low:g} and {self.high:g}"
             case "exactly":
                 return f"exactly {self.low:g}"
 
@@ -192,25 +191,26 @@ class Claim:
         effect: one number per seed (`difference`, `contrast`, `log_ratio`, `interaction`, `slope`,
             `value`).
         threshold: the smallest effect of interest (`at_least`, `at_most`, `within`, `exactly`).
-        slide: the slide that makes it; the ablation's where none is given.
-        published, source: the published number, and where it stands.
-        expect: the verdict that we expect. A claim expected `refuted` passes when it is; one that is
-            expected `not supported` fails only when it comes out supported.
+        slide: the slide that makes the claim; by default the ablation's.
+        published, source: the published number, and where it was published.
+        expect: the verdict that we expect. A claim with `refuted` passes when it is refuted; one
+            with `not supported` fails only when it is supported.
         objection: what an expert would object.
-        kind: `claim`; `slip`, which the slides get wrong; `control`, which must not come out
-            supported; `twin`, a control whose arms differ in name only (A/A); `check`, which a
-            control file wants to hold. By default what `expect` tells: a claim, a slip, a control.
+        kind: `claim`; `slip`, a statement that the slides get wrong; `control`, which must not be
+            supported; `twin`, a control whose arms differ in name only (A/A); `check`, a statement
+            in a control file that must hold. The default follows from `expect`: `slip` for
+            `refuted`, `control` for `not supported`, else `claim`.
     """
 
     statement: str
-    effect: Effect = None  # type: ignore[assignment]  # (refused by name, below)
-    threshold: Threshold = None  # type: ignore[assignment]
+    effect: Effect = None  # type: ignore[assignment]  # a missing one is refused below, by name
+    threshold: Threshold = None  # type: ignore[assignment]  # the same
     slide: str = ""
     published: str = ""
     source: str = ""
     expect: Expected = "supported"
     objection: str = ""
-    kind: Kind = ""  # type: ignore[assignment]  # (filled in from `expect`)
+    kind: Kind = ""  # type: ignore[assignment]  # follows from `expect`, below
 
     def __post_init__(self) -> None:
         if not isinstance(self.statement, str) or not self.statement.strip():
@@ -240,14 +240,15 @@ class Claim:
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What came of a claim: `supported`, `refuted` or `inconclusive`, and the numbers behind it.
+    """The result of a claim: `supported`, `refuted` or `inconclusive`, with its numbers.
 
     Args:
-        verdict, effect, n, values: the verdict, the mean effect, of n seeds, and each seed's effect.
+        verdict: the verdict.
+        effect, n, values: the mean effect, the number of seeds, and the effect of each seed.
         interval: the interval of the effect, of confidence `level`: Holm's step-down level, so that
             the claims of one ablation share one error rate.
-        p: Holm-adjusted; None for an exact claim.
-        method: which interval it is.
+        p: the p value, adjusted by Holm's method; None for an exact claim.
+        method: the method of the interval.
         note: what the reader must know: censored or diverged runs.
     """
 
@@ -275,7 +276,7 @@ class Verdict:
         return f"{found}, wanted {claim.threshold}{p}, n = {self.n}{note}"
 
     def passes(self, claim: Claim) -> bool:
-        """Whether the verdict is what the claim expects, or does not contradict it."""
+        """Whether the verdict is the expected one, or does not contradict the expectation."""
         also = {
             "not supported": ("refuted", "inconclusive"),
             "inconclusive": ("inconclusive", "supported"),
@@ -284,11 +285,16 @@ class Verdict:
 
 
 def unique(claims: Sequence[Claim], where: str) -> None:
-    """Refuses two claims that one id would name."""
+    """Refuses two claims with the same id.
+
+    Raises:
+        DlgbenchError: for the first statement that occurs twice.
+    """
     seen: set[str] = set()
     for claim in claims:
         if claim.id in seen:
             raise DlgbenchError(
-                f"{where}: expected a statement of its own for each claim, got {claim.statement!r} twice"
+                f"{where}: expected a statement of its own for each claim, got "
+                f"{claim.statement!r} twice"
             )
         seen.add(claim.id)

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from dlgbench.ablation import Ablation
+from dlgbench.claim import COLORS
 from dlgbench.discovery import discover, find_root
 from dlgbench.errors import DlgbenchError
 from dlgbench.scale import SCALES
 from dlgbench.tracking import Store, find_uri
 
-COLORS = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
 BENCHMARKS = {
     "harness": "cost of a step",
     "workers": "two workers against one",
@@ -33,7 +33,11 @@ It is `pytest --ablations -n auto`, and all options are pytest's (`pytest --help
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line. Returns the exit code: 0, pytest's own for `run`, or 2 for a user's mistake."""
+    """The command line.
+
+    Returns:
+        The exit code: 0; pytest's own for `run`; 2 for a user's mistake; 130 for Ctrl-C.
+    """
     given = list(sys.argv[1:] if argv is None else argv)
     if given[:1] == ["run"] and not {"-h", "--help"} & set(given):
         return run(given[1:])
@@ -147,7 +151,7 @@ def _rows(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _finite(value: Any) -> Any:
-    """JSON knows no infinity: what is not finite becomes null."""
+    """The value with null for every number that is not finite: JSON has no infinity."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -240,14 +244,14 @@ def verdicts(args: argparse.Namespace) -> int:
 
 
 def run(rest: Sequence[str]) -> int:
-    """Pytest over the ablations with workers, in this process's place: a signal to it is one to pytest."""
+    """Replaces this process by pytest over the ablations, with workers; signals reach pytest."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     command = [sys.executable, "-m", "pytest", "--ablations", "-n", "auto", *rest]
     return os.execv(sys.executable, command)
 
 
 def report(args: argparse.Namespace) -> int:
-    """Figures and page from the store."""
+    """Plots and page, from the store alone."""
     from dlgbench.reports import results
     from dlgbench.reports.page import build
 
@@ -266,9 +270,9 @@ def report(args: argparse.Namespace) -> int:
 
 
 def ui(args: argparse.Namespace) -> int:
-    """MLflow's own user interface, in this process's place: a signal to it is one to MLflow.
+    """Replaces this process by MLflow's own user interface; signals reach MLflow.
 
-    Returns only where the store is a server, which has a user interface of its own.
+    It returns only for a store that is a server, which has a user interface of its own.
     """
     store = _store(args)
     if store.uri.startswith(("http://", "https://")):
@@ -283,11 +287,11 @@ def ui(args: argparse.Namespace) -> int:
 
 def models(args: argparse.Namespace) -> int:
     """The registry of architectures; needs no torch."""
-    from dlgbench.model_table import rows
+    from dlgbench.model_table import rows as model_rows
 
-    found = rows()
+    rows = model_rows()
     if args.json:
-        _print_json(found)
+        _print_json(rows)
         return 0
     table = [
         (
@@ -301,7 +305,7 @@ def models(args: argparse.Namespace) -> int:
             "all" if row["receptive_field"] is None else str(row["receptive_field"]),
             row["proof"].removeprefix("tests/models/"),
         )
-        for row in found
+        for row in rows
     ]
     right = {"justify": "right", "no_wrap": True}
     columns = {

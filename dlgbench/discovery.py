@@ -1,4 +1,4 @@
-"""Where ablations are: from a folder or a file to the `Ablation` that it declares, with its name."""
+"""Finds ablations: from a folder or a file to the `Ablation` that it declares, with its name."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from dlgbench.ablation import Ablation
 from dlgbench.errors import DlgbenchError
 from dlgbench.recipe import Recipe
 
-PARENTS = ("recipe", "train", "config", "metrics")  # what a twin takes from its parent, all or none
-INHERITED = ("slide", "tune", "select", "dataset_overrides")  # one by one, where none is given
+PARENTS = ("recipe", "train", "config", "metrics")  # a twin takes all of these from its parent
+INHERITED = ("slide", "tune", "select", "dataset_overrides")  # and each of these that it leaves out
 
 
 def find_root(start: Path) -> Path:
-    """The nearest folder, from `start` upwards, with a pyproject.toml or a folder ablations/; else `start`."""
+    """The repository's root: the nearest folder, from `start` upwards, that looks like one.
+
+    That is, one with a pyproject.toml or a folder ablations/. Without such a folder it is `start`.
+    """
     start = start.resolve()
     for folder in (start, *start.parents):
         if (folder / "pyproject.toml").is_file() or (folder / "ablations").is_dir():
@@ -53,7 +56,7 @@ def load(file: Path) -> Ablation:
     """The ABLATION that a file declares, with its name and file filled in.
 
     Raises:
-        DlgbenchError: where the file has no ABLATION, or one that makes no sense.
+        DlgbenchError: for a file without ABLATION, or with one that makes no sense.
     """
     ablation = getattr(_imported(file.resolve()), "ABLATION", None)
     if not isinstance(ablation, Ablation):
@@ -83,12 +86,12 @@ def _imported(file: Path) -> ModuleType:
 
 
 def identify(ablation: Ablation, file: Path) -> Ablation:
-    """The ablation with its name, and a twin with what it takes from its parent.
+    """The ablation with its name; a twin is completed from its parent.
 
     The name is the file's place below `ablations/` (or below the root), without `test_`.
 
     Raises:
-        DlgbenchError: for a twin whose parent does not exist, or that makes no sense with it.
+        DlgbenchError: for a twin whose parent does not exist, or that does not fit its parent.
     """
     file = file.resolve()
     root = find_root(file.parent)
@@ -103,9 +106,9 @@ def identify(ablation: Ablation, file: Path) -> Ablation:
 def _completed(twin: Ablation, file: Path, root: Path) -> Ablation:
     """A twin with what it leaves out, taken from its parent."""
     where = f"{file}, twin_of {twin.twin_of!r}"
-    if given := [name for name in PARENTS if getattr(twin, name) is not None]:
+    if own := [name for name in PARENTS if getattr(twin, name) is not None]:
         raise DlgbenchError(
-            f"{where}: expected what changes in the parent's under override, got {', '.join(given)}"
+            f"{where}: expected what changes in the parent's under override, got {', '.join(own)}"
         )
     folder, _, name = twin.twin_of.rpartition("/")
     candidates = [base / folder / f"test_{name}.py" for base in (root / "ablations", root)]
@@ -115,7 +118,7 @@ def _completed(twin: Ablation, file: Path, root: Path) -> Ablation:
         raise DlgbenchError(f"{where}: expected {wanted}; there is no file {candidates[0]}")
     parent = load(found)
     inherited = {name: getattr(parent, name) for name in PARENTS}
-    inherited |= {name: getattr(parent, name) for name in INHERITED if not _given(twin, name)}
+    inherited |= {name: getattr(parent, name) for name in INHERITED if not _is_set(twin, name)}
     scales = {scale: dict(settings) for scale, settings in (twin.scales or {}).items()}
     for scale, settings in (parent.scales or {}).items():
         shared = {name: value for name, value in settings.items() if name != "arms"}
@@ -123,21 +126,21 @@ def _completed(twin: Ablation, file: Path, root: Path) -> Ablation:
     try:
         work = parent.work.override(twin.override)
         inherited |= {"recipe": work} if isinstance(work, Recipe) else {"config": work.config}
-        return dataclasses.replace(twin, override=None, scales=scales, **inherited)
+        return dataclasses.replace(twin, twin_of="", override=None, scales=scales, **inherited)
     except DlgbenchError as error:
         raise DlgbenchError(f"{where}: {error}") from None
 
 
-def _given(twin: Ablation, name: str) -> bool:
-    """Whether a twin says something of its own; no grid, {}, says that nothing is tuned."""
+def _is_set(twin: Ablation, name: str) -> bool:
+    """Whether a twin sets a field itself; an empty grid, {}, does: nothing is tuned then."""
     return getattr(twin, name) not in (None, "")
 
 
 def discover(folder: Path) -> list[Ablation]:
-    """Every ablation below a folder, by path; or the one that a file declares.
+    """Every ablation below a folder, in the order of the paths; or the one that a file declares.
 
     Raises:
-        DlgbenchError: where the folder is not there or holds none.
+        DlgbenchError: for a folder that does not exist or declares no ablation.
     """
     files = [folder] if folder.is_file() else sorted(folder.rglob("test_*.py"))
     files = [file for file in files if declares(file)]

@@ -1,9 +1,10 @@
-"""How a `Task` is trained: by stacks of minibatches, so that Lightning costs next to nothing.
+"""The engine: trains a `Task` on stacks of minibatches, so that Lightning costs next to nothing.
 
-Lightning's hooks cost as much as a small network's optimizer step. So one of its batches is a *stack*: all
-minibatches between two evaluations, as row numbers of a training split that lies on the device
-(`dlgbench.data.module`). `training_step` unrolls it and makes an optimizer step for each minibatch. This
-is the engine's own affair: a task's `training_step` sees a minibatch (x, y), and callbacks see a stack.
+Lightning's hooks cost as much as an optimizer step of a small network. Therefore what Lightning
+takes for one batch is a *stack*: all minibatches between two evaluations, as row numbers of a
+training split that lies on the device (`dlgbench.data.module`). The engine's `training_step` makes
+an optimizer step for each minibatch of the stack. Only the engine and callbacks see stacks; the
+`training_step` of a task sees a minibatch (x, y).
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ class Engine(pl.LightningModule):
         self.done = 0
         self.diverged = False
         self._logged: dict[str, float] = {}
-        task.log = self._log  # type: ignore[method-assign]  # what a task's own training_step logs
-        task.log_dict = self._log_dict  # type: ignore[method-assign]
+        # what a task's own training_step logs goes into the history
+        task.log = self._log  # type: ignore[method-assign]  # replaces Lightning's on purpose
+        task.log_dict = self._log_dict  # type: ignore[method-assign]  # the same
 
     @property
     def network(self) -> nn.Module:
@@ -49,18 +51,21 @@ class Engine(pl.LightningModule):
         """The task's optimizer.
 
         Raises:
-            DlgbenchError: where a task's own `configure_optimizers` returns anything but an optimizer.
+            DlgbenchError: for a task whose own `configure_optimizers` returns anything but an
+                optimizer.
         """
         if type(self.task).configure_optimizers is Task.configure_optimizers:
             return self.task.optimizer()
         rule = self.task.configure_optimizers()
         if not isinstance(rule, torch.optim.Optimizer):
+            wanted = "an optimizer (the recipe's schedule sets its rate)"
             raise DlgbenchError(
-                f"task {self.task.recipe.task}: expected configure_optimizers to return an optimizer "
-                f"(the recipe's schedule sets its rate), got {type(rule).__name__}"
+                f"task {self.task.recipe.task}: expected configure_optimizers to return {wanted}, "
+                f"got {type(rule).__name__}"
             )
         return rule
 
+    # batch_idx of the three steps below is an argument that Lightning passes
     def training_step(self, batch: MinibatchStack, batch_idx: int = 0) -> None:  # noqa: ARG002
         """An optimizer step for each minibatch; the mean of their losses goes into the history."""
         rule = self.optimizers(use_pl_optimizer=False)
@@ -71,7 +76,7 @@ class Engine(pl.LightningModule):
             if recipe.schedule != "constant":
                 for group in rule.param_groups:
                     group["lr"] = recipe.lr * task.factor(self.done / recipe.steps)
-            loss = _loss(task.training_step(minibatch, self.done))
+            loss = loss_of(task.training_step(minibatch, self.done))
             rule.zero_grad()
             loss.backward()
             rule.step()
@@ -93,7 +98,7 @@ class Engine(pl.LightningModule):
         self.evaluate("test", batch)
 
     def evaluate(self, split: str, batch: Batch) -> dict[str, float]:
-        """Loss and metrics of a whole split; they go into the history."""
+        """Loss and metrics of a whole split, which also go into the history."""
         metrics = self.task.evaluate(split, *batch)
         self._record(metrics, finite=math.isfinite(metrics[f"{split}/loss"]))
         return metrics
@@ -106,17 +111,22 @@ class Engine(pl.LightningModule):
             self.history += [(metric, self.done, value) for metric, value in metrics.items()]
 
     def _log(self, name: str, value: Any, *_: Any, **__: Any) -> None:
-        """Stands in for Lightning's `log` in a task: the last value before each evaluation is kept."""
-        self._logged[name] = float(value)
+        """Replaces Lightning's `log` in a task: keeps the last value before each evaluation."""
+        self._logged[name] = float(value.detach() if isinstance(value, Tensor) else value)
 
-    def _log_dict(self, metrics: Any, *_: Any, **__: Any) -> None:
-        for name, value in metrics.items():
+    def _log_dict(self, dictionary: Any, *_: Any, **__: Any) -> None:
+        for name, value in dictionary.items():
             self._log(name, value)
 
 
-def _loss(returned: Any) -> Tensor:
-    """What a `training_step` may return in Lightning: the loss, or a dict with it."""
-    loss = returned["loss"] if isinstance(returned, dict) else returned
+def loss_of(returned: Any) -> Tensor:
+    """What a `training_step` may return in Lightning: the loss, or a dict with it.
+
+    Raises:
+        DlgbenchError: for anything else.
+    """
+    loss = returned.get("loss") if isinstance(returned, dict) else returned
     if not isinstance(loss, Tensor):
-        raise DlgbenchError(f"training_step: expected the loss of the minibatch, got {returned!r}")
+        wanted = "the loss of the minibatch, or a dict with it under loss"
+        raise DlgbenchError(f"training_step: expected {wanted}, got {returned!r}")
     return loss

@@ -5,11 +5,17 @@ from collections.abc import Iterable
 
 
 class DlgbenchError(Exception):
-    """A mistake a user can mend: names what, what was wanted and what came. Shown as one message, never a traceback."""
+    """A mistake that a user can mend: "where: expected X, got Y".
+
+    It is shown as one message, never as a traceback.
+    """
 
 
 def unknown(what: str, came: object, wanted: Iterable[str], where: str = "") -> DlgbenchError:
-    """The error for a name that is not among those known: `unknown("arm", "dropuot", arms, "claim 3 of dropout")`."""
+    """The error for a name that is not among the known ones; it suggests the nearest.
+
+    `unknown("arm", "dropuot", arms, "claim 3 of dropout")`.
+    """
     names = sorted(str(name) for name in wanted)
     near = difflib.get_close_matches(str(came), names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else "."

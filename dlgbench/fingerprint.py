@@ -1,10 +1,11 @@
-"""What identifies a run: all that determines its result, hashed.
+"""The fingerprint of a run: a hash of all that determines its result.
 
-Source files are hashed as parsed code without docstrings and comments, so that a changed comment trains
-nothing again; and without `ABLATION = ...`, whose recipes or config are hashed as they come out, so that a
-changed claim trains nothing again. Of the suite's own code, a run depends on the engine, and on the modules of exactly the parts
-that its recipe uses, each with what it imports from the packages below. Of a user's code, it depends on the
-module that registers a part (or that has the training function) with the siblings that it imports.
+Source files are hashed as parsed code, without docstrings and comments, so that a changed comment
+trains nothing again. The statement `ABLATION = ...` is left out too, so that a changed claim trains
+nothing again; the recipe or config that it declares is hashed as a value. Of the suite's own code,
+a run depends on the engine, and on the modules of exactly the parts that its recipe uses, each with
+what it imports from the packages `FOLLOWED`. Of a user's code, it depends on the module that
+registers a part (or defines the training function), with the modules beside it that it imports.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -30,17 +32,18 @@ from dlgbench.registry import (
 )
 
 PACKAGE = Path(__file__).parent
-ENGINE = ("train.py", "engine.py", "streams.py", "recipe.py")  # with what they import from below
+ENGINE = ("train.py", "engine.py", "streams.py", "recipe.py")  # and their imports from `FOLLOWED`
 FOLLOWED = ("data", "equations", "layers", "models", "probes", "tasks")
 
 
 def fingerprint(cell: Cell) -> str:
     """32 hex digits of SHA-256 over all that determines a cell's result.
 
-    That is: recipe or config, scale, precision, purpose and seed, the data's digest, and the source code.
+    That is: recipe or config, scale, precision, purpose and seed, the data's digest, and the source
+    code.
 
     Raises:
-        DlgbenchError: for an unknown part, or a data set that can't be had.
+        DlgbenchError: for an unknown part, or a data set that can't be loaded.
     """
     about = [cell.work.to_json(), cell.scale, cell.precision, cell.purpose, str(cell.seed)]
     if cell.work.data is not None:
@@ -51,9 +54,10 @@ def fingerprint(cell: Cell) -> str:
 
 
 def code_of(work: Work) -> dict[str, str]:
-    """The digests of the source code: `engine`, which all runs of a recipe share, and `code`, of its parts.
+    """The digests of the source code: `engine`, and `code` for the parts that the work uses.
 
-    Runs of two engines are never paired, nor are runs of one arm with two codes.
+    All recipes share the engine. Runs of two engines are never paired, nor are runs of one arm with
+    two codes.
     """
     if not isinstance(work, Recipe):
         return {"engine": "own", "code": _digest(with_siblings(work.source))}
@@ -89,7 +93,7 @@ def engine() -> str:
 def _with_imports(file: Path) -> frozenset[Path]:
     """A file of this package with what it imports from `FOLLOWED`; another with its siblings.
 
-    What the `__init__` of a package imports is left out: it registers parts that a recipe may not use.
+    The `__init__` of a package is left out: it registers parts that a recipe may not use.
     """
     if PACKAGE not in file.parents:
         return with_siblings(file)
@@ -98,7 +102,7 @@ def _with_imports(file: Path) -> frozenset[Path]:
 
 @functools.cache
 def with_siblings(file: Path) -> frozenset[Path]:
-    """A Python file, and those of its folder that it imports, and they in turn."""
+    """A Python file with all files of its folder that it imports, directly or indirectly."""
     return _closure(file, _imported_siblings)
 
 
@@ -113,35 +117,40 @@ def _closure(file: Path, imported: Callable[[Path], Iterable[Path]]) -> frozense
 
 
 def _imported_here(file: Path) -> Iterator[Path]:
-    if file.name == "__init__.py":
-        return
     for name in _imports(file):
         package, _, inner = name.partition(".")
         if package == "dlgbench" and inner.partition(".")[0] in FOLLOWED:
-            place = PACKAGE.joinpath(*inner.split("."))
-            yield from filter(Path.is_file, (place.with_suffix(".py"), place / "__init__.py"))
+            place = PACKAGE.joinpath(*inner.split(".")).with_suffix(".py")
+            yield from filter(Path.is_file, [place])
 
 
 def _imported_siblings(file: Path) -> Iterator[Path]:
+    installed = file.parent.name in {"site-packages", "dist-packages"}
     for name in _imports(file):
-        for word in name.split("."):
-            places = file.with_name(f"{word}.py"), file.with_name(word) / "__init__.py"
+        words = name.split(".")
+        for first, last in itertools.combinations(range(len(words) + 1), 2):
+            place = file.parent.joinpath(*words[first:last])  # of a.b: a, a.b and b
+            # beside a module in site-packages lie packages that are somebody else's
+            places = place.with_suffix(".py"), *([] if installed else [place / "__init__.py"])
             yield from filter(Path.is_file, places)
 
 
 def _imports(file: Path) -> Iterator[str]:
-    """Dotted names of what a file imports; of `from a import b` both a and a.b, since b may be a module."""
+    """Dotted names of what a file imports.
+
+    For `from a import b` these are a and a.b, since b may be a module.
+    """
     for node in ast.walk(_parsed(file)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            module = node.module or ""
-            yield module
-            yield from (f"{module}.{alias.name}".lstrip(".") for alias in node.names)
+            of = [node.module] if node.module else []  # none in `from . import b`
+            yield from of
+            yield from (".".join([*of, alias.name]) for alias in node.names)
 
 
 def _digest(files: Iterable[Path]) -> str:
-    """12 hex digits over the code of files, wherever they lie."""
+    """12 hex digits of SHA-256 over the code of files, independent of where they lie."""
     return _hashed(sorted(_hashed([_code(file)]) for file in files))[:12]
 
 
@@ -156,7 +165,7 @@ def _parsed(file: Path) -> ast.Module:
 
 @functools.cache
 def _code(file: Path) -> str:
-    """The code of a file without docstrings, comments, layout and the declaration of an ablation."""
+    """The code of a file without docstrings, comments, layout and the line `ABLATION = ...`."""
     tree = ast.parse(file.read_bytes())
     tree.body = [statement for statement in tree.body if not _declares_ablation(statement)]
     for node in ast.walk(tree):
@@ -168,4 +177,5 @@ def _code(file: Path) -> str:
 
 def _declares_ablation(statement: ast.stmt) -> bool:
     targets = statement.targets if isinstance(statement, ast.Assign) else []
+    targets = [statement.target] if isinstance(statement, ast.AnnAssign) else targets
     return any(isinstance(target, ast.Name) and target.id == "ABLATION" for target in targets)

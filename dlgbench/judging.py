@@ -1,6 +1,6 @@
-"""From an ablation's runs to its choices and verdicts.
+"""From the runs of an ablation to the chosen settings and the verdicts.
 
-It needs no torch: it can be done again at any time, on any machine.
+This needs no torch: it can be repeated at any time, on any machine.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def judge_runs(ablation: Ablation, scale: str, runs: Mapping[Cell, Run]) -> dict
 
 
 def readings(runs: Mapping[Cell, Run]) -> dict[str, dict[int, dict[str, float]]]:
-    """The evaluation runs as the statistics take them: arm -> seed -> summary.
+    """The evaluation runs as `dlgbench.stats` takes them: arm -> seed -> summary.
 
     The summary of a run that diverged has the key `diverged`.
     """
@@ -40,7 +40,7 @@ def choose(ablation: Ablation, tuning: Mapping[Cell, Run]) -> dict[str, Any]:
     """The setting with the best mean of `ablation.select` over its tuning seeds.
 
     The best is the smallest, or the largest where larger is better (`dlgbench.metrics`). A run that
-    diverged, or never met the target, is the worst there is. Of equals, the first of the grid.
+    diverged, or never met the target, counts as the worst. Among equals the first of the grid wins.
 
     Raises:
         DlgbenchError: where there are no tuning runs.
@@ -53,10 +53,10 @@ def choose(ablation: Ablation, tuning: Mapping[Cell, Run]) -> dict[str, Any]:
 
 
 def score(ablation: Ablation, tuning: Mapping[Cell, Run]) -> list[tuple[dict[str, Any], float]]:
-    """Each setting of one arm's grid, in its order, with its mean of `ablation.select`.
+    """Each setting of one arm's grid, in the grid's order, with its mean of `ablation.select`.
 
-    The mean is over the tuning seeds; it is infinite, with the sign of the worst, where one has no
-    number.
+    The mean is over the tuning seeds. A run without a number counts as the worst: inf where smaller
+    is better, else -inf; so does the mean.
     """
     metric = str(ablation.select)
     worst = -math.inf if larger_is_better(metric) else math.inf

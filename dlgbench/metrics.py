@@ -1,4 +1,7 @@
-"""What a training records: the names that a claim may speak of. No torch, so that a misspelt metric is refused at once."""
+"""The metrics that a training records, by the names that claims use.
+
+This needs no torch, so that a misspelt metric is refused at once.
+"""
 
 from __future__ import annotations
 
@@ -10,33 +13,32 @@ from dlgbench.registry import PROBES, TASKS
 if TYPE_CHECKING:
     from dlgbench.recipe import Recipe
 
-SPLITS = {  # its name in a text, and when it is measured
+SPLITS = {  # split: its name in a text, and when it is measured
     "train": ("training", "after training"),
     "val": ("validation", "after the last step"),
     "test": ("test", "read once after the last step"),
 }
 PARAMETERS = {"parameters": "number of trainable parameters"}
 SECONDS = {"seconds": "wall time of the optimizer steps and the evaluations between them"}
-TARGET = {
-    "steps_to_target": "first evaluation at which the target was met, in steps; censored at the budget"
-}
-# A diverged run has the worst rank under these: it never got there. A setting is chosen by them, too.
+REACHED = "first evaluation at which the target was met, in steps; censored at the budget"
+TARGET = {"steps_to_target": REACHED}
+# last words of metrics: a diverged run has the worst rank under these; a tuning chooses by them
 SMALLER_IS_BETTER = ("error", "loss", "mse", "distance", "steps_to_target")
 LARGER_IS_BETTER = ("r2", "psnr", "miou", "accuracy", "auc", "f1")
 
 
 def larger_is_better(metric: str) -> bool:
-    """Whether a metric's last word is one of `LARGER_IS_BETTER`: `val/accuracy`, `val/top1_accuracy`."""
+    """Whether a metric's last word is in `LARGER_IS_BETTER`, as in `val/top1_accuracy`."""
     return metric.replace("/", "_").rpartition("_")[2] in LARGER_IS_BETTER
 
 
 def smaller_is_better(metric: str) -> bool:
-    """Whether a metric's name after the last "/" is one of `SMALLER_IS_BETTER`."""
+    """Whether a metric's name after the last "/" is in `SMALLER_IS_BETTER`, as in `val/error`."""
     return metric.rpartition("/")[2] in SMALLER_IS_BETTER
 
 
 def trained(task: str) -> dict[str, str]:
-    """The metrics of a training by the name `split/metric`, with what each one is.
+    """The metrics of a training by the name `split/metric`, with their meanings.
 
     Raises:
         DlgbenchError: for an unknown task.
@@ -50,16 +52,17 @@ def trained(task: str) -> dict[str, str]:
 
 
 def curves(task: str) -> tuple[str, ...]:
-    """The metrics that a target may be set for: smaller is better, and they have a learning curve."""
+    """The metrics that may have a target: smaller is better, and they have a learning curve."""
     validated = (name for name in trained(task) if name.startswith("val/"))
     return ("train/loss", *filter(smaller_is_better, validated))
 
 
 def recorded(recipe: Recipe) -> dict[str, str]:
-    """The metrics that a run of `recipe` records, with what each one is.
+    """The metrics that a run of `recipe` records, with their meanings.
 
     Raises:
-        DlgbenchError: for an unknown task or probe, or a target for a metric that has no learning curve.
+        DlgbenchError: for an unknown task or probe, or a target for a metric that has no learning
+            curve.
     """
     for metric in recipe.target:
         if metric not in curves(recipe.task):

@@ -1,7 +1,9 @@
-"""What `dlgbench models` shows: parameters, FLOPs and receptive field of every model, as its paper has it.
+"""The table of `dlgbench models`: parameters, FLOPs and receptive field of every model.
 
-The suite's own are in `model_table.json`, so that listing them needs no torch and no time; a test keeps the
-file true. `python -m dlgbench.model_table` makes it anew. Models of plugins are measured when listed.
+Every model is measured at its paper's size, the builder's defaults. The suite's own are in
+`model_table.json`, so that listing them is quick and needs no torch; a test compares the file with
+the models. `python -m dlgbench.model_table` writes it again. Models of plugins are measured when
+they are listed.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ def rows() -> list[dict[str, Any]]:
 
 
 def measured(model: Model) -> dict[str, Any]:
-    """The row of a model, which is built without memory: only shapes are computed."""
+    """The row of a model. It is built on torch's meta device: only shapes are computed."""
     import torch
 
     from dlgbench.probes.cost import flops
@@ -50,14 +52,18 @@ def measured(model: Model) -> dict[str, Any]:
 
 
 def write(follow: Callable[[list[Model]], Iterable[Model]] = iter) -> None:
-    """Measures the suite's own models and writes the file; `follow` may show progress."""
+    """Measures the suite's own models and writes the file.
+
+    Args:
+        follow: wraps the list of models, for example to show progress.
+    """
     own = [model for model in MODELS.values() if FILE.parent in model.file.parents]
     lines = [json.dumps(row) for row in _sorted([measured(model) for model in follow(own)])]
     FILE.write_text("[\n" + ",\n".join(lines) + "\n]\n")
 
 
-def _sorted(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(found, key=lambda row: (row["year"], row["family"], row["name"]))
+def _sorted(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(table, key=lambda row: (row["year"], row["family"], row["name"]))
 
 
 if __name__ == "__main__":

@@ -1,56 +1,84 @@
-"""Before anything is trained: does a recipe's data load, its model build, do its parts go together?"""
+"""Checks before anything is trained: the data load, the model is built, the parts fit together."""
 
 from __future__ import annotations
 
 import copy
+import math
+import traceback
+from pathlib import Path
 
 import torch
 
 from dlgbench.ablation import Ablation, Cell, Work
 from dlgbench.data import load
 from dlgbench.data.module import DataModule, PlaceholderData
-from dlgbench.engine import Engine
+from dlgbench.engine import Engine, loss_of
 from dlgbench.errors import DlgbenchError
-from dlgbench.probes.measuring import ROWS, measure, moments, observers
+from dlgbench.fingerprint import PACKAGE, parts_of
+from dlgbench.probes.measuring import measure, moments, observers
 from dlgbench.probes.receptive_field import field
 from dlgbench.probes.subject import Subject
 from dlgbench.recipe import Recipe
-from dlgbench.registry import MODELS
+from dlgbench.registry import TASKS
 from dlgbench.tasks.base import Task
-from dlgbench.train import MEASURED, prepare, set_up_device
+from dlgbench.train import MEASURED, input_shape, prepare, set_up_device, training_rows
 
 
 def check(work: Work, scale: str) -> None:
-    """Loads the data, builds the model and tries every probe once; one's own training code is not called.
+    """Loads the data, builds the model and tries every probe once.
+
+    A user's own training function is not called.
 
     Raises:
-        DlgbenchError: for an unknown or missing data set, a corrupt file, or a model, optimizer or probe
-            that does not fit.
+        DlgbenchError: for an unknown or missing data set, a corrupt file, or a model, optimizer or
+            probe that does not fit.
     """
     if not isinstance(work, Recipe):
         return
-    cell = Cell("check", "check", 0, scale, work, "tune")
+    try:
+        _try_parts(work, scale)
+    except DlgbenchError:
+        raise
+    except Exception as error:  # a user's part raises what it likes
+        probes = f", probes {', '.join(work.probes)}" if work.probes else ""
+        reason = f"{_place(error, work)}{error}"
+        raise DlgbenchError(f"{_parts(work)}{probes} do not go together: {reason}") from error
+
+
+def _try_parts(recipe: Recipe, scale: str) -> None:
+    cell = Cell("check", "check", 0, scale, recipe, "tune")
     device = set_up_device(cell)
     task, splits = prepare(cell, device)
     Engine(task).configure_optimizers()
-    where = f"model {work.model}, task {work.task}, data {work.data}"
     try:
-        if work.steps:
-            _try_step(task, splits or PlaceholderData(work, device))
-        for observer in observers(work):
+        if recipe.steps:
+            _try_step(task, splits or PlaceholderData(recipe, device))
+        for observer in observers(recipe):
             observer.check(task.network)
         for when in MEASURED:
-            if when in moments(work):
-                measure(work, when, _rehearsed(task, splits))
+            if when in moments(recipe):
+                measure(recipe, when, _untrained(task, splits))
     except DlgbenchError as error:
-        raise DlgbenchError(f"{where}: {error}") from None
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        probes = f", probes {', '.join(work.probes)}" if work.probes else ""
-        raise DlgbenchError(f"{where}{probes} do not go together: {error}") from error
+        raise DlgbenchError(f"{_parts(recipe)}: {error}") from None
+
+
+def _parts(recipe: Recipe) -> str:
+    return f"model {recipe.model}, task {recipe.task}, data {recipe.data}"
+
+
+def _place(error: Exception, recipe: Recipe) -> str:
+    """The line of the user's own part that an error comes from; "" where none is in it."""
+    own = {str(part.source) for part in parts_of(recipe)}
+    lines = [
+        f"{frame.filename}, line {frame.lineno}: {type(error).__name__}: "
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename in own and PACKAGE not in Path(frame.filename).parents
+    ]
+    return lines[-1] if lines else ""
 
 
 def _try_step(task: Task, splits: DataModule | PlaceholderData) -> None:
-    """One pass forward and back over a few rows: do outputs and targets fit?"""
+    """Passes a few rows forward and back, to see whether outputs and targets fit."""
     x, y = splits.train
     few = x[:8], y[:8]
     network = copy.deepcopy(task.network)
@@ -64,42 +92,53 @@ def _try_step(task: Task, splits: DataModule | PlaceholderData) -> None:
             raise DlgbenchError(f"expected {wanted}, got one for every {seen[1]} pixels a side")
     trained, task.network = task.network, network.train()
     try:
-        loss = task.training_step(few, 0)
-        (loss["loss"] if isinstance(loss, dict) else loss).backward()
+        loss_of(task.training_step(few, 0)).backward()
+        _check_metrics(task, task.evaluate("val", *few))
     finally:
         task.network = trained
 
 
-def _rehearsed(task: Task, splits: DataModule | None) -> Subject:
-    """What probes look at here: the network before training, and training rows at every moment."""
-    recipe = task.recipe
-    sibling = (lambda: copy.deepcopy(task.network)) if recipe.steps else None
-    if splits is None:
-        given = recipe.model_args.get("input_shape")
-        shape = tuple(given or MODELS[recipe.model].default("input_shape"))
-        return Subject(task.network, shape, None, task.objective, False, sibling)
-    batch = splits.train[0][:ROWS], splits.train[1][:ROWS]
-    return Subject(task.network, splits.input_shape, batch, task.objective, False, sibling)
+def _check_metrics(task: Task, measured: dict[str, float]) -> None:
+    """Refuses a task that measures other metrics than its registration announces."""
+    finite = math.isfinite(measured.get("val/loss", 0.0))
+    names = ("loss", *TASKS[task.recipe.task].metrics) if finite else ("loss",)
+    expected = {f"val/{name}" for name in names}
+    if set(measured) != expected:
+        announced, came = ", ".join(sorted(expected)), ", ".join(sorted(measured)) or "none"
+        raise DlgbenchError(f"expected the metrics that are announced, {announced}, got {came}")
+
+
+def _untrained(task: Task, splits: DataModule | None) -> Subject:
+    """What probes look at here: the untrained network, and rows of the training split."""
+    return Subject(
+        task.network,
+        input_shape(task.recipe, splits),
+        training_rows(splits),
+        task.objective,
+        train_sibling=(lambda: copy.deepcopy(task.network)) if task.recipe.steps else None,
+    )
 
 
 def why_unsuited(ablation: Ablation, scale: str) -> str:
-    """Why the data set that stands in does not suit an ablation: too few examples, too small for a net.
+    """Why the data set of `--data` does not suit an ablation; "" where it does.
 
-    "" where it does, or where the ablation's own data have the same fault.
+    For example it has too few examples, or its images are too small for a net. It is also "" where
+    the ablation's own data have the same fault.
     """
     try:
         load(ablation.data)
     except DlgbenchError:
-        return ""  # it can't be had at all, which is said once, for all ablations
+        return ""  # it can't be loaded at all: one message for all ablations says so
     own = ablation.with_own_data()
     for arm in ablation.arms_on_other_data(scale):
-        reason = _complaint(ablation.arm(arm, scale), scale)
-        if reason and not _complaint(own.arm(arm, scale), scale):
+        reason = _error(ablation.arm(arm, scale), scale)
+        if reason and not _error(own.arm(arm, scale), scale):
             return reason
     return ""
 
 
-def _complaint(work: Work, scale: str) -> str:
+def _error(work: Work, scale: str) -> str:
+    """The message of `check`; "" where it passes."""
     try:
         check(work, scale)
     except DlgbenchError as error:

@@ -1,17 +1,17 @@
-"""What a user sees while pytest runs ablations: cells done, time left, verdicts, and the table at the end."""
+"""Progress of a pytest session over ablations: cells done, time left, verdicts, the final table."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from dlgbench.claim import COLORS
 from dlgbench.discovery import declares
 from dlgbench.session import session_of
 
-COLORS = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
 SYMBOLS = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
 MOST = 40  # claims that the table shows in full
 EVERY = 10.0  # seconds between two lines of progress where no terminal rewrites them
@@ -19,11 +19,11 @@ JUDGED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
 
 class Progress:
-    """Follows the reports of all workers, on the controller.
+    """Shows the progress on the controller, which receives the reports of all workers.
 
     Attributes:
-        is_checked: whether the preflight was made.
-        is_finished: whether the session came to its end, and there is something to report on.
+        is_checked: whether the checks before any training were made.
+        is_finished: whether the session ran to its end and has something to report on.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -56,7 +56,10 @@ class Progress:
         self.started = time.time()
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        """No dot for a cell that went well, which the progress line counts, nor for a verdict, which has its line."""
+        """Drops the dot of a passed cell, which the progress line counts, and that of a verdict.
+
+        A verdict has a line of its own.
+        """
         if report.when != "call" or self.config.get_verbosity() > 0:
             return None
         if report.passed and report.nodeid in self.cells:
@@ -85,7 +88,7 @@ class Progress:
     def _progress(self) -> None:
         last = self.done == len(self.cells)
         elapsed = time.time() - self.started
-        # a claim, or a cell whose arm is tuned first, trains cells before their own turn
+        # a claim, or a cell whose arm is tuned first, trains other cells before their own tests
         done = min(max(self.done, self.trained), len(self.cells))
         text = f"cells {done} of {len(self.cells)}, {self.trained} trained, {_span(elapsed)} gone"
         if elapsed > EVERY or last:
@@ -104,16 +107,16 @@ class Progress:
             self.is_live = False
         self.terminal.ensure_newline()
         self.terminal.write_line(text, **({color: True} if color else {}))
-        self.terminal.flush()  # a pipe, or a file that somebody follows, gets it now
+        self.terminal.flush()  # so that a reader of a pipe or a file sees the line at once
 
     def pytest_terminal_summary(self, exitstatus: int) -> None:
-        """The table of verdicts, what `--data` does not suit, where everything is, and last the tally."""
+        """The table of verdicts, what was left out with `--data`, the store, and last the tally."""
         session = session_of(self.config)
         if not self.cells and not self.verdicts and not session.unsuited:
             return
         self.is_finished = exitstatus in JUDGED and not self.config.getoption("collectonly")
         self.terminal.ensure_newline()
-        # at scale smoke these are plumbing, and no verdicts
+        # the verdicts of scale smoke only show that the plumbing works
         judged = bool(self.verdicts) and session.scale != "smoke"
         shown = self.verdicts
         if judged and len(self.verdicts) > MOST:
@@ -167,15 +170,15 @@ class Progress:
                 )
         terminal = self.terminal.isatty
         width = self.config.get_terminal_writer().fullwidth if terminal else 140
-        color = "standard" if terminal else None
-        console = Console(width=width, force_terminal=terminal, color_system=color)  # type: ignore[arg-type]
+        color: Literal["standard"] | None = "standard" if terminal else None
+        console = Console(width=width, force_terminal=terminal, color_system=color)
         with console.capture() as captured:
             console.print(table)
         return captured.get()
 
 
 def _cell(row: dict[str, Any], *, smoke: bool) -> str:
-    """The verdict of a row, coloured, and whether it was expected where that is not plain."""
+    """The verdict of a row, in its colour, with a note on what was expected unless `supported`."""
     verdict = row["verdict"]["verdict"]
     mark = f"{SYMBOLS[verdict]} {verdict}"
     if smoke:
@@ -209,6 +212,6 @@ def _span(seconds: float) -> str:
 
 
 def _row(report: pytest.TestReport) -> dict[str, Any]:
-    """What the fixtures `measure` and `judge` noted on a report."""
+    """The notes of the fixtures `measure` and `judge` on a report; {} for any other test."""
     row = dict(report.user_properties).get("dlgbench")
     return row if isinstance(row, dict) else {}

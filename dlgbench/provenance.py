@@ -1,4 +1,4 @@
-"""Where a number came from: device, versions, git commit."""
+"""The provenance of a number: device, versions, git commit."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The pytest plugin: options, collection, fixtures, outcomes.
 
-A module that declares `ABLATION` is collected as it is: `test_cell` runs over the ablation's cells, and
-`test_claim` over its claims. A module may define these two itself, and further tests that take `cell` or
-`claim`.
+A module that declares `ABLATION` is collected as it is: `test_cell` runs over the ablation's cells,
+and `test_claim` over its claims. A module may define these two itself, and further tests that take
+`cell` or `claim`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--data",
         metavar="NAME",
-        help="ask on this data set instead of an ablation's own: does the claim replicate? "
+        help="run on this data set instead of an ablation's own: does the claim replicate? "
         "digits, mnist5k, mnist, fashion_mnist, cifar10, or one of your own",
     )
     group.addoption(
@@ -66,17 +66,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--ablations",
         action="store_true",
-        help="where no file or folder is named, take ablations/ of the repository (as dlgbench run does)",
+        help="without a file or folder, run ablations/ of the repository (as dlgbench run does)",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Fixes what all workers must agree on."""
+    """Makes the session, whose settings all workers share."""
     config.addinivalue_line("markers", "timing: measures time; runs alone")
     if config.getoption("--data-root"):
         os.environ["DLGBENCH_DATA"] = str(Path(config.getoption("--data-root")).resolve())
     if is_worker(config):
-        config.stash[KEY] = sessions.Session(**config.workerinput["dlgbench"])
+        config.stash[KEY] = sessions.of_worker(config)
         return
     config.stash[KEY] = sessions.start(config)
     config.pluginmanager.register(Progress(config), PROGRESS)
@@ -98,9 +98,9 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """`-n auto` over ablations: a worker for each core that this process may use, each with one torch thread.
+    """`-n auto` over ablations: a worker for each core that this process may use.
 
-    On a GPU there are at most `MOST_GPU_WORKERS`.
+    Each worker has one torch thread. On a GPU there are at most `MOST_GPU_WORKERS` workers.
     """
     if not any(_holds_ablations(Path(arg.partition("::")[0])) for arg in config.args):
         return None
@@ -115,7 +115,7 @@ def _holds_ablations(place: Path) -> bool:
     return any(map(declares, files))
 
 
-# collection ----------------------------------------------------------------------------------------
+# collection ---------------------------------------------------------------------------------------
 
 
 def test_cell(cell: Any, measure: Any) -> None:
@@ -129,11 +129,12 @@ def test_claim(claim: Any, judge: Any) -> None:
     judge(claim)
 
 
-test_cell.__test__ = test_claim.__test__ = False  # type: ignore[attr-defined]  # (here they are templates)
+test_cell.__test__ = False  # type: ignore[attr-defined]  # pytest's mark: a template, not a test
+test_claim.__test__ = False  # type: ignore[attr-defined]  # the same
 
 
 def _add_tests(module: types.ModuleType, ablation: Ablation) -> None:
-    """Gives a module that declares an ablation the tests that it does not define itself."""
+    """Adds `test_cell` and `test_claim` to a module with an ablation, unless it has its own."""
     wanted = [test_cell, *([test_claim] if ablation.claims else [])]
     for template in wanted:
         if not hasattr(module, template.__name__):
@@ -147,18 +148,18 @@ def _add_tests(module: types.ModuleType, ablation: Ablation) -> None:
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Collects a module's ablation; one that makes no sense, or can't be read, is one message."""
+    """Collects a module's ablation; a mistake in it, or a failing import, is one message."""
     file = Path(str(getattr(collector, "path", "")))
-    declared = isinstance(collector, pytest.Module) and declares(file)
-    if declared:
+    declaring = collector if isinstance(collector, pytest.Module) and declares(file) else None
+    if declaring is not None:
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
         with contextlib.suppress(Exception, pytest.Collector.CollectError):
-            module = collector.obj
+            module = declaring.obj
             if isinstance(getattr(module, "ABLATION", None), Ablation):
                 _add_tests(module, module.ABLATION)
     report = yield
     raised = getattr(getattr(report, "call", None), "excinfo", None)
-    if raised is None or not declared:
+    if raised is None or declaring is None:
         return report
     wrapped = isinstance(raised.value, pytest.Collector.CollectError)
     error = raised.value.__cause__ if wrapped else raised.value
@@ -172,14 +173,14 @@ def pytest_make_collect_report(
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """`cell` runs over the cells of the module's ABLATION, tuning first; `claim` over its claims."""
+    """Parametrizes `cell` by the cells of the module's ABLATION, and `claim` by its claims."""
     ablation = getattr(metafunc.module, "ABLATION", None)
     wanted = {"cell", "claim"} & set(metafunc.fixturenames)
     if not isinstance(ablation, Ablation) or not wanted:
         return
     session = session_of(metafunc.config)
     _register_all(metafunc.config)
-    ablation = session.asked(identify(ablation, Path(str(metafunc.module.__file__))))
+    ablation = session.on_its_data(identify(ablation, Path(str(metafunc.module.__file__))))
     if "cell" in wanted:
         cells = [(ablation, cell) for cell in ablation.cells(session.scale)]
         metafunc.parametrize("cell", cells, ids=[cell.id for _, cell in cells])
@@ -189,7 +190,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _register_all(config: pytest.Config) -> None:
-    """Where `--data` names a set that is not known yet, an ablation file that is still to be read may register it."""
+    """Loads all ablation files where `--data` names an unknown set: one of them may register it."""
     data = session_of(config).data
     if not data or is_interchangeable(data):
         return
@@ -203,7 +204,7 @@ def _register_all(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)  # after -k and -m
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `--data`, leaves out what has nothing to be asked again, and what does not suit the data set."""
+    """With `--data`, leaves out the ablations that do not change, and those that do not suit it."""
     session = session_of(config)
     if not session.data:
         return
@@ -223,7 +224,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """xdist: a worker says what the data set does not suit."""
+    """xdist: takes over what a worker found that the data set does not suit."""
     session_of(node.config).unsuited |= getattr(node, "workeroutput", {}).get("dlgbench", {})
 
 
@@ -233,7 +234,7 @@ def _ablation_of(item: pytest.Item) -> Ablation | None:
     return given[0] if isinstance(given, tuple) and isinstance(given[0], Ablation) else None
 
 
-# preflight -----------------------------------------------------------------------------------------
+# preflight ----------------------------------------------------------------------------------------
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -245,7 +246,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
-    """With xdist, the controller looks before any worker starts; the first worker's list is enough."""
+    """With xdist, the controller checks before any worker starts; one worker's list is enough."""
     progress = node.config.pluginmanager.get_plugin(PROGRESS)
     if progress.is_checked:
         return
@@ -254,8 +255,8 @@ def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
     files = sorted({node.config.rootpath / item.partition("::")[0] for item in ids if "[" in item})
     try:
         for file in filter(declares, files):
-            load(file)  # all first: one may register what another names
-        ablations = [session.asked(load(file)) for file in files if declares(file)]
+            load(file)  # all first: one may register a part that another names
+        ablations = [session.on_its_data(load(file)) for file in files if declares(file)]
     except DlgbenchError as error:
         raise pytest.UsageError(str(error)) from None
     if ablations:
@@ -263,10 +264,10 @@ def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
 
 
 def _preflight(config: pytest.Config, ablations: list[Ablation]) -> None:
-    """Before any training: opens the store, sends what is spooled, loads all data, builds all models.
+    """Before any training: opens the store, sends spooled runs, loads all data, builds all models.
 
     Raises:
-        pytest.UsageError: for the first that fails.
+        pytest.UsageError: for the first of these that fails.
     """
     from dlgbench.preflight import check
 
@@ -287,7 +288,7 @@ def _preflight(config: pytest.Config, ablations: list[Ablation]) -> None:
         raise pytest.UsageError(f"{where}{error}") from None
 
 
-# fixtures ------------------------------------------------------------------------------------------
+# fixtures -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
@@ -300,10 +301,10 @@ def _runner(pytestconfig: pytest.Config) -> Runner:
 
 @pytest.fixture
 def measure(_runner: Runner, record_property: Any) -> Any:
-    """`measure(cell)`: the cell's run, from the store where it is finished, else made now.
+    """`measure(cell)`: the cell's run, from the store if it is finished, else it is run now.
 
-    An exception of the cell's own code is raised as it is, from the first line that is not ours; a user's
-    mistake is one message.
+    An exception of the user's code is raised as it is, with the traceback from the first line that
+    is not dlgbench's. A `DlgbenchError` is shown as one message.
     """
     from dlgbench.runner import CellFailed
 
@@ -328,7 +329,10 @@ def measure(_runner: Runner, record_property: Any) -> Any:
 
 @pytest.fixture
 def judge(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) -> Any:
-    """`judge(claim)`: the verdict, stored. Supported passes, refuted fails, inconclusive is xfail."""
+    """`judge(claim)`: the verdict, which is also stored.
+
+    Where `supported` is expected: supported passes, refuted fails, inconclusive is xfail.
+    """
 
     def judge(of: tuple[Ablation, Claim]) -> Verdict:
         ablation, claim = of
@@ -361,16 +365,16 @@ def _set_outcome(claim: Claim, verdict: Verdict, scale: str) -> None:
     if scale == "smoke":
         pytest.skip("plumbing only")
     if verdict.verdict == "inconclusive" and claim.expect != "not supported":
-        pytest.xfail(line)  # green never hides ignorance
+        pytest.xfail(line)  # an inconclusive claim must not look like a passed one
     if not verdict.passes(claim):
         pytest.fail(f"{line}; expected {claim.expect}", pytrace=False)
 
 
-# the report ----------------------------------------------------------------------------------------
+# the report ---------------------------------------------------------------------------------------
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Makes the page when all is done, in a process of its own."""
+    """Makes the page at the end of the session, in a process of its own."""
     progress = config.pluginmanager.get_plugin(PROGRESS)
     if progress is None or not progress.is_finished or config.getoption("--no-report"):
         return

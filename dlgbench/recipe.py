@@ -37,7 +37,13 @@ class Frozen(Mapping[str, Any]):
 
 
 def frozen(value: Any) -> Any:
-    """`value` with every list a tuple and every dict a read-only mapping, so that JSON and back changes nothing."""
+    """The value with every list as a tuple and every dict as a read-only mapping.
+
+    Writing the result to JSON and reading it back changes nothing.
+
+    Raises:
+        DlgbenchError: for a value that JSON does not have.
+    """
     if isinstance(value, Mapping):
         return Frozen(value)
     if isinstance(value, (list, tuple)):
@@ -58,31 +64,33 @@ def plain(value: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Everything that determines a training but the seed: the work of a cell, in the suite's own kind.
+    """Everything that determines a training but the seed; it is the work of a cell.
 
-    Frozen; JSON in and out; `override` gives a changed copy.
+    Frozen; reads and writes JSON; `override` gives a changed copy.
 
     Args:
         model: a name that `dlgbench models` lists, or one of your own (`dlgbench.register_model`).
-        data: a data set's name, or None for a recipe that trains nothing and needs no data.
-        model_args, data_args, optimizer_args: keyword arguments of the three.
-        task: what is learnt: `classification`, `regression`, `image_to_image`, `segmentation`, one of
-            your own (`dlgbench.register_task`), or `minimization`, which needs no data.
-        loss: a loss of the task's (`dlgbench.tasks`), or None for its own: cross-entropy for classes,
-            squared error for numbers.
+        data: a data set's name, or None for a recipe that needs no data.
+        model_args, data_args, optimizer_args: keyword arguments of model, data and optimizer.
+        task: what is learnt: `classification`, `regression`, `image_to_image`, `segmentation`, one
+            of your own (`dlgbench.register_task`), or `minimization`, which needs no data.
+        loss: one of the task's losses (`dlgbench.tasks`), or None for its default: cross-entropy
+            for classes, squared error for numbers.
         init: the initialization (`dlgbench.layers.initialization`, or your own), or None for the
-            model's own (`he` for most).
-        optimizer, lr, weight_decay, schedule: the update rule (`dlgbench.tasks.optimization`, or your
-            own). `weight_decay` is torch's: gradient + weight_decay * w.
-        max_norm: each unit's incoming weights are kept at or below this l2 norm; None: no constraint.
+            model's default (`he` for most).
+        optimizer, lr, weight_decay, schedule: the update rule (`dlgbench.tasks.optimization`, or
+            your own). `weight_decay` is torch's: gradient + weight_decay * w.
+        max_norm: the largest l2 norm of each unit's incoming weights; None for no constraint.
         batch_size, steps: `steps` optimizer steps on minibatches of `batch_size`. With `steps=0`
             nothing is trained, and only the probes measure the network as it was initialized.
         evaluations: how many points the learning curves have.
-        target: `{"val/error": 0.1}`: record the first evaluation at which the metric is at or below it.
-        probes: what is measured beside loss and error (`dlgbench.probes`, or your own).
-        identity: names of torch.nn classes whose instances are replaced by the identity: a sabotage.
-        random_stream: number of the random stream of weights, order and noise. Twins that differ in
-            nothing else share the data split.
+        target: `{"val/error": 0.1}`: record the first evaluation at which the metric is at or below
+            this value.
+        probes: what is measured in addition (`dlgbench.probes`, or your own).
+        identity: names of torch.nn classes whose instances are replaced by the identity, as a
+            sabotage in a control.
+        random_stream: number of the random stream for weights, order and noise. Recipes that differ
+            in nothing else share the data split.
 
     Raises:
         DlgbenchError: for a field that does not exist or a value that makes no sense.
@@ -129,7 +137,7 @@ class Recipe:
         return train(cell)
 
     def recorded(self) -> dict[str, str]:
-        """The metrics that a run records, with what each one is (`dlgbench.metrics`).
+        """The metrics that a run records, with their meanings (`dlgbench.metrics`).
 
         Raises:
             DlgbenchError: for an unknown task or probe, or a target that has no learning curve.
@@ -137,7 +145,10 @@ class Recipe:
         return recorded(self)
 
     def selectable(self) -> set[str]:
-        """The metrics by which a tuning may choose: those on the validation split."""
+        """The metrics by which a tuning may choose: those on the validation split.
+
+        That includes `steps_to_target` where the target is one of them.
+        """
         names = {metric for metric in self.recorded() if metric.startswith("val/")}
         validated = all(metric.startswith("val/") for metric in self.target or ("none",))
         return names | ({"steps_to_target"} if validated else set())

@@ -1,4 +1,4 @@
-"""Runs as records that JSON takes, as tags and points that MLflow takes, as a DataFrame; and back."""
+"""Converts runs to JSON records, to MLflow's tags and points, and to a DataFrame; and back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TAG = "dlgbench."  # what our tags begin with
-ABOUT = ("device", "git", "started", "wall", "engine", "code")  # of the provenance, beside versions
+ABOUT = ("device", "git", "started", "wall", "engine", "code")  # provenance, beside the versions
 COLUMNS = [
     "ablation",
     "scale",
@@ -35,7 +35,7 @@ Point = tuple[str, int, float]  # metric, step, value
 
 
 def to_record(cell: Cell, fingerprint: str, run: Run) -> dict[str, Any]:
-    """All of a run that is to be kept, ready for JSON."""
+    """A cell and its run as plain values, ready for JSON."""
     names = ("ablation", "slide", "arm", "seed", "scale", "purpose", "precision", "id")
     fields = {name: getattr(cell, name) for name in names}
     return {
@@ -74,8 +74,8 @@ def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
     """Named arrays as the bytes of an npz file."""
     import numpy as np
 
-    file = io.BytesIO()
-    np.savez_compressed(file, **dict(arrays))
+    file, named = io.BytesIO(), dict[str, Any](arrays)
+    np.savez_compressed(file, **named)
     return file.getvalue()
 
 
@@ -88,7 +88,7 @@ def unpack(content: bytes) -> dict[str, np.ndarray]:
 
 
 def to_tags(record: Mapping[str, Any]) -> tuple[dict[str, str], list[Point]]:
-    """What MLflow is given of a run: its tags and its metrics."""
+    """A record as MLflow stores it: tags, and metrics as (metric, step, value)."""
     cell, run = record["cell"], record["run"]
     names = ("ablation", "slide", "arm", "seed", "scale", "purpose", "precision")
     curves = sorted({name for name, _, _ in run["history"]})
@@ -116,7 +116,7 @@ def from_tags(
     points: Iterable[Point] = (),
     arrays: Mapping[str, np.ndarray] | None = None,
 ) -> Run:
-    """A run from its tags, its points, of which those of curves are the history, and its arrays."""
+    """The run of a record that MLflow stored; the points that belong to curves are its history."""
     curves = json.loads(tags.get(f"{TAG}curves", "[]"))
     history = tuple(point for point in points if point[0] in curves)
     kept = (f"{TAG}version.", *(f"{TAG}{name}" for name in ABOUT))
@@ -126,14 +126,15 @@ def from_tags(
 
 
 def setting_of(cell: Cell) -> str:
-    """The setting that a tuning cell tries, as JSON; `null` for an evaluation, whatever was chosen."""
+    """The setting that a tuning cell tries, as JSON; `null` for an evaluation, tuned or not."""
     return json.dumps(plain(cell.setting)) if cell.purpose == "tune" else "null"
 
 
 def to_frame(runs: Mapping[Cell, Run]) -> pd.DataFrame:
     """Runs as a long DataFrame with `COLUMNS`.
 
-    The summary has step `SUMMARY`; a curve's points have their step, curves over layers the layer.
+    The summary has step `SUMMARY`. A point of a curve has its step; on a curve over layers that is
+    the number of the layer.
     """
     import pandas as pd
 

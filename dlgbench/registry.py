@@ -1,12 +1,12 @@
-"""Parts by name: models, data sets, tasks, probes and the rest, the suite's own and a user's. No torch.
+"""Registries of parts: models, data sets, tasks, probes and so on, the suite's own and a user's.
 
-A part is registered at the top of an ablation file, or in a package that is found by an entry point:
+A user registers a part at the top of an ablation file, or in a package that names an entry point:
 
     [project.entry-points."dlgbench.plugins"]
     mine = "my_package.parts"
 
-The suite's own parts are registered when one is first looked up; entry points are loaded when a name is
-not known yet, or when all names are listed.
+The suite's own parts are registered when one is first looked up; entry points are loaded when a
+name is not known yet, or when all names are listed. None of this needs torch.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ class Part:
     """An entry of a registry.
 
     Args:
-        name: what recipes call it.
-        target: the object that was registered, or "module:attribute", which is imported when it is used.
+        name: the name in recipes.
+        target: the object that was registered, or "module:attribute", which is imported when it is
+            used.
         file, line: where it was registered.
     """
 
@@ -60,7 +61,10 @@ class Part:
 
     @property
     def source(self) -> Path:
-        """The file that a run's fingerprint covers: the module that is imported, or that registered it."""
+        """The file that a run's fingerprint covers.
+
+        That is the module that `target` names, otherwise the one that registered the part.
+        """
         if not isinstance(self.target, str):
             return self.file
         spec = importlib.util.find_spec(self.target.partition(":")[0])
@@ -74,10 +78,11 @@ class Part:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Model(Part):
-    """An architecture: how it is built, where it comes from, what it is made for, and the test that proves it.
+    """An architecture: its builder, its origin, its task, and the test that proves it.
 
-    `init` is the initialization where a recipe names none; `default` keeps what the constructor draws. `sides`
-    are two sides of square inputs that it takes, for the tests that run over the registry.
+    `init` is the initialization for a recipe that names none; `default` keeps the weights that the
+    constructor draws. `sides` are two sides of square inputs that the model takes, for the tests
+    that run over the registry.
     """
 
     family: str
@@ -91,17 +96,20 @@ class Model(Part):
     @property
     def build(self) -> Callable[..., nn.Module]:
         """The builder."""
-        return self.make  # type: ignore[no-any-return]
+        return self.make
 
     def default(self, argument: str) -> Any:
-        """The default of a builder's argument (`input_shape`, `num_classes`, `width`); None without such an argument."""
+        """The default of a builder's argument, such as `input_shape`; None where it has none."""
         parameters = inspect.signature(self.build).parameters
         return parameters[argument].default if argument in parameters else None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataSet(Part):
-    """A data set. Sets of one `kind` can stand in for each other; `overrides` is what a recipe changes for this one."""
+    """A data set.
+
+    Data sets of one `kind` can stand in for each other; `overrides` is what a recipe changes then.
+    """
 
     kind: str
     overrides: Mapping[str, Any]
@@ -109,7 +117,10 @@ class DataSet(Part):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TaskPart(Part):
-    """A task, with the metrics that it measures on each split beside the loss; `{split}` stands for the split."""
+    """A task, with the metrics that it measures on each split in addition to the loss.
+
+    In their meanings `{split}` stands for the name of the split.
+    """
 
     metrics: Mapping[str, str]
 
@@ -123,14 +134,20 @@ class Probe(Part):
 
 
 P = TypeVar("P", bound=Part)
+Target = TypeVar("Target")
 T = TypeVar("T", bound=Callable[..., Any])
+Loader = TypeVar("Loader", bound="Callable[[], Arrays] | str")
+Optimizer = TypeVar("Optimizer", bound="Callable[..., torch.optim.Optimizer]")
+Schedule = TypeVar("Schedule", bound="Callable[[float], float]")
+Fill = TypeVar("Fill", bound="Callable[[Tensor, torch.Generator], object]")
+Module = TypeVar("Module", bound="type[nn.Module]")
 
 
 class Registry(Mapping[str, P], Generic[P]):
     """The parts of one kind by name.
 
     Args:
-        kind: what an error calls a part, "data set".
+        kind: the word for a part in error messages, such as "data set".
         builtin: the module that registers the suite's own parts when it is imported.
     """
 
@@ -145,7 +162,7 @@ class Registry(Mapping[str, P], Generic[P]):
             importlib.import_module(self._builtin)
 
     def add(self, part: P) -> None:
-        """Enters a part. The same line of the same file may be executed again; its part is then replaced.
+        """Adds a part. The same line of the same file, executed again, replaces its first part.
 
         Raises:
             DlgbenchError: where the name is taken.
@@ -154,7 +171,8 @@ class Registry(Mapping[str, P], Generic[P]):
         first = self._parts.get(part.name)
         if first is not None and first.where != part.where:
             raise DlgbenchError(
-                f"{self.kind} {part.name!r} is registered twice: first in {first.where}, again in {part.where}"
+                f"{self.kind} {part.name!r} is registered twice: first in {first.where}, "
+                f"again in {part.where}"
             )
         self._parts[part.name] = part
 
@@ -178,7 +196,7 @@ class Registry(Mapping[str, P], Generic[P]):
         return sum(1 for _ in self)
 
     def registered_outside(self, folder: Path) -> list[P]:
-        """The parts that were registered so far by files outside a folder; nothing is imported for it."""
+        """The parts registered so far by files outside a folder; this imports nothing."""
         return [part for part in self._parts.values() if folder not in part.file.parents]
 
 
@@ -205,10 +223,12 @@ def interchangeable() -> tuple[str, ...]:
 
 @functools.cache
 def load_plugins() -> None:
-    """Imports every module that an installed package names under the entry point group `dlgbench.plugins`, once.
+    """Imports every module that an installed package names in the entry point group, once.
+
+    The group is `dlgbench.plugins`.
 
     Raises:
-        DlgbenchError: for one that can't be imported.
+        DlgbenchError: for a module that can't be imported.
     """
     for plugin in metadata.entry_points(group=GROUP):
         try:
@@ -216,23 +236,30 @@ def load_plugins() -> None:
         except DlgbenchError as error:
             raise DlgbenchError(f"plugin {plugin.name} ({plugin.value}): {error}") from None
         except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
             raise DlgbenchError(
-                f"plugin {plugin.name} ({plugin.value}) can't be imported: {type(error).__name__}: {error}"
+                f"plugin {plugin.name} ({plugin.value}) can't be imported: {reason}"
             ) from error
 
 
-def _caller() -> dict[str, Any]:
-    """The place that calls a `register_...` function."""
-    frame = sys._getframe(2)  # noqa: SLF001  (inspect.stack reads every source file on the way)
+def _caller(depth: int = 2) -> dict[str, Any]:
+    """The file and line of the call, `depth` frames up, of a `register_...` function."""
+    frame = sys._getframe(depth)  # noqa: SLF001  (inspect.stack reads every source file on the way)
     return {"file": Path(frame.f_code.co_filename).resolve(), "line": frame.f_lineno}
 
 
-def _decorator(registry: Registry[P], entry: Callable[[Any], P]) -> Callable[[T], T]:
-    def register(target: T) -> T:
+def _decorator(registry: Registry[P], entry: Callable[[Any], P]) -> Callable[[Target], Target]:
+    def register(target: Target) -> Target:
         registry.add(entry(target))
         return target
 
     return register
+
+
+def _plain_decorator(registry: Registry[Part], name: str) -> Callable[[Target], Target]:
+    """The decorator for parts that have nothing but a name."""
+    place = _caller(3)
+    return _decorator(registry, lambda target: Part(name=name, target=target, **place))
 
 
 def register_model(
@@ -246,46 +273,45 @@ def register_model(
     sides: tuple[int, int] = (28, 36),
     proof: str = "",
 ) -> Callable[[T], T]:
-    """Registers a builder `f(input_shape=(C, H, W), num_classes=10, ...) -> nn.Module`, which recipes name as `model`.
+    """Registers a builder of a model, which recipes name as `model`.
 
-    Its other keyword arguments are a recipe's `model_args`.
+    It is a function `f(input_shape=(C, H, W), num_classes=10, ...) -> nn.Module`, whose other
+    keyword arguments are a recipe's `model_args`.
 
     Args:
         name: the name in recipes.
-        family, year, paper, proof: for `dlgbench models`; `proof` names the test that proves the model.
-        task: the task that it is made for.
-        init: the initialization where a recipe names none; `default` keeps what the constructor draws.
-        sides: two sides of square inputs that it takes, for tests over the registry.
+        family, year, paper, proof: for `dlgbench models`; `proof` names the test that proves the
+            model.
+        task: the task that the model is made for.
+        init: the initialization for a recipe that names none; `default` keeps the weights that the
+            constructor draws.
+        sides: two sides of square inputs that the model takes, for tests over the registry.
 
     Raises:
         DlgbenchError: where the name is taken.
     """
-    about = {"family": family, "year": year, "paper": paper, "task": task, "init": init}
-    about |= {"sides": sides, "proof": proof, **_caller()}
+    about: dict[str, Any] = {"family": family, "year": year, "paper": paper, "task": task}
+    about |= {"init": init, "sides": sides, "proof": proof, **_caller()}
     return _decorator(MODELS, lambda target: Model(name=name, target=target, **about))
 
 
 def register_data(
     name: str, *, kind: str = "", overrides: Mapping[str, Any] | None = None
-) -> Callable[[Callable[[], Arrays] | str], Callable[[], Arrays] | str]:
+) -> Callable[[Loader], Loader]:
     """Registers a function `f() -> Arrays` (or "module:function"), which recipes name as `data`.
 
     Args:
         name: the name in recipes.
-        kind: sets of one kind can stand in for each other: `--data NAME` asks every claim on a set of NAME's
-            kind again on NAME. The suite's own kind is "labelled images".
-        overrides: what a recipe changes where this set stands in, `{"data_args.val": 200}`.
+        kind: data sets of one kind can stand in for each other: `--data NAME` tests every claim on
+            a data set of NAME's kind again on NAME. The suite's own kind is "labelled images".
+        overrides: what a recipe changes to run on this data set instead of its own,
+            `{"data_args.val": 200}`.
 
     Raises:
         DlgbenchError: where the name is taken.
     """
     about = {"kind": kind, "overrides": dict(overrides or {}), **_caller()}
-
-    def register(target: Callable[[], Arrays] | str) -> Callable[[], Arrays] | str:
-        DATA.add(DataSet(name=name, target=target, **about))
-        return target
-
-    return register
+    return _decorator(DATA, lambda target: DataSet(name=name, target=target, **about))
 
 
 def register_task(
@@ -295,8 +321,8 @@ def register_task(
 
     Args:
         name: the name in recipes.
-        metrics: what its method `metrics` returns for a split, name to meaning, beside the loss:
-            `{"error": "share of the {split} split that is misclassified"}`.
+        metrics: the metrics that its method `metrics` returns for a split, name to meaning:
+            `{"error": "share of the {split} split that is misclassified"}`. The loss is added.
         task: "module:attribute" in place of the decorated class; it is imported when it is used.
 
     Raises:
@@ -315,14 +341,16 @@ def register_probe(
 
     Args:
         name: the name in recipes.
-        when: `start`, before the first step; `end`, after the last; `test`, after the last, on the test split;
-            `training`, while the network trains. For the last the decorated object is a subclass of
-            `Observer`, for the others a function `f(subject) -> Measurement`, or a dict of metrics.
+        when: `start`, before the first step; `end`, after the last; `test`, after the last, on the
+            test split; `training`, while the network trains. For the last the decorated object is a
+            subclass of `Observer`, for the others a function `f(subject) -> Measurement`, or a dict
+            of metrics.
         metrics: the numbers that it records, name to meaning. Claims may name them.
-        measure: "module:attribute" in place of the decorated object; it is imported when it is used.
+        measure: "module:attribute" in place of the decorated object; it is imported when it is
+            used.
 
     Raises:
-        DlgbenchError: where the name is taken, or for another moment.
+        DlgbenchError: where the name is taken, or for an unknown moment.
     """
     if when not in MOMENTS:
         raise unknown("moment", when, MOMENTS, f"probe {name}")
@@ -332,40 +360,30 @@ def register_probe(
     return _decorator(PROBES, lambda target: Probe(name=name, target=target, **about))
 
 
-Optimizer = TypeVar("Optimizer", bound="Callable[..., torch.optim.Optimizer]")
-
-
 def register_optimizer(name: str) -> Callable[[Optimizer], Optimizer]:
     """Registers an update rule, which recipes name as `optimizer`.
 
-    It is called as `f(parameters, lr=..., weight_decay=..., **optimizer_args)`, as the classes of torch.optim are.
+    It is called as `f(parameters, lr=..., weight_decay=..., **optimizer_args)`, like the classes of
+    torch.optim.
 
     Raises:
         DlgbenchError: where the name is taken.
     """
-    place = _caller()
-    return _decorator(OPTIMIZERS, lambda target: Part(name=name, target=target, **place))
+    return _plain_decorator(OPTIMIZERS, name)
 
 
-def register_schedule(
-    name: str,
-) -> Callable[[Callable[[float], float]], Callable[[float], float]]:
+def register_schedule(name: str) -> Callable[[Schedule], Schedule]:
     """Registers a learning rate schedule, which recipes name as `schedule`.
 
-    It is a function of the share t of the training that is done, 0 <= t < 1, that gives the factor of lr.
+    It is a function from the share t of the training that is done, 0 <= t < 1, to the factor of lr.
 
     Raises:
         DlgbenchError: where the name is taken.
     """
-    place = _caller()
-    return _decorator(SCHEDULES, lambda target: Part(name=name, target=target, **place))
+    return _plain_decorator(SCHEDULES, name)
 
 
-def register_initialization(
-    name: str,
-) -> Callable[
-    [Callable[[Tensor, torch.Generator], object]], Callable[[Tensor, torch.Generator], object]
-]:
+def register_initialization(name: str) -> Callable[[Fill], Fill]:
     """Registers an initialization, which recipes name as `init`.
 
     It is a function f(w, generator) that fills a weight w of shape (out, in, ...) in place.
@@ -373,11 +391,7 @@ def register_initialization(
     Raises:
         DlgbenchError: where the name is taken.
     """
-    place = _caller()
-    return _decorator(INITIALIZATIONS, lambda target: Part(name=name, target=target, **place))
-
-
-Module = TypeVar("Module", bound="type[nn.Module]")
+    return _plain_decorator(INITIALIZATIONS, name)
 
 
 def register_activation(name: str) -> Callable[[Module], Module]:
@@ -386,17 +400,15 @@ def register_activation(name: str) -> Callable[[Module], Module]:
     Raises:
         DlgbenchError: where the name is taken.
     """
-    place = _caller()
-    return _decorator(ACTIVATIONS, lambda target: Part(name=name, target=target, **place))
+    return _plain_decorator(ACTIVATIONS, name)
 
 
 def register_figure(name: str) -> Callable[[T], T]:
     """Registers a function `draw(study) -> list[Plot]`, which the report calls for each ablation.
 
-    It gives an empty list where the study's runs have nothing for it.
+    It returns an empty list where the study's runs have nothing for it to draw.
 
     Raises:
         DlgbenchError: where the name is taken.
     """
-    place = _caller()
-    return _decorator(FIGURES, lambda target: Part(name=name, target=target, **place))
+    return _plain_decorator(FIGURES, name)

@@ -1,4 +1,7 @@
-"""Pulls cells: from the store where they are finished, else by running them, beside this machine's other workers."""
+"""Gets the runs of cells from the store, and runs the cells that the store lacks.
+
+Several workers of one machine may do so at the same time.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +22,15 @@ from dlgbench.tracking import Store
 PACKAGE = Path(__file__).parent
 
 
-class CellFailed(DlgbenchError):  # noqa: N818  (it is what happened, in an error's name)
+class CellFailed(DlgbenchError):  # noqa: N818  (a state of a cell, which reads better so)
     """A cell raised an exception, in this worker or, earlier in this session, in another.
 
     Attributes:
         cell: the cell.
-        text: the traceback, from the first line of code that is not ours.
-        own: the exception itself, with that traceback; None where it was a mistake that has a message of
-            ours, or happened in another worker.
+        text: the traceback, from the first line of code outside dlgbench; or the message of a
+            `DlgbenchError`.
+        own: the exception itself, with that traceback; None for a `DlgbenchError`, and for an
+            exception in another worker.
     """
 
     def __init__(self, cell: Cell, text: str, own: Exception | None = None) -> None:
@@ -38,13 +42,13 @@ class CellFailed(DlgbenchError):  # noqa: N818  (it is what happened, in an erro
 class Runner:
     """Gets the runs of cells from a store, and makes those that it lacks.
 
+    A store that goes out of reach stops nothing: new runs are spooled, and `take_notice` returns
+    what the user must know.
+
     Args:
         store: where runs are looked up and saved.
         since: runs that ended before this time do not count (`--rerun`).
-        session: the name of this session. A cell that failed is not tried again in it.
-
-    A store that goes out of reach stops nothing: what is trained is spooled, and `take_notice` has what the
-    user must know.
+        session: the name of this session, in which a cell that failed is not run again.
     """
 
     def __init__(self, store: Store, since: float = 0.0, session: str = "") -> None:
@@ -55,10 +59,12 @@ class Runner:
         self._found: dict[tuple[str, str], Run] = {}
 
     def pull(self, cells: Sequence[Cell]) -> list[Run]:
-        """The runs of resolved cells. A cell that another worker holds is waited for, after all others.
+        """The runs of resolved cells.
+
+        A cell that another worker is running is waited for, after all others.
 
         Raises:
-            CellFailed: where one raised an exception.
+            CellFailed: for a cell that raised an exception.
         """
         from dlgbench.fingerprint import fingerprint
 
@@ -73,7 +79,7 @@ class Runner:
         return [self._found[cell.ablation, key] for cell, key in zip(cells, prints, strict=True)]
 
     def _pulled(self, cell: Cell, key: str, wait: float) -> bool:
-        """Whether the cell's run is here now; False if another worker holds it for over `wait` seconds."""
+        """Gets or makes a cell's run; False if another worker holds it for over `wait` seconds."""
         if (cell.ablation, key) in self._found:
             return True
         try:
@@ -91,7 +97,7 @@ class Runner:
         return True
 
     def _run(self, cell: Cell, key: str) -> Run:
-        """Runs a cell, and remembers for all workers of the session where it fails."""
+        """Runs a cell; a failure is noted for all workers of the session."""
         failed = self.store.spool.locks / f"{key}.failed"
         if self.session and failed.exists():
             with contextlib.suppress(OSError, ValueError):
@@ -100,7 +106,7 @@ class Runner:
                     raise CellFailed(cell, remembered["text"])
         try:
             run = cell.work.run(cell)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (a user's code may raise anything)
             own = None if isinstance(error, DlgbenchError) else _from_foreign_code(error)
             text = "".join(traceback.format_exception(own)) if own else str(error)
             with contextlib.suppress(OSError):
@@ -118,12 +124,15 @@ class Runner:
             self._notices.append(f"{error}. {kept}")
 
     def take_notice(self) -> str:
-        """What the user must know since the last call; "" for nothing."""
+        """The first notice for the user since the last call; "" for none."""
         notices, self._notices = self._notices, []
         return notices[0] if notices else ""
 
     def resolve(self, ablation: Ablation, arm: str, scale: str) -> list[Cell]:
-        """The evaluation cells of an arm, each with the setting that the tuning chose; the tuning is pulled first."""
+        """The evaluation cells of an arm, with the setting that the tuning chose.
+
+        The tuning is pulled first.
+        """
         tuning, evaluation = ablation.tuning(arm, scale), ablation.evaluation(arm, scale)
         if not tuning:
             return evaluation
@@ -141,7 +150,10 @@ class Runner:
         return self.pull([cell])[0]
 
     def judge(self, ablation: Ablation, scale: str) -> dict[Claim, Verdict]:
-        """The verdicts on all claims of the ablation at a scale: one family, whatever else was run."""
+        """The verdicts on all claims of the ablation at a scale.
+
+        They are one family of hypotheses, independent of what else is run.
+        """
         if (ablation.name, scale) not in self._judged:
             self._judged[ablation.name, scale] = self._judge(ablation, scale)
         return self._judged[ablation.name, scale]
@@ -155,7 +167,7 @@ class Runner:
             for cell in self.resolve(ablation, arm, scale)
         ]
         verdicts = judge_runs(ablation, scale, dict(zip(cells, self.pull(cells), strict=True)))
-        if scale != "smoke":  # smoke's are plumbing
+        if scale != "smoke":  # those of smoke only show that the plumbing works
             with self._noticing():
                 for claim, verdict in verdicts.items():
                     self.store.save_verdict(ablation, scale, claim, verdict)
@@ -163,7 +175,7 @@ class Runner:
 
 
 def _from_foreign_code(error: Exception) -> Exception:
-    """The exception with its traceback from the first line of code that is not ours, if there is one."""
+    """The exception with its traceback from the first line of code outside dlgbench, if any."""
     entry = error.__traceback__
     while entry is not None and PACKAGE in Path(entry.tb_frame.f_code.co_filename).parents:
         entry = entry.tb_next

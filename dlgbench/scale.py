@@ -1,4 +1,4 @@
-"""A scale: how much of a machine an ablation takes."""
+"""A scale: the size at which an ablation runs."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from dlgbench.recipe import frozen
 
 OWN = ("seeds", "tuning_seeds", "precision", "arms")  # what an ablation may set beside its work
 PRECISIONS = ("32", "tf32", "bf16")
-TUNING_SEED = 1000  # tuning seeds count up from here, evaluation seeds from 0: they never meet
+TUNING_SEED = 1000  # the first tuning seed; evaluation seeds start at 0 and never reach it
 
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
-    """What an ablation takes at one scale.
+    """The size of an ablation at one scale.
 
     Args:
         name: `smoke` (plumbing: seconds, no verdict), `cpu` (2 cores, real verdicts), `gpu` (the
             papers' scale).
         seeds: evaluation seeds 0, 1, ..., the same for every arm.
         tuning_seeds: seeds 1000, 1001, ... on which the grid is tried.
-        precision: `32`, `tf32` (float32 with TF32 matrix products) or `bf16` (autocast to bfloat16).
+        precision: `32`, `tf32` (float32 with TF32 matrix products) or `bf16` (autocast to
+            bfloat16).
         changes: what the scale changes in the work of every arm, with dotted names.
         arms: the arms that run at this scale; () for all.
-        grid_points: the most settings of each arm's grid that are tried; None for all.
-        cut: what cuts every arm down, after its own changes; `smoke`'s alone.
+        grid_points: how many settings of each arm's grid are tried at most; None for all.
+        cut: what reduces every arm, after the arm's own changes; only `smoke` has one.
     """
 
     name: str
@@ -51,16 +52,16 @@ class Scale:
             raise unknown("precision", self.precision, PRECISIONS, f"scale {self.name}")
 
     def override(self, settings: Mapping[str, Any]) -> Scale:
-        """A copy as an ablation declares it.
+        """A copy with the settings of an ablation.
 
-        `{"seeds": 5, "steps": 300}` sets the scale's own fields and changes the work's.
+        `{"seeds": 5, "steps": 300}` sets a field of the scale and changes one of the work.
         """
         own = {name: settings[name] for name in OWN if name in settings}
         changes = {name: value for name, value in settings.items() if name not in own}
         return dataclasses.replace(self, changes={**self.changes, **changes}, **own)
 
     def smoke(self, cut: Mapping[str, Any]) -> Scale:
-        """Cut down to a few seconds: it shows that everything runs, and nothing else."""
+        """The scale reduced to a few seconds, which only shows that everything runs."""
         smoke = SCALES["smoke"]
         seeds = min(smoke.seeds, self.seeds)
         return dataclasses.replace(

@@ -1,4 +1,4 @@
-"""What one pytest session asks: at which scale, on which data, of which store. All its workers agree on it."""
+"""The settings of a pytest session over ablations, which all its workers share."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Session:
     """The settings of a session.
 
     Args:
-        id: its name, for what its workers must remember together.
-        root: the repository.
-        uri: of the tracking store.
+        id: the session's name, by which its workers recognize each other's notes.
+        root: the folder of the repository.
+        uri: the URI of the tracking store.
         chosen: the scale that `--scale` names, or "auto".
-        data: the data set that stands in, or "".
+        data: the data set that `--data` names, or "".
         since: runs that ended before this time do not count.
-        unsuited: the ablations that the data set that stands in does not suit, and why; filled in.
+        unsuited: the ablations that `data` does not suit, with the reason; filled in later.
     """
 
     id: str
@@ -38,16 +38,16 @@ class Session:
 
     @property
     def scale(self) -> str:
-        """`smoke`, `cpu` or `gpu`. Where none was chosen, `gpu` if torch finds CUDA."""
+        """`smoke`, `cpu` or `gpu`. If none was chosen, `gpu` where torch finds CUDA, else `cpu`."""
         if self.chosen == "auto":
             self.chosen = scale_here()
         return self.chosen
 
-    def asked(self, ablation: Ablation) -> Ablation:
-        """The ablation on its own data, or on the data set that stands in.
+    def on_its_data(self, ablation: Ablation) -> Ablation:
+        """The ablation on the session's data set; without `--data`, on its own.
 
         Raises:
-            DlgbenchError: for a data set that can't stand in.
+            DlgbenchError: for a data set that can't stand in for others.
         """
         return ablation.with_data(self.data) if self.data else ablation
 
@@ -72,18 +72,23 @@ def start(config: pytest.Config) -> Session:
     )
 
 
+def of_worker(config: pytest.Config) -> Session:
+    """The session that an xdist worker received from its controller."""
+    return Session(**getattr(config, "workerinput", {})["dlgbench"])
+
+
 def session_of(config: pytest.Config) -> Session:
     """The session of a pytest config."""
     return config.stash[KEY]
 
 
 def is_worker(config: pytest.Config) -> bool:
-    """Whether this process is a worker of xdist, and another one its controller."""
+    """Whether this process is a worker of xdist."""
     return hasattr(config, "workerinput")
 
 
 def scale_here() -> str:
-    """`gpu` where torch finds CUDA, else `cpu`; torch is only asked where there is an NVIDIA driver."""
+    """`gpu` where torch finds CUDA, else `cpu`; without an NVIDIA driver torch is not imported."""
     driver = (Path("/proc/driver/nvidia/version"), Path("/dev/nvidiactl"))
     if not any(path.exists() for path in driver):
         return "cpu"

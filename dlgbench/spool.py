@@ -1,7 +1,7 @@
-"""Runs on the disk, on their way to the store.
+"""The spool: runs on the disk that wait to be sent to the store.
 
-A run reaches the disk before it is sent, and leaves the spool when the store has it: a closed port, a full
-disk or a `kill -9` between the two costs nothing, and the next call sends what is left.
+A run is written to the disk before it is sent, and leaves the spool when the store has it. So a
+closed port, a full disk or a `kill -9` in between loses nothing: the next call sends what is left.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Spool:
     """The folder where the runs of one store wait, and the locks of this machine's workers.
 
     Args:
-        folder: of the store's state; made where it is missing.
+        folder: the folder for this store; it is made where it is missing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -34,12 +34,12 @@ class Spool:
 
     @functools.cached_property
     def sent(self) -> Path:
-        """Where runs lie that the store has, for a time when it is out of reach."""
+        """Copies of the runs that the store has, for times when it is out of reach."""
         return self._made("sent")
 
     @functools.cached_property
     def locks(self) -> Path:
-        """Where this machine's workers keep out of each other's way."""
+        """The lock files of this machine's workers."""
         return self._made("locks")
 
     def _made(self, name: str) -> Path:
@@ -47,10 +47,10 @@ class Spool:
         return self._state / name
 
     def keep(self, record: Mapping[str, Any]) -> Path:
-        """Writes a record to the disk, all of it or nothing.
+        """Writes a record to the disk, completely or not at all.
 
         Raises:
-            OSError: where the disk is full or can't be written.
+            OSError: for a disk that is full or can't be written.
         """
         ablation = record["cell"]["ablation"].replace("/", ".")
         file = self.folder / f"{ablation}-{record['fingerprint']}.json"
@@ -69,7 +69,7 @@ class Spool:
         return sorted(self.folder.glob("*.json"))
 
     def send(self, file: Path, push: Callable[[Mapping[str, Any]], None]) -> bool:
-        """Hands a record to `push`, once, whoever else tries; returns whether this call did it."""
+        """Passes a record to `push` once, even if several workers try; returns whether it did."""
         with FileLock(self.locks / f"{file.stem}.send.lock"):
             try:
                 record = json.loads(file.read_text())
@@ -83,17 +83,17 @@ class Spool:
             return True
 
     def find_waiting(self, fingerprint: str, since: float) -> dict[str, Any] | None:
-        """The record of a fingerprint that waits, if it ended at or after `since`."""
+        """The waiting record of a fingerprint, if its run ended at or after `since`."""
         return self._first(self.folder.glob(f"*-{fingerprint}.json"), since)
 
     def find_sent(self, fingerprint: str, since: float) -> dict[str, Any] | None:
-        """The record of a fingerprint that was sent, if it ended at or after `since`."""
+        """The sent record of a fingerprint, if its run ended at or after `since`."""
         return self._first([self.sent / f"{fingerprint}.json"], since)
 
     @staticmethod
     def _first(files: Iterable[Path], since: float) -> dict[str, Any] | None:
         for file in files:
-            # sent meanwhile, or cut off by a full disk: then it counts for nothing
+            # a file that was sent meanwhile, or cut off by a full disk, is skipped
             with contextlib.suppress(OSError, ValueError):
                 record: dict[str, Any] = json.loads(file.read_text())
                 if record["ended"] >= since:

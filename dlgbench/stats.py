@@ -1,10 +1,11 @@
-"""From paired runs to verdicts. Pure: runs in, numbers out; the hypothesis tests are scipy's."""
+"""From paired runs to verdicts: pure functions of numbers. The hypothesis tests are scipy's."""
 
 from __future__ import annotations
 
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from scipy import stats
@@ -13,16 +14,16 @@ from dlgbench.claim import Bounds, Claim, Reader, Threshold, Verdict
 from dlgbench.metrics import larger_is_better, smaller_is_better
 
 ALPHA = 0.05  # the error rate that the claims of one ablation share
-# arm -> seed -> summary; that of a diverged run has the key "diverged"
+# arm -> seed -> summary; the summary of a diverged run has the key "diverged"
 Readings = Mapping[str, Mapping[int, Mapping[str, float]]]
 
 
 def known(summary: Mapping[str, float], metric: str) -> Bounds:
-    """What a run's summary tells of a metric.
+    """The bounds of a metric, from a run's summary.
 
-    (x, x) where it was measured, (bound, inf) where it was censored. A diverged run has the worst
-    rank, (inf, inf) where smaller is better, (-inf, -inf) where larger is, and is unknown,
-    (-inf, inf), otherwise.
+    (x, x) for a metric that was measured, (bound, inf) for one that was censored. A diverged run
+    has the worst rank: (inf, inf) where smaller is better, (-inf, -inf) where larger is better.
+    Otherwise the metric is unknown: (-inf, inf).
     """
     if metric in summary:
         number = summary[metric]
@@ -37,7 +38,7 @@ def known(summary: Mapping[str, float], metric: str) -> Bounds:
 
 
 def effects(claim: Claim, readings: Readings) -> dict[int, Bounds]:
-    """The claim's effect for each seed that every arm it needs has a run of."""
+    """The claim's effect for each seed of which all arms that it needs have a run."""
     arms = {arm for _, arm in claim.effect.needs}
     seeds = set.intersection(*(set(readings.get(arm, {})) for arm in arms))
 
@@ -48,7 +49,10 @@ def effects(claim: Claim, readings: Readings) -> dict[int, Bounds]:
 
 
 def t_interval(values: Sequence[float], level: float) -> tuple[float, float]:
-    """Student's interval for the mean, two-sided: mean ± t_(n-1) s / sqrt n. Values without spread give a point."""
+    """Student's two-sided interval for the mean: mean ± t_(n-1) s / sqrt n.
+
+    Values without spread give a point.
+    """
     if len(values) < 2:
         return -math.inf, math.inf
     if np.ptp(values) == 0.0:
@@ -59,18 +63,20 @@ def t_interval(values: Sequence[float], level: float) -> tuple[float, float]:
 
 
 def t_p(values: Sequence[float], bound: float) -> float:
-    """Two-sided p of the one-sample t test of H0: the mean is `bound`."""
+    """Two-sided p value of the one-sample t test of H0: the mean is `bound`."""
     if np.ptp(values) == 0.0:
         return 1.0 if values[0] == bound else 0.0
-    with warnings.catch_warnings():  # scipy warns of values that differ in their last bits alone
+    with warnings.catch_warnings():  # scipy warns of values that differ only in their last bits
         warnings.simplefilter("ignore", RuntimeWarning)
         return float(stats.ttest_1samp(values, bound).pvalue)
 
 
 def median_interval(effects: Sequence[Bounds], level: float) -> tuple[float, float]:
-    """The sign test's interval for the median, from order statistics: [x_(k+1), x_(n-k)], k the largest with P(Bin(n, 1/2) <= k) <= (1 - level) / 2.
+    """The sign test's interval for the median, from order statistics: [x_(k+1), x_(n-k)].
 
-    It needs ranks only, so it holds for bounds: each effect is known to lie in [low, high], and so do the order statistics.
+    k is the largest number with P(Bin(n, 1/2) <= k) <= (1 - level) / 2. The interval needs only
+    ranks, so it holds for bounds too: each effect lies in [low, high], and so the order statistics
+    lie between those of the lows and those of the highs.
     """
     n = len(effects)
     k = int(stats.binom.ppf((1 - level) / 2, n, 0.5)) - 1
@@ -82,20 +88,21 @@ def median_interval(effects: Sequence[Bounds], level: float) -> tuple[float, flo
 
 
 def median_p(effects: Sequence[Bounds], bound: float) -> float:
-    """Two-sided p of the sign test of H0: the median is `bound`, in the worst case of what the bounds leave open."""
+    """Two-sided p value of the sign test of H0: the median is `bound`.
+
+    It is the largest p value that the bounds of the effects allow.
+    """
     n = len(effects)
     above, below = sum(low > bound for low, _ in effects), sum(high < bound for _, high in effects)
-    return (
-        min(1.0, float(stats.binomtest(max(above, below), n, 0.5).pvalue))
-        if max(above, below) > n / 2
-        else 1.0
-    )
+    larger = max(above, below)
+    return min(1.0, float(stats.binomtest(larger, n, 0.5).pvalue)) if larger > n / 2 else 1.0
 
 
 def holm(p_values: Sequence[float], alpha: float = ALPHA) -> tuple[list[float], list[float]]:
-    """Holm's (1979) step-down: the adjusted p values, and the level alpha / (m - rank + 1) at which each hypothesis is tested.
+    """Holm's (1979) step-down procedure: the adjusted p values, and each hypothesis's level.
 
-    After the first that is not rejected the level stays, so that adjusted p <= alpha and p <= level say the same.
+    A hypothesis is tested at the level alpha / (m - rank + 1). After the first one that is not
+    rejected the level stays the same, so that adjusted p <= alpha is equivalent to p <= level.
     """
     m = len(p_values)
     adjusted, levels = [0.0] * m, [alpha] * m
@@ -108,15 +115,17 @@ def holm(p_values: Sequence[float], alpha: float = ALPHA) -> tuple[list[float], 
 
 
 def judge(claims: Sequence[Claim], readings: Readings, seeds: int) -> list[Verdict]:
-    """The verdicts on the claims of one ablation, in their order, from the `seeds` seeds that it declares.
+    """The verdicts on the claims of one ablation, which declares `seeds` seeds; in their order.
 
-    Claims about exact figures (`exactly`, or a single seed declared: no chance in it) spend no error rate. While seeds are missing
-    a claim stays inconclusive.
+    Supported: the whole interval lies within the threshold; refuted: wholly outside it; else
+    inconclusive, as is every claim while runs of some seeds are missing. The interval is Student's;
+    where a run diverged or was censored it is the sign test's for the median.
 
-    The interval is over seeds: over fresh training splits, weights, orders and noise. The test split and each arm's chosen setting are
-    the same for all of them, so it says nothing about another test set.
-    Supported: the whole interval lies within the threshold; refuted: wholly outside it; else inconclusive. The interval is
-    Student's; where a run diverged or was censored it is the sign test's for the median.
+    Claims about exact numbers (`exactly`, or a single seed declared, which means that nothing is
+    random) spend no error rate.
+
+    The interval is over seeds: over fresh training splits, weights, orders and noise. All seeds
+    share the test split and each arm's chosen setting, so it says nothing about another test set.
     """
     found = [list(effects(claim, readings).values()) for claim in claims]
     tested = [i for i, claim in enumerate(claims) if not _is_exact(claim, found[i], seeds)]
@@ -137,14 +146,17 @@ def _measured(found: Sequence[Bounds]) -> bool:
 
 
 def _p(found: Sequence[Bounds], threshold: Threshold) -> float:
-    """The largest level at which the interval does not touch the threshold's ends: for `within`, two one-sided tests."""
+    """The p value of a claim: of the test against the threshold's end; the larger one of two ends.
+
+    For `within` these are two one-sided tests, so it is half the two-sided p value.
+    """
     if len(found) < 2:
         return 1.0
     ends = [end for end in (threshold.low, threshold.high) if math.isfinite(end)]
-    measured = _measured(found)
-    p = max(
-        t_p([low for low, _ in found], end) if measured else median_p(found, end) for end in ends
-    )
+    if _measured(found):
+        p = max(t_p([low for low, _ in found], end) for end in ends)
+    else:
+        p = max(median_p(found, end) for end in ends)
     return p / 2 if threshold.kind == "within" else p
 
 
@@ -154,26 +166,14 @@ def _verdict(
     threshold, n = claim.threshold, len(found)
     middles = tuple(map(_middle, found))
     if n < seeds:
+        mean, interval = float(np.mean(middles)) if n else math.nan, (-math.inf, math.inf)
         note = f"{n} of {seeds} seeds have run"
-        return Verdict(
-            "inconclusive",
-            float(np.mean(middles)) if n else math.nan,
-            (-math.inf, math.inf),
-            1 - ALPHA,
-            None,
-            n,
-            middles,
-            "none",
-            note,
-        )
+        return Verdict("inconclusive", mean, interval, 1 - ALPHA, None, n, middles, "none", note)
     level = 1 - (2 * alpha if threshold.kind == "within" else alpha)
     if p is None:
-        interval, method = (min(middles), max(middles)), "exact"
-        effect = (
-            max(middles, key=lambda number: abs(number - threshold.low))
-            if threshold.kind == "exactly"
-            else middles[0]
-        )  # the worst seed
+        interval, method, effect = (min(middles), max(middles)), "exact", middles[0]
+        if threshold.kind == "exactly":  # the worst seed
+            effect = max(middles, key=lambda number: abs(number - threshold.low))
     elif _measured(found):
         interval, method, effect = t_interval(middles, level), "paired t", float(np.mean(middles))
     else:
@@ -185,27 +185,17 @@ def _verdict(
         outside = not inside
     if p is not None and p > ALPHA:  # an end that lies on the threshold excludes nothing
         inside = outside = False
-    open_ = sum(low != high or not math.isfinite(low) for low, high in found)
-    note = (
-        f"{open_} of {n} seeds with a diverged or censored run: the interval is the median's, from ranks"
-        if open_
-        else ""
-    )
-    return Verdict(
-        "supported" if inside else "refuted" if outside else "inconclusive",
-        effect,
-        interval,
-        level,
-        p,
-        n,
-        middles,
-        method,
-        note,
-    )
+    note = ""
+    if unmeasured := sum(low != high or not math.isfinite(low) for low, high in found):
+        runs = f"{unmeasured} of {n} seeds with a diverged or censored run"
+        note = f"{runs}: the interval is the median's, from ranks"
+    word: Literal["supported", "refuted", "inconclusive"]
+    word = "supported" if inside else "refuted" if outside else "inconclusive"
+    return Verdict(word, effect, interval, level, p, n, middles, method, note)
 
 
 def _middle(bounds: Bounds) -> float:
-    """What stands for a bounded number in figures: itself, the finite one of its bounds, or nan where nothing is known."""
+    """The number that stands for bounds: the number itself, else the finite bound, else nan."""
     low, high = bounds
     if low == high or math.isfinite(low):
         return low

@@ -1,6 +1,6 @@
 """Named random streams: draws for one purpose never shift the draws for another.
 
-So the arms of an ablation can be paired by seed.
+Therefore the arms of an ablation can be paired by seed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 
 
 def isolated(device: torch.device) -> AbstractContextManager[None]:
-    """A block after which torch's global random streams, CPU and device, are as before it."""
+    """A context that restores torch's global random streams, CPU and device, at its end."""
     return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 

@@ -44,7 +44,7 @@ ARRAYS = "arrays.npz"  # the artifact that holds a run's arrays
 
 
 def find_uri(root: Path, uri: str | None = None) -> str:
-    """The tracking URI: as given, else `MLFLOW_TRACKING_URI`, else `sqlite:///<root>/mlflow.db`."""
+    """The tracking URI: `uri`, else `MLFLOW_TRACKING_URI`, else `sqlite:///<root>/mlflow.db`."""
     return uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
 
 
@@ -56,7 +56,7 @@ class Store:
 
     def __init__(self, uri: str, root: Path) -> None:
         self.uri, self.root = uri, root
-        # what waits for one store never goes to another
+        # each store has a spool of its own, so that no run goes to another store
         digest = hashlib.sha256(uri.encode()).hexdigest()[:12]
         self.spool = Spool(root / ".dlgbench" / digest)
         self._experiments: dict[str, str] = {}
@@ -64,7 +64,7 @@ class Store:
 
     @property
     def _file(self) -> Path | None:
-        """The file of a SQLite store, which can be asked directly."""
+        """The file of a SQLite store, which can be read without mlflow."""
         return Path(self.uri.removeprefix("sqlite:///")) if self._is_sqlite else None
 
     @property
@@ -72,7 +72,7 @@ class Store:
         return self.uri.startswith("sqlite:///")
 
     def _lacks(self, fingerprint: str) -> bool:
-        """Whether no run can have the fingerprint: told at once by a SQLite store that was opened."""
+        """Whether it is certain that no run has the fingerprint: an open SQLite store can tell."""
         if self._opened is None or self._file is None or not self._file.exists():
             return False
         return not sqlite.has_tag(self._file, f"{TAG}fingerprint", fingerprint)
@@ -105,14 +105,15 @@ class Store:
 
     @contextlib.contextmanager
     def _reaching(self) -> Iterator[None]:
-        """Turns whatever the store's client raises into one message, and silences its warnings."""
+        """Turns any exception of the store's client into one message, and silences its warnings."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 yield
         except (DlgbenchError, TypeError, AttributeError, NameError, KeyError, AssertionError):
             raise  # a user's mistake, or one of ours: the store is in reach
-        except Exception as error:  # noqa: BLE001  (MLflow, SQLAlchemy, requests and the OS each raise their own)
+        # MLflow, SQLAlchemy, requests and the operating system raise exceptions of their own
+        except Exception as error:  # noqa: BLE001  (see above)
             lines = str(error).strip().splitlines()
             reason = lines[0][:120] if lines else type(error).__name__
             message = f"the tracking store {self.uri} is out of reach: {reason}"
@@ -127,16 +128,16 @@ class Store:
         return self._experiments[ablation]
 
     def _create(self, ablation: str) -> str:
-        # artifacts lie beside a SQLite file, not in the caller's folder
+        # artifacts lie beside a SQLite file, not in the folder of the process
         place = (self.root / "mlruns" / ablation).as_uri() if self._is_sqlite else None
         # without this tag the UI opens the experiment as one for language models
         tags = {"mlflow.experimentKind": "custom_model_development"}
         return str(self._client.create_experiment(ablation, artifact_location=place, tags=tags))
 
-    # runs ------------------------------------------------------------------------------------------
+    # runs -----------------------------------------------------------------------------------------
 
     def save(self, cell: Cell, fingerprint: str, run: Run) -> None:
-        """Stores what came of a cell.
+        """Stores the run of a cell.
 
         Raises:
             DlgbenchError: where the store is out of reach; the run is then kept in the spool.
@@ -166,7 +167,8 @@ class Store:
     def _push(self, record: Mapping[str, Any]) -> None:
         """Writes a run into the store, once.
 
-        A kill may have come after the run was written and before it left the spool.
+        The run may be there already: if this process was killed after the run was written and
+        before it left the spool.
         """
         cell, end = record["cell"], int(1000 * record["ended"])
         with self._reaching(), FileLock(self.spool.locks / "push.lock"):
@@ -174,14 +176,14 @@ class Store:
             if self._discard_drafts(experiment, record["fingerprint"], end):
                 return
             tags, points = to_tags(record)
-            # where another ablation made the run, this is its duration, not its hour
+            # only the duration is kept: another ablation may have made the run at another time
             seconds = float(record["run"]["provenance"].get("wall", 0))
             start = end - int(1000 * seconds)
             arrays = packed_arrays(record)
             self._write(experiment, tags, cell["params"], points, start, end, arrays)
 
     def _discard_drafts(self, experiment: str, fingerprint: str, end: int) -> bool:
-        """Deletes what a kill left half written; returns whether the run is there already."""
+        """Deletes runs that a kill left half written; returns whether the run is there already."""
         if self._lacks(fingerprint):
             return False
         same = self._client.search_runs([experiment], f"tags.`{TAG}fingerprint` = '{fingerprint}'")
@@ -223,8 +225,8 @@ class Store:
     def find(self, ablation: str, fingerprint: str, since: float = 0.0) -> tuple[Run, bool] | None:
         """The finished run of a fingerprint, and whether it is this ablation's own.
 
-        It must have ended at or after `since`. The same cell may have been run for another ablation; it is
-        then returned with its curves and arrays, to be saved for this one too.
+        It must have ended at or after `since`. The same cell may have been run for another
+        ablation; it is then returned with its curves and arrays, to be saved for this one too.
         """
         record = self.spool.find_waiting(fingerprint, since)
         if record is None:
@@ -254,7 +256,7 @@ class Store:
     ) -> list[tuple[str, Mapping[str, str]]]:
         """(id, tags) of the finished runs with a tag of ours, the oldest first.
 
-        They ended at or after `since`. A SQLite store is asked directly.
+        Only of runs that ended at or after `since`. A SQLite store is read without mlflow.
         """
         start = int(1000 * since)
         if self._file and self._file.exists():
@@ -268,9 +270,9 @@ class Store:
     def runs(self, ablation: Ablation, scale: str, history: bool = False) -> dict[Cell, Run]:
         """The newest finished run of each cell that the ablation declares now.
 
-        With `history`, the evaluations' learning curves and arrays too. A run of an older recipe,
-        precision, engine, or of an older code than its arm's newest run, is not among them: what is paired
-        was computed alike.
+        With `history`, the evaluations' learning curves and arrays too. Runs that were not computed
+        in the same way as the newest are left out, since runs are paired: runs of an older recipe,
+        precision or engine, and runs of older code than their arm's newest run.
         """
         with self._reaching():
             newest = self._newest(ablation, scale)
@@ -292,7 +294,7 @@ class Store:
             }
 
     def _newest(self, ablation: Ablation, scale: str) -> dict[Cell, tuple[str, Mapping[str, str]]]:
-        """(id, tags) of the newest run of each declared cell; the last entry is the newest of all."""
+        """(id, tags) of the newest run of each declared cell; the newest of all is last."""
         declared = {
             (cell.arm, str(cell.seed), cell.purpose, setting_of(cell)): cell
             for cell in ablation.cells(scale)
@@ -318,17 +320,17 @@ class Store:
                 tags[f"{TAG}precision"],
             ):
                 continue
-            same = (arm, int(seed), "evaluate")  # an evaluation at another setting is out of date
+            same = (arm, int(seed), "evaluate")  # older evaluations at other settings are outdated
             for old in [old for old in newest if (old.arm, old.seed, old.purpose) == same]:
                 del newest[old]
-            newest.pop(cell, None)  # so that the last is the newest of all
+            newest.pop(cell, None)  # so that the newest of all is last
             newest[cell] = run.info.run_id, tags
         return newest
 
     def _histories(self, runs: list[str]) -> dict[str, list[Point]]:
         """(metric, step, value) of each run, by its id.
 
-        MLflow has a call per metric and run; a SQLite store is asked once for all.
+        MLflow needs a call for each metric of each run; a SQLite store is read without it.
         """
         if runs and self._file:
             return sqlite.histories(self._file, runs)
@@ -344,7 +346,7 @@ class Store:
         }
 
     def _arrays(self, run_id: str, tags: Mapping[str, str]) -> dict[str, Any]:
-        """The arrays of a run; none where it has none, or where its artifact is gone."""
+        """The arrays of a run; {} for a run without arrays, and where its artifact is gone."""
         if f"{TAG}arrays" not in tags:
             return {}
         with tempfile.TemporaryDirectory() as folder:
@@ -365,7 +367,7 @@ class Store:
             if not token:
                 return
 
-    # verdicts --------------------------------------------------------------------------------------
+    # verdicts -------------------------------------------------------------------------------------
 
     def save_verdict(self, ablation: Ablation, scale: str, claim: Claim, verdict: Verdict) -> None:
         """Stores a verdict as a run of its own; the same verdict on the same numbers only once.
@@ -417,8 +419,8 @@ class Store:
     def last_verdicts(self) -> dict[tuple[str, str], dict[str, str]]:
         """(ablation, claim id) -> the newest verdict's tags, whatever its scale.
 
-        Verdicts of scale smoke are plumbing and are not stored. A SQLite store is read without mlflow,
-        which alone takes a second to import; where there is no store yet, there are no verdicts.
+        Verdicts of scale smoke are never stored. A SQLite store is read without mlflow, which takes
+        a second to import. Where there is no store yet, there are no verdicts.
 
         Raises:
             DlgbenchError: where the store is out of reach.

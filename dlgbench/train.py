@@ -30,7 +30,7 @@ from dlgbench.probes.subject import Measurement, Subject
 from dlgbench.provenance import provenance
 from dlgbench.recipe import Recipe
 from dlgbench.registry import MODELS, TASKS, Moment
-from dlgbench.tasks.base import Task
+from dlgbench.tasks.base import Batch, Task
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 MEASURED: tuple[Moment, ...] = ("start", "end", "test")
@@ -38,15 +38,15 @@ Sibling = Callable[[], nn.Module]
 
 
 def train(cell: Cell) -> Run:
-    """Trains what the cell's recipe says and evaluates it: on the test split, once, if it is an evaluation.
+    """Trains the cell's recipe and evaluates it.
 
-    A tuning never sees the test split. A pure function of the cell: equal cells agree to the bit on a CPU.
-    Seed s gives every arm the same split and order, and the same weights where shapes agree. With `steps=0`
-    the network is only probed.
+    An evaluation reads the test split once; a tuning never does. The run is a pure function of the
+    cell: on a CPU equal cells agree to the bit. Seed s gives every arm the same split and order,
+    and the same weights where shapes agree. With `steps=0` the network is only probed.
 
     Raises:
         DlgbenchError: for a recipe that can't be carried out, before anything is trained.
-        KeyboardInterrupt: on Ctrl-C; nothing is returned, so nothing half-trained is ever stored.
+        KeyboardInterrupt: on Ctrl-C. Nothing is returned, so nothing half-trained is ever stored.
     """
     device = set_up_device(cell)
     started = time.time()
@@ -80,8 +80,7 @@ def train(cell: Cell) -> Run:
     wall = time.time() - started
     about = {"started": f"{started:.3f}", "wall": f"{wall:.3f}"}
     about |= {**code_of(recipe), **provenance(str(device))}
-    status = "diverged" if diverged else "finished"
-    return Run(status, summary, tuple(history), about, arrays)
+    return Run("diverged" if diverged else "finished", summary, tuple(history), about, arrays)
 
 
 def recipe_of(cell: Cell) -> Recipe:
@@ -100,15 +99,15 @@ def _points(measured: Measurement) -> list[tuple[str, int, float]]:
 
 
 def _seed_noise(cell: Cell) -> None:
-    """Seeds what layers draw while they train: dropout and other noise."""
+    """Seeds the random numbers that layers draw during training: dropout and other noise."""
     stream = recipe_of(cell).random_stream
     torch.manual_seed(streams.stream_seed(cell.seed, "noise", stream))
 
 
 def train_sibling(cell: Cell, device: torch.device) -> nn.Module:
-    """The network of the same recipe from another start: fresh weights, order and noise on the same split.
+    """The same recipe, trained with other weights, order and noise on the same split.
 
-    It is trained alike; the test split stays closed.
+    The test split stays closed.
     """
     recipe = recipe_of(cell)
     recipe = recipe.override(random_stream=recipe.random_stream + 1, probes=())
@@ -120,7 +119,7 @@ def train_sibling(cell: Cell, device: torch.device) -> nn.Module:
 
 
 def set_up_device(cell: Cell) -> torch.device:
-    """The device of a cell, set up: one thread on a CPU; TF32 as the scale chooses.
+    """Sets up the device of a cell and returns it: one thread on a CPU; TF32 as the scale chooses.
 
     Raises:
         DlgbenchError: for scale gpu where there is no CUDA.
@@ -130,10 +129,10 @@ def set_up_device(cell: Cell) -> torch.device:
             "scale gpu: expected a CUDA device, but torch finds none here; use --scale cpu"
         )
     if not torch.cuda.is_available():
-        # else a CUDA build of torch looks for the driver in each optimizer step: 0.1 ms
+        # otherwise a CUDA build of torch looks for the driver in each optimizer step: 0.1 ms
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     torch.set_num_threads(1)
-    # an over-fitted net's gradients fall below 1e-38, where a CPU is 1.2x slower a step
+    # gradients of an overfitted net fall below 1e-38, which makes a step on a CPU 1.2x slower
     torch.set_flush_denormal(True)
     torch.set_float32_matmul_precision("high" if cell.precision == "tf32" else "highest")
     torch.backends.cudnn.allow_tf32 = cell.precision == "tf32"
@@ -141,7 +140,7 @@ def set_up_device(cell: Cell) -> torch.device:
 
 
 def prepare(cell: Cell, device: torch.device) -> tuple[Task, DataModule | None]:
-    """The task with its network, initialized, and its data, on the device; nothing is trained yet.
+    """The task with its initialized network, and the data, on the device; nothing is trained yet.
 
     Raises:
         DlgbenchError: for a recipe that can't be carried out.
@@ -181,13 +180,25 @@ def _subject(
     sibling: Sibling | None,
 ) -> Subject:
     """What the probes of a moment look at: rows of the training split, or the whole test split."""
+    batch = splits.test() if splits and when == "test" else training_rows(splits)
+    shape = input_shape(task.recipe, splits)
+    return Subject(task.network, shape, batch, task.objective, pictures, sibling)
+
+
+def input_shape(recipe: Recipe, splits: DataModule | None) -> tuple[int, ...]:
+    """The shape of one input: that of the data, or without data that of the model's arguments."""
+    if splits is not None:
+        return splits.input_shape
+    shape = recipe.model_args.get("input_shape") or MODELS[recipe.model].default("input_shape")
+    return tuple(shape)
+
+
+def training_rows(splits: DataModule | None) -> Batch | None:
+    """The first `ROWS` rows of the training split; None without data."""
     if splits is None:
-        recipe = task.recipe
-        shape = recipe.model_args.get("input_shape")
-        shape = shape or MODELS[recipe.model].default("input_shape")
-        return Subject(task.network, tuple(shape), None, task.objective, pictures, sibling)
-    batch = splits.test() if when == "test" else tuple(part[:ROWS] for part in splits.train)
-    return Subject(task.network, splits.input_shape, batch, task.objective, pictures, sibling)
+        return None
+    x, y = splits.train
+    return x[:ROWS], y[:ROWS]
 
 
 def _fit(
@@ -195,7 +206,7 @@ def _fit(
 ) -> tuple[dict[str, float], Engine]:
     """Trains and evaluates; returns the summary and the engine.
 
-    A metric that a diverged run never reached is not in the summary.
+    The summary of a diverged run has only the metrics that were reached before it diverged.
     """
     engine, watching = Engine(task), observers(recipe_of(cell))
     trainer = _trainer(cell, device, watching)
@@ -229,7 +240,7 @@ def _fit(
 
 
 def _trainer(cell: Cell, device: torch.device, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
-    """Lightning's Trainer without anything that costs time and shows nothing."""
+    """Lightning's Trainer without loggers, checkpoints and progress bars, which only cost time."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return pl.Trainer(
@@ -239,6 +250,7 @@ def _trainer(cell: Cell, device: torch.device, callbacks: Sequence[pl.Callback])
             max_epochs=1,
             val_check_interval=1,
             num_sanity_val_steps=0,
+            inference_mode=False,  # so that a probe of the test split can take gradients
             callbacks=list(callbacks),
             logger=False,
             enable_checkpointing=False,
@@ -248,9 +260,10 @@ def _trainer(cell: Cell, device: torch.device, callbacks: Sequence[pl.Callback])
 
 
 def _interruptible(call: Any, *args: Any, **kwargs: Any) -> None:
-    """Calls into Lightning, which turns Ctrl-C into SystemExit and then ignores SIGINT.
+    """Calls a method of Lightning such that Ctrl-C stays a KeyboardInterrupt.
 
-    Here Ctrl-C stays a KeyboardInterrupt, and SIGINT keeps its handler.
+    Lightning turns it into SystemExit and ignores SIGINT from then on; here SIGINT keeps its
+    handler.
     """
     handler = signal.getsignal(signal.SIGINT)
     try:

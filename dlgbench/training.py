@@ -1,4 +1,4 @@
-"""A user's own training function as the work of a cell: plain torch, Lightning, JAX, scikit-learn, anything."""
+"""A user's own training function as the work of a cell: plain torch, Lightning, JAX, anything."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import inspect
 import json
 import math
 import random
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,16 +26,18 @@ class Training:
     """A training function with its config. Frozen; `override` gives a changed copy.
 
     Args:
-        function: `train(config, seed, log) -> {metric: number}`. `config` is a dict of its own; `seed` an
-            integer, with which Python's, numpy's and torch's global random generators are already seeded;
-            `log(metric, value, step)` adds a point to a learning curve. A function that has an argument
-            `tuning` is told whether this call only tunes, so that it can leave the test split shut.
+        function: `train(config, seed, log) -> {metric: number}`. `config` is a copy, as a dict;
+            `seed` is an integer, and Python's, numpy's and torch's global random generators are
+            already seeded with it; `log(metric, value, step)` adds a point to a learning curve. A
+            function may have an argument `tuning`: whether this call is a tuning, which should
+            leave the test split closed.
         config: what arms, grids and scales may change: numbers, strings, lists and dicts.
-        metrics: what the function returns, metric to meaning. Names that begin with `test/` are only
-            wanted from an evaluation; a tuning's are dropped.
+        metrics: what the function returns, metric to meaning. Names that begin with `test/` are
+            expected from an evaluation only; those of a tuning are dropped.
 
     Raises:
-        DlgbenchError: for a function that can't be called so, a config or metrics that make no sense.
+        DlgbenchError: for a function that can't be called so, a config or metrics that make no
+            sense.
     """
 
     function: Callable[..., Mapping[str, float]]
@@ -60,7 +61,7 @@ class Training:
             wanted = 'a dict of what train returns, {"test/error": "share misclassified"}'
             raise DlgbenchError(f"metrics: expected {wanted}, got {plain(self.metrics)!r}")
         try:
-            inspect.signature(self.function).bind(*"csl", **self._told(tuning=True))
+            inspect.signature(self.function).bind(*"csl", **self._tuning_argument(tuning=True))
         except TypeError as error:
             name = getattr(self.function, "__name__", self.function)
             raise DlgbenchError(
@@ -71,7 +72,7 @@ class Training:
         """Calls the function once.
 
         Raises:
-            DlgbenchError: where what it returns or logs is not what was announced.
+            DlgbenchError: for a function that returns other metrics than announced, or no numbers.
         """
         from dlgbench.ablation import Run
 
@@ -81,9 +82,10 @@ class Training:
         def log(metric: str, value: float, step: int) -> None:
             points.append((str(metric), _step(metric, step), _number(value, f"log({metric!r})")))
 
+        options = self._tuning_argument(tuning=tuning)
         _seed(cell.seed)
         started = time.time()
-        returned = self.function(plain(self.config), cell.seed, log, **self._told(tuning=tuning))
+        returned = self.function(plain(self.config), cell.seed, log, **options)
         wall = time.time() - started
         summary = self._checked(returned, tuning=tuning)
         values = [*summary.values(), *(value for _, _, value in points)]
@@ -94,24 +96,24 @@ class Training:
             {"started": f"{started:.3f}", "wall": f"{wall:.3f}", **_provenance(), **_code(cell)},
         )
 
-    def _told(self, *, tuning: bool) -> dict[str, bool]:
+    def _tuning_argument(self, *, tuning: bool) -> dict[str, bool]:
         """The argument `tuning`, for a function that has it."""
         return {"tuning": tuning} if "tuning" in inspect.signature(self.function).parameters else {}
 
     def _checked(self, returned: Any, *, tuning: bool) -> dict[str, float]:
-        """What was returned as floats, if it is what was announced."""
+        """The returned metrics as floats, if they are the announced ones."""
         if not isinstance(returned, Mapping):
             wanted = f"a dict with {', '.join(self.metrics)}"
             raise DlgbenchError(f"train: expected it to return {wanted}, got {returned!r}")
-        wanted = {metric for metric in self.metrics if not (tuning and _is_test(metric))}
+        announced = {metric for metric in self.metrics if not (tuning and _is_test(metric))}
         came = {str(metric) for metric in returned if not (tuning and _is_test(str(metric)))}
-        if wanted != came:
-            missing, extra = sorted(wanted - came), sorted(came - wanted)
+        if announced != came:
+            missing, extra = sorted(announced - came), sorted(came - announced)
             parts = [f"{', '.join(missing)} announced and not returned"] if missing else []
             parts += [f"{', '.join(extra)} returned and not announced"] if extra else []
             raise DlgbenchError(
                 f"train: expected the metrics that the ablation announces, "
-                f"{', '.join(sorted(wanted))}; got {'; '.join(parts)}"
+                f"{', '.join(sorted(announced))}; got {'; '.join(parts)}"
             )
         return {metric: _number(returned[metric], f"train: {metric}") for metric in sorted(came)}
 
@@ -125,7 +127,7 @@ class Training:
         return dataclasses.replace(self, config=config)
 
     def recorded(self) -> dict[str, str]:
-        """The metrics that a run records, with what each one is."""
+        """The metrics that a run records, with their meanings."""
         return dict(self.metrics)
 
     def selectable(self) -> set[str]:
@@ -143,7 +145,7 @@ class Training:
 
     @property
     def source(self) -> Path:
-        """The file that the function stands in."""
+        """The file that defines the function."""
         return Path(inspect.getfile(inspect.unwrap(self.function)))
 
 
@@ -169,23 +171,23 @@ def _step(metric: str, step: Any) -> int:
 
 
 def _seed(seed: int) -> None:
-    """Seeds Python's, numpy's and torch's global generators, and gives torch one thread, as all cells have."""
+    """Seeds Python's, numpy's and torch's global generators, and limits torch to one thread."""
     import numpy as np
     import torch
 
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002  (for code that draws from the global generator)
+    np.random.seed(seed)  # for code that draws from the global generator
     torch.manual_seed(seed)
     torch.set_num_threads(1)
 
 
 def _provenance() -> dict[str, str]:
+    import torch
+
     from dlgbench.provenance import provenance
 
-    torch = sys.modules["torch"]
-    return provenance(
-        "cuda" if torch.cuda.is_available() and torch.cuda.is_initialized() else "cpu"
-    )
+    on_gpu = torch.cuda.is_available() and torch.cuda.is_initialized()
+    return provenance("cuda" if on_gpu else "cpu")
 
 
 def _code(cell: Cell) -> dict[str, str]:

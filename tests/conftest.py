@@ -1,4 +1,8 @@
-"""What many tests share: stores that need no migration, for it takes seconds and each fresh SQLite store wants it."""
+"""Fixtures that many tests share.
+
+A fresh SQLite store must be migrated, which takes seconds: the stores here are copies of a migrated
+one.
+"""
 
 import os
 import shutil
@@ -9,7 +13,7 @@ import pytest
 
 from dlgbench.tracking import Store
 
-collect_ignore = ["plugin_package"]  # somebody else's package: test_plugins.py installs and runs it
+collect_ignore = ["plugin_package"]  # a sample of a user's package, for test_plugins.py
 
 
 @pytest.fixture(scope="session")
@@ -46,9 +50,12 @@ def store(fresh, tmp_path):
     return fresh(tmp_path)
 
 
-@pytest.fixture(name="pytest_in")  # a function pytest_... in a conftest.py is taken for a hook
+@pytest.fixture(name="pytest_in")  # pytest takes a function pytest_... in a conftest.py for a hook
 def _pytest_in():
-    """`pytest_in(folder, *args)`: what a fresh pytest says there; without a page, at scale cpu."""
+    """`pytest_in(folder, *args)`: the result of a new pytest process there, at scale cpu.
+
+    It makes no page unless `report` is set.
+    """
 
     def pytest_in(folder, *args, scale="cpu", report=False, env=()):
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--scale", scale]

@@ -1,4 +1,4 @@
-"""Somebody else's package, built and installed: its parts are found, and judged like the suite's own."""
+"""A user's package, built and installed: its parts are found, and work like the suite's own."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The plugin from outside: an ablation in somebody else's folder, with nothing but the package installed."""
+"""The pytest plugin from outside: ablations in a user's own folder, with the package installed."""
 
 import os
 import re
@@ -44,7 +44,7 @@ ABLATION = Ablation(
     ],
 )
 '''
-LONG = 600  # seconds: against hanging alone, never met by a machine that is only busy
+LONG = 600  # seconds: only against hanging; a busy machine does not take so long
 
 
 def write(folder, steps=200, between=0.25, data="xor"):
@@ -63,7 +63,7 @@ def stored(store):
     return {run.data.tags["dlgbench.fingerprint"]: run.info.run_id for run in runs}
 
 
-def test_somebody_elses_ablation_gets_everything_for_nothing(tmp_path, store, pytest_in):
+def test_an_ablation_in_a_users_folder_is_run_judged_and_reported(tmp_path, store, pytest_in):
     write(tmp_path)
     done = pytest_in(tmp_path, "-n", "2", report=True)
     assert done.returncode == 1, done.stdout + done.stderr
@@ -96,7 +96,7 @@ def test_a_claim_pulls_its_cells_in_a_store_that_is_made_now(tmp_path, pytest_in
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])
-def test_another_data_set_is_asked_what_suits_it_and_the_rest_is_told(
+def test_another_data_set_runs_what_it_suits_and_names_the_rest(
     tmp_path, store, pytest_in, workers
 ):
     text = write(tmp_path, steps=2, data="mnist5k").read_text()
@@ -149,8 +149,9 @@ def test_a_kill_in_the_middle_loses_and_doubles_nothing(tmp_path, store, pytest_
         ),
     ],
 )
+@pytest.mark.usefixtures("store")
 def test_a_users_mistake_is_one_message_before_any_training(
-    tmp_path, store, pytest_in, data, args, message
+    tmp_path, pytest_in, data, args, message
 ):
     write(tmp_path, data=data)
     raw = tmp_path / "data" / "FashionMNIST" / "raw"
@@ -213,7 +214,8 @@ def test_the_cells_have_a_history(cell, measure):
 """
 
 
-def test_an_ablation_may_bring_its_own_model_helpers_and_tests(tmp_path, store, pytest_in):
+@pytest.mark.usefixtures("store")
+def test_an_ablation_may_bring_its_own_model_helpers_and_tests(tmp_path, pytest_in):
     file = write(tmp_path, steps=20)
     (tmp_path / "mylib.py").write_text("WIDE = 9\n")
     text = file.read_text().replace('model="mlp"', 'model="mine"')
@@ -249,7 +251,7 @@ ABLATION = Ablation(
 '''
 
 
-def test_own_training_code_gets_everything_for_nothing(tmp_path, store, pytest_in):
+def test_own_training_code_is_run_judged_and_reported(tmp_path, store, pytest_in):
     file = tmp_path / "test_number.py"
     file.write_text(OWN_TRAINING)
     done = pytest_in(tmp_path, "-n", "2", report=True)
@@ -352,22 +354,15 @@ def summary(rows, scale):
 
 def test_the_tally_comes_last_and_a_long_table_shows_what_was_not_expected():
     rows = [("supported", True)] * 38 + [("inconclusive", False), ("refuted", False)]
+    unexpected = "2 not as expected, and 1 of them fails the session: a finding, nothing broke"
     lines = summary(rows, "cpu")
-    assert (
-        lines[-1]
-        == "40 claims: 38 supported, 1 refuted, 1 inconclusive; 2 not as expected, and 1 of them fails the session: a finding, nothing broke"
-    )
+    assert lines[-1] == f"40 claims: 38 supported, 1 refuted, 1 inconclusive; {unexpected}"
     assert sum("Claim " in line for line in lines) == 40
     lines = summary([("supported", True), *rows], "cpu")
-    assert [found[0] for line in lines if (found := re.search(r"Claim \d+", line))] == [
-        "Claim 39",
-        "Claim 40",
-    ]
+    shown = [found[0] for line in lines if (found := re.search(r"Claim \d+", line))]
+    assert shown == ["Claim 39", "Claim 40"]
     assert "39 as expected are in the report and `dlgbench verdicts`" in lines
-    assert (
-        lines[-1]
-        == "41 claims: 39 supported, 1 refuted, 1 inconclusive; 2 not as expected, and 1 of them fails the session: a finding, nothing broke"
-    )
+    assert lines[-1] == f"41 claims: 39 supported, 1 refuted, 1 inconclusive; {unexpected}"
     lines = summary([("supported", True)] * 41, "cpu")
     assert not any("Claim " in line for line in lines)
     assert lines[-1] == "41 claims: 41 supported, 0 refuted, 0 inconclusive; none not as expected"
@@ -376,7 +371,7 @@ def test_the_tally_comes_last_and_a_long_table_shows_what_was_not_expected():
     assert not any("not as expected" in line for line in lines)
 
 
-def test_as_many_workers_as_cores_over_ablations_alone(monkeypatch, tmp_path):
+def test_a_worker_for_each_core_only_over_ablations(monkeypatch, tmp_path):
     monkeypatch.setattr(pytest_plugin.os, "sched_getaffinity", lambda _: range(64), raising=False)
     write(tmp_path)
     (tmp_path / "other").mkdir()
@@ -389,4 +384,4 @@ def test_as_many_workers_as_cores_over_ablations_alone(monkeypatch, tmp_path):
 
     assert workers("cpu", tmp_path) == 64
     assert workers("gpu", tmp_path) == pytest_plugin.MOST_GPU_WORKERS
-    assert workers("cpu", tmp_path / "other") is None  # that is xdist's own affair
+    assert workers("cpu", tmp_path / "other") is None  # left to xdist

@@ -1,4 +1,7 @@
-"""What is learnt: one LightningModule per task, so that models and tricks never multiply. No torch here."""
+"""The tasks: one LightningModule per task, which any model and any trick can be combined with.
+
+This module needs no torch: it registers the tasks by name.
+"""
 
 from dlgbench.registry import register_task
 

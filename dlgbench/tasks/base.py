@@ -1,4 +1,4 @@
-"""What all tasks share: a network, a loss, and metrics on whole splits, as an ordinary LightningModule."""
+"""The base class of all tasks: a network, a loss, and metrics on whole splits, for Lightning."""
 
 from __future__ import annotations
 
@@ -23,14 +23,18 @@ ROWS = 2000  # of a split that an evaluation passes through the network at once
 
 
 class Task(pl.LightningModule, abc.ABC):
-    """A network, a loss l(y, z) with z = network(x), averaged over the minibatch, and metrics on whole splits.
+    """A network with a loss, averaged over the minibatch, and with metrics on whole splits.
 
-    An ordinary LightningModule: `training_step` takes a minibatch (x, y) and returns its loss, and any
-    Trainer runs it. The suite trains it by `dlgbench.engine`, which heeds `training_step`, `evaluate`,
-    `optimizer` (or a `configure_optimizers` of your own that returns an optimizer) and `trace`.
+    The loss is l(y, z) with z = network(x).
 
-    A task of your own gives `losses` and `metrics`, and is registered with `register_task`. A network with
-    auxiliary heads returns (z, head 1, ...) in training; each head's loss is added with weight 0.3.
+    A task is an ordinary LightningModule: `training_step` takes a minibatch (x, y) and returns its
+    loss, and any Trainer runs it. The suite trains it with `dlgbench.engine`, which calls
+    `training_step`, `evaluate`, `trace`, and `optimizer` (or a `configure_optimizers` of your own
+    that returns an optimizer).
+
+    A task of your own defines `losses` and `metrics`, and is registered with `register_task`. A
+    network with auxiliary heads returns (z, head 1, ...) in training; the loss of each head is
+    added with weight 0.3.
 
     Raises:
         DlgbenchError: for a loss that is not the task's, or an unknown schedule.
@@ -49,21 +53,23 @@ class Task(pl.LightningModule, abc.ABC):
 
     @abc.abstractmethod
     def metrics(self, z: Tensor, y: Tensor) -> dict[str, float]:
-        """The metrics of a whole split's outputs z and targets y, under the names that were registered."""
+        """The metrics of a whole split's outputs z and targets y, by the registered names."""
 
     def check_shapes(self, z: Tensor, y: Tensor) -> None:
-        """Refuses outputs z or targets y that do not fit the task; a loss would broadcast some of it away.
+        """Refuses outputs z or targets y that do not fit the task.
+
+        Without this check a loss would broadcast some of them without complaint.
 
         Raises:
-            DlgbenchError: saying what was expected and what came.
+            DlgbenchError: for shapes or types that do not fit.
         """
 
     def trace(self) -> dict[str, float]:
-        """What is recorded beside the metrics at each point of the learning curves."""
+        """Further values to record at each point of the learning curves."""
         return {}
 
     def objective(self, z: Tensor | tuple[Tensor, ...], y: Tensor) -> Tensor:
-        """The mean loss of the network's output; that of auxiliary heads is added."""
+        """The mean loss of the network's output, plus the weighted losses of auxiliary heads."""
         if isinstance(z, tuple):
             main, *heads = z
             auxiliary = torch.stack([self.loss(head, y) for head in heads]).sum()
@@ -74,6 +80,7 @@ class Task(pl.LightningModule, abc.ABC):
         """The network's output z."""
         return self.network(x)
 
+    # batch_idx of this and the other steps is an argument that Lightning passes
     def training_step(self, batch: Batch, batch_idx: int = 0) -> Tensor:  # noqa: ARG002
         """The loss of a minibatch."""
         x, y = batch
@@ -95,11 +102,11 @@ class Task(pl.LightningModule, abc.ABC):
         return optimization.optimizer(self.recipe, self.network.parameters())
 
     def after_step(self) -> None:
-        """What follows an optimizer step: the max-norm constraint."""
+        """Applies the max-norm constraint after an optimizer step."""
         if self.recipe.max_norm is not None:
             optimization.constrain(self.network, self.recipe.max_norm)
 
-    # under a Trainer of one's own ------------------------------------------------------------------
+    # under a user's own Trainer -------------------------------------------------------------------
 
     def configure_optimizers(self) -> Any:
         """The recipe's optimizer, with its schedule over the trainer's steps."""
@@ -109,8 +116,8 @@ class Task(pl.LightningModule, abc.ABC):
         steps = self.trainer.estimated_stepping_batches
         if not math.isfinite(steps):
             raise DlgbenchError(
-                f"schedule {self.recipe.schedule}: expected a Trainer with max_epochs or max_steps, "
-                "got one without an end"
+                f"schedule {self.recipe.schedule}: expected a Trainer with max_epochs or "
+                "max_steps, got one without an end"
             )
         scheduler = torch.optim.lr_scheduler.LambdaLR(rule, lambda step: self.factor(step / steps))
         return {"optimizer": rule, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

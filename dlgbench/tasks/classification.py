@@ -1,4 +1,4 @@
-"""Multi-class classification: softmax cross-entropy, the squared error, or the perceptron's criterion."""
+"""Multi-class classification with softmax cross-entropy, squared error, or perceptron criterion."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from dlgbench.tasks.base import Loss, Task
 
 
 def squared(z: Tensor, y: Tensor) -> Tensor:
-    """||z - onehot(y)||^2, averaged over the minibatch: classification as a regression (Hui & Belkin 2020)."""
+    """||z - onehot(y)||^2, averaged over the minibatch: classification as a regression.
+
+    Hui & Belkin 2020.
+    """
     return (z - F.one_hot(y, z.shape[1])).square().sum(1).mean()
 
 

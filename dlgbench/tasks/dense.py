@@ -1,11 +1,11 @@
-"""Dense prediction: an answer for every pixel.
+"""Dense prediction: an output for every pixel.
 
 Slides "Fully convolutional networks", "Encoder-decoder", "U-Net".
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -20,7 +20,10 @@ UNLABELLED = -1  # the class of a pixel that counts neither in the loss nor in a
 
 
 def centre(y: Tensor, z: Tensor) -> Tensor:
-    """The middle of y (B, ..., H, W) at z's height and width: what a net without padding answers for."""
+    """The middle of y (B, ..., H, W), of z's height and width.
+
+    These are the pixels for which a net without padding has outputs.
+    """
     height, width = z.shape[-2:]
     top, left = (y.shape[-2] - height) // 2, (y.shape[-1] - width) // 2
     return y[..., top : top + height, left : left + width]
@@ -43,7 +46,10 @@ class ImageToImage(Task):
     }
 
     def check_shapes(self, z: Tensor, y: Tensor) -> None:
-        """Expects z and y of one shape (B, C, H, W), or z smaller (a net without padding), y of float."""
+        """Expects z and y of one shape (B, C, H, W), y of float.
+
+        z may have fewer pixels, as the output of a net without padding.
+        """
         images = z.dim() == y.dim() == 4 and z.shape[:2] == y.shape[:2]
         if not (images and y.is_floating_point() and _inside(z, y)):
             raise DlgbenchError(
@@ -61,11 +67,11 @@ class ImageToImage(Task):
 
 
 class Segmentation(Task):
-    """z = network(x): (B, num_classes, H, W) scores; y: (B, H, W) of int64, -1 where a pixel has no label.
+    """z = network(x): (B, num_classes, H, W) scores; y: (B, H, W) of int64, -1 for no label.
 
     l(y, z) is the cross-entropy averaged over the labelled pixels of the minibatch.
-    Metrics: `error`, the share of labelled pixels that is misclassified, and `miou`, the mean over the
-    classes of intersection over union.
+    Metrics: `error`, the share of labelled pixels that is misclassified, and `miou`, the mean over
+    the classes of intersection over union.
     """
 
     losses: ClassVar[dict[str, Loss]] = {
@@ -73,7 +79,10 @@ class Segmentation(Task):
     }
 
     def check_shapes(self, z: Tensor, y: Tensor) -> None:
-        """Expects z (B, num_classes, H, W), or smaller (a net without padding), and y (B, H, W) of classes."""
+        """Expects z (B, num_classes, H, W) and y (B, H, W) of classes.
+
+        z may have fewer pixels, as the output of a net without padding.
+        """
         if z.dim() != 4 or y.dim() != 3 or y.is_floating_point() or not _inside(z, y):
             raise DlgbenchError(
                 "expected scores (B, num_classes, H, W) and a class for each pixel, (B, H, W), got "
@@ -87,7 +96,7 @@ class Segmentation(Task):
     def metrics(self, z: Tensor, y: Tensor) -> dict[str, float]:
         """`error` and `miou`."""
         y, classes = centre(y, z), z.shape[1]
-        labelled = {"ignore_index": UNLABELLED, "validate_args": False}
+        labelled: dict[str, Any] = {"ignore_index": UNLABELLED, "validate_args": False}
         scores = multiclass_stat_scores(z, y, classes, average="micro", **labelled)
         right, total = int(scores[0]), int(scores[4])
         miou = multiclass_jaccard_index(z, y, classes, average="macro", **labelled)

@@ -1,4 +1,4 @@
-"""`create`: any model with any task as a ready LightningModule, for a Trainer of one's own."""
+"""`create`: any model with any task as a ready LightningModule, for a user's own Trainer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dlgbench.recipe import Recipe
 from dlgbench.registry import MODELS, TASKS
 from dlgbench.tasks.base import Task
 
-HEEDED = (  # what of a recipe a LightningModule heeds
+USED = (  # the fields of a recipe that a LightningModule uses
     "task",
     "loss",
     "init",
@@ -29,9 +29,10 @@ HEEDED = (  # what of a recipe a LightningModule heeds
 def create(model: str, *, model_args: dict[str, Any] | None = None, **recipe: Any) -> Task:
     """A ready LightningModule: any model with any task (default: what the model is made for).
 
-    It takes an ordinary DataLoader's batches (x, y). A schedule runs over the Trainer's steps. Weights
-    begin as the model's constructor draws them, unless `init` names an initialization. Lightning averages
-    what is logged over batches by their rows, PSNR and mIoU too.
+    It takes an ordinary DataLoader's batches (x, y). A schedule runs over the Trainer's steps. The
+    initial weights are those that the model's constructor draws, unless `init` names an
+    initialization. What is logged is averaged by Lightning over batches, weighted by their rows;
+    that applies to PSNR and mIoU too.
 
     Args:
         model: a name that `dlgbench models` lists.
@@ -39,24 +40,25 @@ def create(model: str, *, model_args: dict[str, Any] | None = None, **recipe: An
         recipe: loss, init, optimizer, lr, schedule and the like, as in `Recipe`.
 
     Raises:
-        DlgbenchError: for an unknown model, task, loss, optimizer, schedule or initialization, or a field
-            of `Recipe` that only `train` heeds.
+        DlgbenchError: for an unknown model, task, loss, optimizer, schedule or initialization, or a
+            field of `Recipe` that only `train` uses.
     """
     for name in recipe:
-        if name not in HEEDED:
-            raise unknown("argument", name, ("model_args", *HEEDED), "create")
+        if name not in USED:
+            raise unknown("argument", name, ("model_args", *USED), "create")
     defaults = {"task": MODELS[model].task, "init": "default"}
     declared = Recipe(model=model, steps=0, model_args=model_args or {}, **{**defaults, **recipe})
     task = TASKS[declared.task].make
     if declared.init == "lsuv":
         raise DlgbenchError(
-            "create: init lsuv needs a batch: expected init orthogonal and then "
-            "dlgbench.layers.initialization.lsuv(module.network, x), got lsuv"
+            "create: expected init orthogonal and then "
+            "dlgbench.layers.initialization.lsuv(module.network, x), got init lsuv, which needs a "
+            "batch"
         )
     seed = int(torch.randint(2**62, ()))
     network = initialization.build(
         lambda: create_model(model, **declared.model_args), str(declared.init), seed
     )
     module = task(network, declared)
-    module.optimizer()  # refuses what can't be
+    module.optimizer()  # refuses what makes no sense
     return cast("Task", module)

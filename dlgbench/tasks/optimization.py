@@ -1,4 +1,4 @@
-"""Update rules by name (torch.optim behind), learning rate schedules, and the max-norm constraint."""
+"""Optimizers by name, mostly torch.optim's; learning rate schedules; the max-norm constraint."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Parameters = Iterable[nn.Parameter]
 
 @register_optimizer("momentum_ema")
 class MomentumEMA(torch.optim.Optimizer):
-    """V <- mu V + (1 - mu) g, W <- W - lr V, V = 0 at first: the momentum of slide "(S)GD with momentum".
+    """The momentum of slide "(S)GD with momentum": V <- mu V + (1 - mu) g, W <- W - lr V.
 
-    It steps exactly as torch's SGD(momentum=mu) does at the rate lr (1 - mu), the optimizer `momentum`; so
-    at equal lr it is 1 / (1 - mu) times slower. (SGD's `dampening` is not it: that leaves the first
-    gradient undamped.)
+    V = 0 at first. Its steps are exactly those of the optimizer `momentum`, torch's
+    SGD(momentum=mu), at the rate lr (1 - mu); so at equal lr it is 1 / (1 - mu) times slower.
+    (SGD's `dampening` is different: it leaves the first gradient undamped.)
 
     Args:
         params, lr: as in torch.optim.
@@ -32,7 +32,7 @@ class MomentumEMA(torch.optim.Optimizer):
         weight_decay: g gains weight_decay * W.
 
     Raises:
-        ValueError: for another momentum.
+        ValueError: for a momentum outside this range.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class MomentumEMA(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One update; `closure`, if given, computes the loss anew, which is returned."""
+        """Makes one update; returns the loss that `closure` computes, if there is one."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -63,9 +63,10 @@ class MomentumEMA(torch.optim.Optimizer):
 
 @register_optimizer("rprop")
 def rprop(parameters: Parameters, weight_decay: float, **args: Any) -> torch.optim.Optimizer:
-    """W <- W - d sign(g). d is lr at first, x 1.2 where the sign stays, x .5 (and no step) where it turns.
+    """W <- W - d sign(g), with a step size d for each weight. Riedmiller & Braun 1993.
 
-    Riedmiller & Braun 1993.
+    d is lr at first. It is multiplied by 1.2 where the sign of g stays the same, and by 0.5, with
+    no step, where the sign changes.
     """
     if weight_decay:
         wanted = "weight_decay 0, since it takes the gradient's sign alone"
@@ -73,9 +74,9 @@ def rprop(parameters: Parameters, weight_decay: float, **args: Any) -> torch.opt
     return torch.optim.Rprop(parameters, **args)
 
 
-# g is the gradient of the loss, plus weight_decay * W except in adamw; a recipe's `optimizer_args` override
-# what stands here. `fused` is one kernel: with SGD a step of a net of 56 layers is 3x faster (1.05x with its
-# gradient), with Adam 1.2x on one core.
+# g is the gradient of the loss, plus weight_decay * W except in adamw. A recipe's `optimizer_args`
+# override the arguments here. `fused` makes one kernel of a step: on one core a step of a net of 56
+# layers is 3x faster with SGD (1.05x including the gradient), and 1.2x faster with Adam.
 _sgd = functools.partial(torch.optim.SGD, fused=True)
 # W <- W - lr g
 register_optimizer("sgd")(_sgd)
@@ -87,15 +88,17 @@ register_optimizer("nag")(functools.partial(_sgd, momentum=0.9, nesterov=True))
 register_optimizer("adagrad")(torch.optim.Adagrad)
 # S <- .99 S + .01 g^2, W as in adagrad. Tieleman & Hinton 2012.
 register_optimizer("rmsprop")(torch.optim.RMSprop)
-# U <- sqrt((D + eps) / (S + eps)) g, W <- W - lr U; D, S averages of U^2, g^2. Zeiler 2012, where lr = 1.
+# U <- sqrt((D + eps) / (S + eps)) g, W <- W - lr U; D, S averages of U^2, g^2.
+# Zeiler 2012, where lr = 1.
 register_optimizer("adadelta")(torch.optim.Adadelta)
-# S, M averages of g^2, g without their bias, W <- W - lr M / (sqrt(S) + eps). Kingma & Ba 2015.
+# S, M bias-corrected averages of g^2, g, W <- W - lr M / (sqrt(S) + eps). Kingma & Ba 2015.
 register_optimizer("adam")(functools.partial(torch.optim.Adam, fused=True))
-# adam's step, and - lr weight_decay W beside it. Loshchilov & Hutter 2019.
+# adam's step, minus lr weight_decay W. Loshchilov & Hutter 2019.
 register_optimizer("adamw")(functools.partial(torch.optim.AdamW, fused=True))
 
 
-# The learning rate's factor as a function of the share of the training that is done, 0 <= t < 1.
+# schedules: the learning rate's factor as a function of the share t of the training that is done,
+# 0 <= t < 1
 
 
 @register_schedule("constant")
@@ -124,7 +127,10 @@ def step(t: float) -> float:
 
 @register_schedule("one_cycle")
 def one_cycle(t: float) -> float:
-    """Linearly from 1/25 to 1 at t = .3, then as a cosine to 1/250,000. Smith 2018; the ends are torch's."""
+    """Linear from 1/25 to 1 at t = 0.3, then a cosine to 1/250,000. Smith 2018.
+
+    The factors at the ends are those of torch's OneCycleLR.
+    """
     first, last = 1 / 25, 1 / 25e4
     if t < 0.3:
         return first + (1 - first) * t / 0.3
@@ -133,19 +139,19 @@ def one_cycle(t: float) -> float:
 
 @register_schedule("warmup")
 def warmup(t: float) -> float:
-    """Linearly from 1/10 to 1 over the first tenth, then constant. Goyal et al. 2017."""
+    """Linear from 1/10 to 1 over the first tenth, then constant. Goyal et al. 2017."""
     return min(1.0, 0.1 + 9.0 * t)
 
 
 def optimizer(recipe: Recipe, parameters: Parameters) -> torch.optim.Optimizer:
     """The recipe's optimizer.
 
-    Its loss gradient gains weight_decay * w, which is 2 lambda w on the slides; `adamw` shrinks w apart
-    from it.
+    It adds weight_decay * w, on the slides 2 lambda w, to the gradient of the loss; `adamw` shrinks
+    w apart from the gradient.
 
     Raises:
-        DlgbenchError: for an unknown name, arguments that it does not take, or a schedule for `rprop`,
-            which sizes its own steps.
+        DlgbenchError: for an unknown name, arguments that it does not take, or a schedule for
+            `rprop`, which adapts its own step sizes.
     """
     make = OPTIMIZERS[recipe.optimizer].make
     if recipe.optimizer == "rprop" and recipe.schedule != "constant":
@@ -169,12 +175,12 @@ def schedule(recipe: Recipe) -> Callable[[float], float]:
     Raises:
         DlgbenchError: for an unknown name.
     """
-    return SCHEDULES[recipe.schedule].make  # type: ignore[no-any-return]
+    return SCHEDULES[recipe.schedule].make
 
 
 @torch.no_grad()
 def constrain(network: nn.Module, most: float) -> None:
-    """Max-norm: each unit's incoming weights are scaled back to l2 norm `most` where they exceed it.
+    """Max-norm: scales the incoming weights of each unit to l2 norm `most` where they exceed it.
 
     Srivastava et al. 2014, section 5.1.
     """

@@ -13,8 +13,9 @@ from dlgbench.tasks.base import Loss, Task
 
 
 class Regression(Task):
-    """z = network(x): (B, K); y: (B, K) of float. l(y, z) = mean (z - y)^2, or |z - y| with loss `l1`.
+    """z = network(x): (B, K); y: (B, K) of float.
 
+    l(y, z) = mean (z - y)^2, or mean |z - y| with loss `l1`.
     Metrics: `mse`, and `r2` = 1 - mse / variance of y, averaged over the K outputs.
     """
 

@@ -1,1 +1,1 @@
-"""Somebody else's package: parts for dlgbench, found by an entry point."""
+"""A sample of a user's package: parts for dlgbench, found by an entry point."""

@@ -1,8 +1,13 @@
-"""A data set, a probe, an observer, a task, an optimizer, a schedule, an initialization, an activation, a figure."""
+"""A part of each kind but a model.
+
+Two data sets, a probe, a task, an optimizer, a schedule, an initialization, an activation, a
+figure.
+"""
+
+from typing import ClassVar
 
 import matplotlib.figure
 import torch
-from sample_parts.points import rings
 from torch import nn
 from torch.nn import functional as F
 
@@ -20,6 +25,7 @@ from dlgbench import (
     register_schedule,
     register_task,
 )
+from sample_parts.points import rings
 
 
 @register_data("rings", kind="points of a plane")
@@ -52,9 +58,9 @@ def margin(subject):
 class Smoothed(Task):
     """Classification with smoothed labels, in a `training_step` of its own."""
 
-    losses = {"smoothed": lambda z, y: F.cross_entropy(z, y, label_smoothing=0.1)}
+    losses: ClassVar = {"smoothed": lambda z, y: F.cross_entropy(z, y, label_smoothing=0.1)}
 
-    def training_step(self, batch, batch_idx):
+    def training_step(self, batch, batch_idx):  # noqa: ARG002  (Lightning passes it)
         """The loss of a minibatch, as Lightning's users write it."""
         x, y = batch
         loss = self.loss(self.network(x), y)
@@ -74,7 +80,7 @@ class SignSGD(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure=None):
+    def step(self, closure=None):  # noqa: ARG002  (torch's signature)
         """One update."""
         for group in self.param_groups:
             for w in group["params"]:
