@@ -1,8 +1,10 @@
 """Hand-made studies and the plots that they give; and a tiny store, filled once for all tests."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from dlgbench import (
     Ablation,
@@ -179,11 +181,38 @@ def ablations():
 
 
 @pytest.fixture(scope="session")
-def store(ablations, tmp_path_factory):
+def once(tmp_path_factory, worker_id):
+    """`once(name, fill)`: a folder that `fill(folder)` fills, once for all tests and workers."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+
+    def once(name, fill):
+        folder = shared / name
+        with FileLock(shared / f"{name}.lock"):
+            if not (folder / "done").exists():
+                folder.mkdir()
+                fill(folder)
+                (folder / "done").touch()
+        return folder
+
+    return once
+
+
+@pytest.fixture(scope="session")
+def store(ablations, migrated, once):
     """A store with the runs of all ablations but `controls/wider`."""
-    root = tmp_path_factory.mktemp("store")
-    store = Store(f"sqlite:///{root / 'mlflow.db'}", root)
-    store.open()
+
+    def at(root):
+        return Store(f"sqlite:///{root / migrated.name}", root)
+
+    def fill(root):
+        shutil.copy(migrated, root)
+        _fill(at(root), ablations)
+
+    return at(once("reports-store", fill))
+
+
+def _fill(store, ablations):
     again = ablations["mine/again"]
     for tricks in (ablations["controls/tricks"], again):
         _tune(store, tricks)
@@ -195,7 +224,6 @@ def store(ablations, tmp_path_factory):
     cells = ablations["mine/field"].cells("cpu")
     for cell, side in zip(cells, (3.0, 7.0), strict=True):
         _save(store, cell, {"receptive_field": side, "receptive_field/stride": 1.0})
-    return store
 
 
 def _tune(store, ablation):

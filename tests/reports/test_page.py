@@ -17,8 +17,11 @@ EDGE = "edge of the grid: the best lr is the largest one tried"
 
 
 @pytest.fixture(scope="module")
-def page(store, ablations, tmp_path_factory):
-    return build(list(ablations.values()), store, "cpu", tmp_path_factory.mktemp("page"))
+def page(store, ablations, once):
+    def fill(folder):
+        build(list(ablations.values()), store, "cpu", folder)
+
+    return once("reports-page", fill) / "index.html"
 
 
 @pytest.fixture(scope="module")
