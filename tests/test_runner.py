@@ -10,9 +10,20 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from dlgbench import Ablation, Claim, DlgbenchError, Run, at_least, difference
+from dlgbench import (
+    Ablation,
+    Cell,
+    Claim,
+    DlgbenchError,
+    Recipe,
+    Run,
+    at_least,
+    difference,
+    register_probe,
+)
 from dlgbench.fingerprint import fingerprint
 from dlgbench.judging import choose, judge_runs, score
+from dlgbench.registry import PROBES
 from dlgbench.runner import CellFailed, Runner
 from dlgbench.tracking import Store
 
@@ -211,6 +222,17 @@ def test_a_cell_that_raises_fails_alone_with_the_users_own_traceback(store):
     assert str(failure) == message
     assert runner.run(QUESTION, other).status == "finished"
     assert runner.run(QUESTION, QUESTION.tuning("a", "cpu")[0]).status == "finished"
+
+
+def test_a_probe_that_raises_has_its_own_traceback_too(store, monkeypatch):
+    monkeypatch.setattr(PROBES, "_parts", dict(PROBES))
+    register_probe("luckless", when="start", metrics={"luck": "none"})(lambda _: helper(7))
+    recipe = Recipe(model="mlp", model_args={"hidden": (4,)}, steps=0, probes=("luckless",))
+    with pytest.raises(CellFailed) as raised:
+        Runner(store, session="one").pull([Cell("x", "a", 0, "cpu", recipe)])
+    _, second, *_, last = raised.value.text.strip().splitlines()
+    assert second.startswith(f'  File "{__file__}", line ')
+    assert last == "ValueError: no luck with seed 7"
 
 
 def test_a_claim_says_which_cell_failed(store):
