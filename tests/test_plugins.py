@@ -31,7 +31,7 @@ def test_an_installed_package_brings_parts_and_ablations_on_each(
     environment = {"PYTHONPATH": str(installed)}
     done = pytest_in(tmp_path, "ablations", "-n", "2", report=True, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "4 claims: 4 supported" in done.stdout
+    assert "4 claims: 4 supported" in done.stdout, done.stdout
     assert "Traceback" not in done.stdout
 
     page = (tmp_path / "reports" / "build" / "index.html").read_text()
