@@ -18,6 +18,9 @@ PARENTS = ("recipe", "train", "config", "metrics")  # a twin takes all of these 
 INHERITED = ("slide", "tune", "select", "dataset_overrides")  # and each of these that it leaves out
 
 
+_COMPLETING: list[Path] = []  # the twins whose parents are being loaded
+
+
 def find_root(start: Path) -> Path:
     """The repository's root: the nearest folder, from `start` upwards, that looks like one.
 
@@ -116,7 +119,15 @@ def _completed(twin: Ablation, file: Path, root: Path) -> Ablation:
     if found is None:
         wanted = "the name of another ablation, folder/file without test_"
         raise DlgbenchError(f"{where}: expected {wanted}; there is no file {candidates[0]}")
-    parent = load(found)
+    if file in _COMPLETING:
+        raise DlgbenchError(
+            f"{where}: expected an ablation that stands by itself, got a circle of twins"
+        )
+    _COMPLETING.append(file)
+    try:
+        parent = load(found)
+    finally:
+        _COMPLETING.remove(file)
     inherited = {name: getattr(parent, name) for name in PARENTS}
     inherited |= {name: getattr(parent, name) for name in INHERITED if not _is_set(twin, name)}
     scales = {scale: dict(settings) for scale, settings in (twin.scales or {}).items()}

@@ -9,7 +9,6 @@ they are listed.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +50,10 @@ def measured(model: Model) -> dict[str, Any]:
     }
 
 
-def write(follow: Callable[[list[Model]], Iterable[Model]] = iter) -> None:
-    """Measures the suite's own models and writes the file.
-
-    Args:
-        follow: wraps the list of models, for example to show progress.
-    """
+def write() -> None:
+    """Measures the suite's own models and writes the file."""
     own = [model for model in MODELS.values() if FILE.parent in model.file.parents]
-    lines = [json.dumps(row) for row in _sorted([measured(model) for model in follow(own)])]
+    lines = [json.dumps(row) for row in _sorted([measured(model) for model in own])]
     FILE.write_text("[\n" + ",\n".join(lines) + "\n]\n")
 
 

@@ -175,6 +175,13 @@ def test_a_twin_of_own_training_code_and_a_twin_of_a_twin(twin):
     assert again.work.config == {"mixup": 0.5, "net": {"width": 4}}
 
 
+def test_twins_of_each_other_are_refused(twin, tmp_path):
+    own = TWIN.format(parent="controls/twin", arguments="arms={'one': {}}")
+    (tmp_path / "ablations" / "controls" / "test_other.py").write_text(own)
+    with pytest.raises(DlgbenchError, match="got a circle of twins"):
+        twin("controls/other", "arms={'one': {}}")
+
+
 @pytest.mark.parametrize(
     ("message", "parent", "arguments"),
     [
