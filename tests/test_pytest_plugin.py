@@ -105,7 +105,8 @@ def test_another_data_set_runs_what_it_suits_and_names_the_rest(
     done = pytest_in(tmp_path, "--data", "digits", "-k", "test_cell and narrow", *workers)
     assert done.returncode == 0, done.stdout
     assert "7 passed" in done.stdout  # 2 rates and 5 seeds, of one of the three files
-    assert "not asked on digits, which does not suit them:\n  many: data set digits" in done.stdout
+    reason = "many: data_args: expected train and val of at most"
+    assert f"not asked on digits, which does not suit them:\n  {reason}" in done.stdout
     assert "points" not in done.stdout
     assert store.runs(load(tmp_path / "test_width.py").with_data("digits"), "cpu")
     args = ("--data", "digits", "-k", "test_width and test_cell and s0", *workers)
@@ -209,8 +210,8 @@ OWN_TESTS = """
 def test_claim(claim, judge):
     assert judge(claim).n == 5
 
-def test_the_cells_have_a_history(cell, measure):
-    assert measure(cell).history or cell[1].purpose == "evaluate"
+def test_the_cells_are_measured(cell, measure):
+    assert "val/error" in measure(cell).summary
 """
 
 
@@ -220,7 +221,7 @@ def test_an_ablation_may_bring_its_own_model_helpers_and_tests(tmp_path, pytest_
     (tmp_path / "mylib.py").write_text("WIDE = 9\n")
     text = file.read_text().replace('model="mlp"', 'model="mine"')
     file.write_text(text.replace("ABLATION =", OWN_MODEL + "ABLATION =") + OWN_TESTS)
-    done = pytest_in(tmp_path, "-n", "2", "-k", "test_cell or history")
+    done = pytest_in(tmp_path, "-n", "2", "-k", "test_cell or measured")
     assert "28 passed" in done.stdout, done.stdout + done.stderr
     assert "14 trained" in done.stdout
     again = pytest_in(tmp_path, "-k", "test_cell and narrow", "--rerun")
