@@ -120,7 +120,7 @@ class Engine(pl.LightningModule):
 
 
 def loss_of(returned: Any) -> Tensor:
-    """What a `training_step` may return in Lightning: the loss, or a dict with it.
+    """The loss in what a `training_step` returned: Lightning allows the loss or a dict with it.
 
     Raises:
         DlgbenchError: for anything else.

@@ -130,7 +130,7 @@ def _imported_siblings(file: Path) -> Iterator[Path]:
         words = name.split(".")
         for first, last in itertools.combinations(range(len(words) + 1), 2):
             place = file.parent.joinpath(*words[first:last])  # of a.b: a, a.b and b
-            # beside a module in site-packages lie packages that are somebody else's
+            # the packages beside a module in site-packages belong to other projects
             places = place.with_suffix(".py"), *([] if installed else [place / "__init__.py"])
             yield from filter(Path.is_file, places)
 

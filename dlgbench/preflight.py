@@ -39,7 +39,7 @@ def check(work: Work, scale: str) -> None:
         _try_parts(work, scale)
     except DlgbenchError:
         raise
-    except Exception as error:  # a user's part raises what it likes
+    except Exception as error:  # a user's part may raise anything
         probes = f", probes {', '.join(work.probes)}" if work.probes else ""
         reason = f"{_place(error, work)}{error}"
         raise DlgbenchError(f"{_parts(work)}{probes} do not go together: {reason}") from error

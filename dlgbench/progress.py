@@ -14,7 +14,7 @@ from dlgbench.session import session_of
 
 SYMBOLS = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
 MOST = 40  # claims that the table shows in full
-EVERY = 10.0  # seconds between two lines of progress where no terminal rewrites them
+EVERY = 10.0  # seconds between two lines of progress, where there is no terminal
 JUDGED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
 

@@ -39,7 +39,7 @@ from dlgbench.records import (
 from dlgbench.spool import Spool
 
 __all__ = ["COLUMNS", "SUMMARY", "TAG", "Store", "find_uri", "to_frame"]
-BATCH = 900  # metrics in a call: MLflow takes 1,000 things, of which up to 100 are params
+BATCH = 900  # metrics in a call: MLflow takes 1,000 entries, of which up to 100 are params
 ARRAYS = "arrays.npz"  # the artifact that holds a run's arrays
 
 
@@ -145,7 +145,7 @@ class Store:
         record = to_record(cell, fingerprint, run)
         try:
             file = self.spool.keep(record)
-        except OSError as full:  # no room here: the store may still have some
+        except OSError as full:  # no space on this disk; the store may be on another
             try:
                 self._push(record)
             except DlgbenchError as error:
@@ -370,7 +370,7 @@ class Store:
     # verdicts -------------------------------------------------------------------------------------
 
     def save_verdict(self, ablation: Ablation, scale: str, claim: Claim, verdict: Verdict) -> None:
-        """Stores a verdict as a run of its own; the same verdict on the same numbers only once.
+        """Stores a verdict as a run of its own, unless the last one was the same.
 
         Raises:
             DlgbenchError: where the store is out of reach.

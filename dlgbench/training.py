@@ -43,8 +43,8 @@ class Training:
     function: Callable[..., Mapping[str, float]]
     config: Mapping[str, Any]
     metrics: Mapping[str, str]
-    data = None  # what a recipe names; here it is the function's own affair
-    steps = 1  # above 0: it trains
+    data = None  # a recipe names its data set; a training function loads its own data
+    steps = 1  # a recipe with 0 steps trains nothing; a training function always trains
 
     def __post_init__(self) -> None:
         if not inspect.isfunction(inspect.unwrap(self.function)):
