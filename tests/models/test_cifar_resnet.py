@@ -1,4 +1,4 @@
-"""The residual networks of He et al. 2016, section 4.2, and their plain twins, by hand."""
+"""The residual networks of He et al. 2016, section 4.2, and the plain ones, by hand."""
 
 import pytest
 import torch
@@ -13,19 +13,10 @@ COUNTS = {20: 269_722, 32: 464_154, 44: 658_586, 56: 853_018, 110: 1_727_962, 12
 
 def windows(n):
     """(kernel, stride, inputs, outputs) of each convolution on the way, for n blocks a stage."""
-    first, second, third = (
-        ((3, 1, 16, 16),),
-        ((3, 2, 16, 32), (3, 1, 32, 32)),
-        ((3, 2, 32, 64), (3, 1, 64, 64)),
-    )
-    return [
-        (3, 1, 3, 16),
-        *first * (2 * n),
-        *second,
-        *second[1:] * (2 * n - 2),
-        *third,
-        *third[1:] * (2 * n - 2),
-    ]
+    first = [(3, 1, 16, 16)] * (2 * n)
+    second = [(3, 2, 16, 32)] + [(3, 1, 32, 32)] * (2 * n - 1)
+    third = [(3, 2, 32, 64)] + [(3, 1, 64, 64)] * (2 * n - 1)
+    return [(3, 1, 3, 16), *first, *second, *third]
 
 
 @pytest.mark.parametrize("family", ["resnet", "plain"])
@@ -35,14 +26,13 @@ def test_parameters_layer_by_layer(family, depth, count):
         network = create_model(f"{family}{depth}")
     convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
     by_hand = windows((depth - 2) // 6)
-    assert [
-        (m.kernel_size[0], m.stride[0], m.in_channels, m.out_channels) for m in convolutions
-    ] == by_hand
+    sizes = [(m.kernel_size[0], m.stride[0], m.in_channels, m.out_channels) for m in convolutions]
+    assert sizes == by_hand
     assert len(by_hand) + 1 == depth  # and the linear layer
-    kernels = sum(
-        kernel**2 * inputs * outputs + 2 * outputs for kernel, _, inputs, outputs in by_hand
-    )  # with gamma and beta
-    assert sum(p.numel() for p in network.parameters()) == kernels + 64 * 10 + 10 == count
+    kernels = sum(kernel**2 * inputs * outputs for kernel, _, inputs, outputs in by_hand)
+    gammas_and_betas = sum(2 * outputs for *_, outputs in by_hand)
+    total = kernels + gammas_and_betas + 64 * 10 + 10
+    assert sum(p.numel() for p in network.parameters()) == total == count
 
 
 @pytest.mark.parametrize(
@@ -80,9 +70,8 @@ def test_receptive_field_by_gradient(name, side):
 )
 @pytest.mark.parametrize("family", ["resnet", "plain"])
 def test_shapes_layer_by_layer(family, channels, side, sides):
-    network = create_model(
-        f"{family}20", input_shape=(channels, side, side), num_classes=7, width=0.25
-    )
+    args = {"input_shape": (channels, side, side), "num_classes": 7, "width": 0.25}
+    network = create_model(f"{family}20", **args)
     x, shapes = torch.rand(2, channels, side, side), []
     for part in network[:-1]:
         x = part(x)
@@ -92,7 +81,10 @@ def test_shapes_layer_by_layer(family, channels, side, sides):
 
 
 def normalized(x, weight, stride):
-    """BN(W * x) in training with gamma 1 and beta 0: patches times matrix, then the batch's mean and biased variance taken out."""
+    """BN(W * x) in training with gamma 1 and beta 0.
+
+    A matrix of patches times the kernel, minus the batch's mean, over its standard deviation.
+    """
     side = -(-x.shape[2] // stride)
     y = (weight.flatten(1) @ F.unfold(x, 3, padding=1, stride=stride)).unflatten(2, (side, side))
     mean = y.mean((0, 2, 3), keepdim=True)
@@ -106,9 +98,7 @@ def test_a_block_is_its_equation(stage):
         create_model(name, width=0.25).double().get_submodule(stage)[0]
         for name in ("resnet20", "plain20")
     )
-    plain.load_state_dict(
-        residual.state_dict()
-    )  # the same names: the twin differs by the shortcut alone
+    plain.load_state_dict(residual.state_dict())  # the same names: only the shortcut differs
     x = torch.randn(5, 4, 7, 7, dtype=torch.float64)
     stride = residual.branch[0].stride[0]
     inner = normalized(x, residual.branch[0].weight, stride).clamp(min=0)
@@ -121,24 +111,21 @@ def test_a_block_is_its_equation(stage):
 
 def test_the_shortcut_subsamples_and_adds_channels_of_zeros():
     x = torch.arange(9.0).reshape(1, 1, 3, 3)
-    assert torch.equal(
-        Shortcut(2, 2)(x),
-        torch.tensor([[[[0.0, 2.0], [6.0, 8.0]], [[0.0, 0.0]] * 2, [[0.0, 0.0]] * 2]]),
-    )
+    subsampled, zeros = [[0.0, 2.0], [6.0, 8.0]], [[0.0, 0.0]] * 2
+    assert torch.equal(Shortcut(2, 2)(x), torch.tensor([[subsampled, zeros, zeros]]))
     assert torch.equal(Shortcut(1, 0)(x), x)
     assert not list(Shortcut(2, 2).parameters())
 
 
-def test_the_plain_twin_begins_with_the_same_weights_and_is_the_network_whose_shortcuts_give_nothing():
+def test_a_plain_network_is_the_residual_one_of_the_same_weights_whose_shortcuts_give_zeros():
     networks = []
     for name in ("resnet20", "plain20"):
         torch.manual_seed(3)
         networks.append(create_model(name, input_shape=(1, 14, 14), width=0.25).double())
     residual, plain = networks
     assert residual.state_dict().keys() == plain.state_dict().keys()
-    assert all(
-        torch.equal(a, b) for a, b in zip(residual.parameters(), plain.parameters(), strict=True)
-    )
+    for a, b in zip(residual.parameters(), plain.parameters(), strict=True):
+        assert torch.equal(a, b)
     x = torch.rand(4, 1, 14, 14, dtype=torch.float64)
     assert not torch.allclose(residual(x), plain(x), atol=0.01)
     shortcuts = [module for module in residual.modules() if type(module).__name__ == "Shortcut"]
@@ -149,37 +136,29 @@ def test_the_plain_twin_begins_with_the_same_weights_and_is_the_network_whose_sh
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.5])
-def test_scaled_shortcuts_are_shortcuts_times_the_scale_and_times_0_it_is_the_plain_twin_to_the_bit(
-    scale,
-):
+def test_shortcuts_are_scaled_and_with_0_the_network_is_the_plain_one_to_the_bit(scale):
     x = torch.arange(9.0).reshape(1, 1, 3, 3)
     assert torch.equal(Shortcut(2, 2, scale)(x), scale * Shortcut(2, 2)(x))
+    images = torch.rand(4, 1, 14, 14, generator=torch.Generator().manual_seed(0))
     gradients = []
     for name, args in (("resnet20", {"shortcut_scale": scale}), ("plain20", {})):
         torch.manual_seed(3)
         network = create_model(name, input_shape=(1, 14, 14), width=0.25, **args)
-        network(
-            torch.rand(4, 1, 14, 14, generator=torch.Generator().manual_seed(0))
-        ).square().sum().backward()
+        network(images).square().sum().backward()
         gradients.append([p.grad for p in network.parameters()])
     assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True)) == (scale == 0)
 
 
 def test_with_zero_gamma_a_block_begins_as_its_shortcut():
     torch.manual_seed(0)
-    network = create_model(
-        "resnet20", input_shape=(1, 14, 14), width=0.25, zero_gamma=True
-    ).double()
+    args = {"input_shape": (1, 14, 14), "width": 0.25, "zero_gamma": True}
+    network = create_model("resnet20", **args).double()
     x = torch.rand(4, 1, 14, 14, dtype=torch.float64)
     stem = network.stem(x)
-    assert torch.equal(
-        network[:-1](x), Shortcut(4, 12)(stem)
-    )  # to the last block: every fourth pixel
+    assert torch.equal(network[:-1](x), Shortcut(4, 12)(stem))  # every fourth pixel
     network(x).square().sum().backward()
-    assert all(
-        stage[0].branch[-1].weight.grad.abs().sum() > 0
-        for stage in (network.stage1, network.stage2, network.stage3)
-    )
+    for stage in (network.stage1, network.stage2, network.stage3):
+        assert stage[0].branch[-1].weight.grad.any()
 
 
 def test_convolutions_begin_as_hes():
@@ -189,11 +168,11 @@ def test_convolutions_begin_as_hes():
 
 
 def test_what_cannot_be_built_says_so():
-    with pytest.raises(
-        DlgbenchError, match=r"a depth of 6n \+ 2, 8, 14, 20, \.\.\., is wanted; 21 came"
-    ):
+    wanted = r"cifar_resnet: expected a depth of 6n \+ 2 \(8, 14, 20, \.\.\.\), got 21"
+    with pytest.raises(DlgbenchError, match=wanted):
         cifar_resnet(depth=21)
-    with pytest.raises(DlgbenchError, match="plain20: zero_gamma wants shortcuts"):
+    with pytest.raises(DlgbenchError, match=r"plain20: expected zero_gamma=False, .*got True"):
         create_model("plain20", zero_gamma=True)
-    with pytest.raises(DlgbenchError, match=r"plain20: shortcut_scale wants shortcuts; 0\.0 came"):
+    wanted = r"plain20: expected shortcut_scale=1, since there are no shortcuts, got 0\.0"
+    with pytest.raises(DlgbenchError, match=wanted):
         create_model("plain20", shortcut_scale=0.0)

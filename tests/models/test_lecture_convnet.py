@@ -24,9 +24,8 @@ def test_it_is_its_equation():
     x, parameters = torch.rand(3, 1, 28, 28, dtype=torch.float64), list(network.parameters())
     z = x
     for kernel, bias in zip(parameters[:6:2], parameters[1:6:2], strict=True):
-        windows = (
-            F.pad(z, (1, 1, 1, 1)).unfold(2, 4, 2).unfold(3, 4, 2)
-        )  # (B, C, H / 2, W / 2, 4, 4)
+        padded = F.pad(z, (1, 1, 1, 1))
+        windows = padded.unfold(2, 4, 2).unfold(3, 4, 2)  # (B, C, H / 2, W / 2, 4, 4)
         z = (torch.einsum("bchwij,ocij->bohw", windows, kernel) + bias[:, None, None]).clamp(min=0)
     w4, b4, w5, b5 = parameters[6:]
     z = (z.reshape(3, 288) @ w4.T + b4).clamp(min=0)
@@ -41,8 +40,6 @@ def test_other_images_and_widths(shape):
 
 
 def test_what_is_no_image_is_refused():
-    with pytest.raises(
-        DlgbenchError,
-        match=r"lecture_convnet: images .* at least 8 are wanted; input_shape \(1, 7, 28\) came",
-    ):
+    wanted = r"lecture_convnet: expected images .* at least 8, got input_shape \(1, 7, 28\)"
+    with pytest.raises(DlgbenchError, match=wanted):
         create_model("lecture_convnet", input_shape=(1, 7, 28))

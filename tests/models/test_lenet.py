@@ -1,7 +1,6 @@
-import itertools
-
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from dlgbench import DlgbenchError, create_model
@@ -11,12 +10,12 @@ COUNTS = [6 * 25 + 6, 16 * 6 * 25 + 16, 120 * 16 * 25 + 120, 120 * 84 + 84, 84 *
 
 
 def shapes(network, x):
-    outputs = itertools.accumulate(network, lambda value, layer: layer(value), initial=x)
-    return [
-        tuple(out.shape[1:])
-        for layer, out in zip(network, itertools.islice(outputs, 1, None), strict=True)
-        if "Tanh" not in str(layer)
-    ]
+    """Of the outputs of each layer but the activations."""
+    seen = []
+    for layer in network:
+        x = layer(x)
+        seen += [] if isinstance(layer, nn.Tanh) else [tuple(x.shape[1:])]
+    return seen
 
 
 def test_layers_by_hand():
@@ -27,10 +26,9 @@ def test_layers_by_hand():
     assert shapes(network, torch.zeros(2, 1, 32, 32)) == wanted
 
 
-def test_what_parts_it_from_the_papers_60_000():
-    c3 = (
-        6 * (3 * 25 + 1) + 6 * (4 * 25 + 1) + 3 * (4 * 25 + 1) + (6 * 25 + 1)
-    )  # Table I: 6, 6, 3 and 1 maps see 3, 4, 4 and 6
+def test_the_difference_from_the_papers_60_000():
+    # Table I: 6, 6, 3 and 1 maps see 3, 4, 4 and 6.
+    c3 = 6 * (3 * 25 + 1) + 6 * (4 * 25 + 1) + 3 * (4 * 25 + 1) + (6 * 25 + 1)
     subsampling, codes = 2 * 6 + 2 * 16, 0
     assert (c3, subsampling) == (1_516, 44)
     assert COUNTS[0] + c3 + subsampling + COUNTS[2] + COUNTS[3] + codes == 60_000
@@ -38,21 +36,17 @@ def test_what_parts_it_from_the_papers_60_000():
 
 def test_it_is_its_equation():
     network = create_model("lenet5").double()
-    x, (w1, b1, w3, b3, w5, b5, w6, b6, w, b) = (
-        torch.rand(3, 1, 32, 32, dtype=torch.float64),
-        network.parameters(),
-    )
+    w1, b1, w3, b3, w5, b5, w6, b6, w, b = network.parameters()
+    x = torch.rand(3, 1, 32, 32, dtype=torch.float64)
 
     def convolved(z, kernel, bias):
-        return (
-            torch.einsum("bchwij,ocij->bohw", z.unfold(2, 5, 1).unfold(3, 5, 1), kernel)
-            + bias[:, None, None]
-        )
+        windows = z.unfold(2, 5, 1).unfold(3, 5, 1)
+        return torch.einsum("bchwij,ocij->bohw", windows, kernel) + bias[:, None, None]
 
     def averaged(z):
-        return (
-            z[:, :, ::2, ::2] + z[:, :, 1::2, ::2] + z[:, :, ::2, 1::2] + z[:, :, 1::2, 1::2]
-        ) / 4
+        upper = z[:, :, ::2, ::2] + z[:, :, ::2, 1::2]
+        lower = z[:, :, 1::2, ::2] + z[:, :, 1::2, 1::2]
+        return (upper + lower) / 4
 
     z = averaged(torch.tanh(convolved(x, w1, b1)))
     z = averaged(torch.tanh(convolved(z, w3, b3)))
@@ -61,10 +55,8 @@ def test_it_is_its_equation():
 
 
 def test_28x28_is_the_papers_32x32_with_zeros_around():
-    small, native = (
-        create_model("lenet5", input_shape=(1, 28, 28)).double(),
-        create_model("lenet5").double(),
-    )
+    small = create_model("lenet5", input_shape=(1, 28, 28)).double()
+    native = create_model("lenet5").double()
     native.load_state_dict(small.state_dict())
     x = torch.rand(2, 1, 28, 28, dtype=torch.float64)
     assert torch.allclose(small(x), native(F.pad(x, (2, 2, 2, 2))), rtol=0, atol=1e-12)
@@ -79,8 +71,7 @@ def test_other_images_and_widths(shape):
 
 @pytest.mark.parametrize("shape", [(1, 11, 28), (28, 28), (2,)])
 def test_what_is_no_image_is_refused(shape):
-    with pytest.raises(
-        DlgbenchError,
-        match=r"lenet5: images of shape \(C, H, W\) with sides of at least 12 are wanted; input_shape \(.*\) came",
-    ):
+    images = r"images of shape \(C, H, W\) with sides of at least 12"
+    wanted = rf"lenet5: expected {images}, got input_shape \(.*\)"
+    with pytest.raises(DlgbenchError, match=wanted):
         create_model("lenet5", input_shape=shape)

@@ -32,8 +32,9 @@ def test_three_rows_by_hand():
     network = perceptron(2, 3)
     x, y = torch.tensor([[1.0, 2.0], [3.0, 0.0], [1.0, 1.0]]).double(), torch.tensor([1, 1, 2])
     # Row 1: z = 0 is a tie, so a mistake: w_1 = (1, 2), b_1 = 1 and w_0 = (-1, -2), b_0 = -1.
-    # Row 2: z = (-4, 4, 0): right.
-    # Row 3: z = (-4, 4, 0), its own 2 is beaten by 1: w_2 = (1, 1), b_2 = 1 and w_1 = (0, 1), b_1 = 0.
+    # Row 2: z = (-4, 4, 0) is correct.
+    # Row 3: z = (-4, 4, 0), but its class is 2, not 1: w_2 = (1, 1), b_2 = 1 and
+    # w_1 = (0, 1), b_1 = 0.
     assert network.learn(x, y) == 2
     assert network.scores.weight.tolist() == [[-1, -2], [0, 1], [1, 1]]
     assert network.scores.bias.tolist() == [-1, 0, 1]
@@ -43,9 +44,8 @@ def test_three_rows_by_hand():
 @pytest.mark.parametrize("spread", [0.5, 8.0])  # separable, and not
 def test_two_classes_agree_with_scikit_learn(passes, spread):
     x, y = rows(2, spread)
-    theirs = Rosenblatt(penalty=None, max_iter=passes, tol=None, shuffle=False).fit(
-        x.numpy(), y.numpy()
-    )
+    theirs = Rosenblatt(penalty=None, max_iter=passes, tol=None, shuffle=False)
+    theirs.fit(x.numpy(), y.numpy())
     ours = perceptron(3, 2)
     for _ in range(passes):
         ours.learn(x, y)
@@ -65,9 +65,8 @@ def test_the_rule_is_sgd_on_the_perceptron_criterion():
         for row, own in zip(x, y, strict=True):
             z = twin(row[None])[0]
             gap = z[torch.arange(4) != own].max(0).values - z[own]
-            criterion = torch.where(
-                gap >= 0, gap, 0
-            )  # max(0, gap), with gradient 1 at a tie: torch's clamp takes 0, and would never leave W = 0
+            # max(0, gap) with gradient 1 at a tie; with clamp's gradient of 0, W would stay 0.
+            criterion = torch.where(gap >= 0, gap, 0)
             sgd.zero_grad()
             criterion.backward()
             sgd.step()
@@ -99,5 +98,5 @@ def test_xor_is_never_learned():
 
 
 def test_one_class_is_refused():
-    with pytest.raises(DlgbenchError, match="perceptron: at least 2 classes are wanted; 1 came"):
+    with pytest.raises(DlgbenchError, match="perceptron: expected at least 2 classes, got 1"):
         create_model("perceptron", num_classes=1)

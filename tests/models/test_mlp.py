@@ -20,17 +20,9 @@ def normalized(a, gamma, beta):
 
 
 def test_an_mlp_with_everything_is_its_equation():
-    network = randomized(
-        create_model(
-            "mlp",
-            input_shape=(3, 2),
-            hidden=(4, 4, 5, 5),
-            num_classes=2,
-            activation="sigmoid",
-            norm="batch",
-            skip=True,
-        )
-    )
+    args = {"input_shape": (3, 2), "hidden": (4, 4, 5, 5), "num_classes": 2}
+    args |= {"activation": "sigmoid", "norm": "batch", "skip": True}
+    network = randomized(create_model("mlp", **args))
     x, parameters = torch.rand(7, 3, 2, dtype=torch.float64), list(network.parameters())
     z = x.reshape(7, 6)
     for k in range(4):
@@ -41,16 +33,9 @@ def test_an_mlp_with_everything_is_its_equation():
     assert torch.allclose(network(x), z @ w.T + b, rtol=0, atol=1e-10)
 
 
-def test_without_skip_it_is_the_plain_chain_of_ever():
-    args = {
-        "input_shape": (6,),
-        "hidden": (4, 4),
-        "num_classes": 3,
-        "norm": "batch",
-        "dropout": 0.25,
-        "input_dropout": 0.5,
-        "activation": "tanh",
-    }
+def test_without_skip_it_is_a_plain_chain_of_layers():
+    args = {"input_shape": (6,), "hidden": (4, 4), "num_classes": 3, "norm": "batch"}
+    args |= {"dropout": 0.25, "input_dropout": 0.5, "activation": "tanh"}
     torch.manual_seed(0)
     network = create_model("mlp", **args)
     torch.manual_seed(0)
@@ -60,48 +45,31 @@ def test_without_skip_it_is_the_plain_chain_of_ever():
     chain = nn.Sequential(*chain, nn.Linear(4, 3))
     assert type(network) is nn.Sequential
     assert str(network) == str(chain)
-    assert all(
-        torch.equal(a, b) for a, b in zip(network.parameters(), chain.parameters(), strict=True)
-    )
+    for a, b in zip(network.parameters(), chain.parameters(), strict=True):
+        assert torch.equal(a, b)
 
 
 def test_skips_join_equal_neighbours_alone_and_cost_nothing():
     args = {"input_shape": (5,), "hidden": (5, 5, 7, 7, 7), "num_classes": 3, "norm": "batch"}
-    network = create_model("mlp", **args, skip=True)
-    assert [layer.branch[0].in_features for layer in network if isinstance(layer, Residual)] == [
-        5,
-        7,
-        7,
-    ]
-    by_hand = [
-        5 * 5 + 5 + 10,
-        5 * 5 + 5 + 10,
-        5 * 7 + 7 + 14,
-        7 * 7 + 7 + 14,
-        7 * 7 + 7 + 14,
-        7 * 3 + 3,
-    ]
-    assert (
-        sum(p.numel() for p in network.parameters())
-        == sum(by_hand)
-        == sum(p.numel() for p in create_model("mlp", **args).parameters())
-    )
+    skip, plain = (create_model("mlp", **args, skip=skip) for skip in (True, False))
+    blocks = [layer for layer in skip if isinstance(layer, Residual)]
+    assert [block.branch[0].in_features for block in blocks] == [5, 7, 7]
+    hidden = 2 * (5 * 5 + 5 + 10) + (5 * 7 + 7 + 14) + 2 * (7 * 7 + 7 + 14)
+    for network in (skip, plain):
+        assert sum(p.numel() for p in network.parameters()) == hidden + 7 * 3 + 3
 
 
-def test_the_twins_with_and_without_skip_begin_with_the_same_weights():
-    plain, skip = (
-        weighted(build(lambda skip=skip: create_model("mlp", hidden=(8, 8, 8), skip=skip), "he", 3))
-        for skip in (False, True)
-    )
-    assert all(torch.equal(a.weight, b.weight) for a, b in zip(plain, skip, strict=True))
+def test_with_and_without_skip_the_initial_weights_are_the_same():
+    def layers(skip):
+        return weighted(build(lambda: create_model("mlp", hidden=(8, 8, 8), skip=skip), "he", 3))
+
+    for plain, skip in zip(layers(skip=False), layers(skip=True), strict=True):
+        assert torch.equal(plain.weight, skip.weight)
 
 
-def test_dropout_spares_the_identity():
-    block = randomized(
-        create_model(
-            "mlp", input_shape=(3,), hidden=(50, 50), dropout=0.25, skip=True, activation="identity"
-        )
-    )[-2]
+def test_dropout_leaves_the_identity_alone():
+    args = {"input_shape": (3,), "hidden": (50, 50), "activation": "identity"}
+    block = randomized(create_model("mlp", **args, dropout=0.25, skip=True))[-2]
     x = torch.rand(9, 50, dtype=torch.float64)
     added, whole = block(x) - x, block.branch[:-1](x)
     dropped = added.abs() < 1e-9
@@ -109,32 +77,22 @@ def test_dropout_spares_the_identity():
     assert torch.allclose(added[~dropped], whole[~dropped] / 0.75, atol=1e-9)
 
 
-def test_width_scales_the_hidden_layers_alone():
-    network = create_model(
-        "mlp", input_shape=(9,), hidden=(10, 10, 1), num_classes=4, width=0.5, skip=True
-    )
-    assert [(layer.in_features, layer.out_features) for layer in weighted(network)] == [
-        (9, 5),
-        (5, 5),
-        (5, 1),
-        (1, 4),
-    ]
+def test_width_scales_the_hidden_layers_only():
+    args = {"input_shape": (9,), "hidden": (10, 10, 1), "num_classes": 4}
+    layers = weighted(create_model("mlp", **args, width=0.5, skip=True))
+    units = [(layer.in_features, layer.out_features) for layer in layers]
+    assert units == [(9, 5), (5, 5), (5, 1), (1, 4)]
 
 
 def test_skips_let_110_layers_train():
     digits = load_digits()
     x, y = torch.tensor(digits.data[:200] / 16).float(), torch.tensor(digits.target[:200])
+    args = {"input_shape": (64,), "hidden": (16,) * 110, "norm": "batch"}
     last = {}
     for skip in (False, True):
-        network = build(
-            lambda skip=skip: create_model(
-                "mlp", input_shape=(64,), hidden=(16,) * 110, norm="batch", skip=skip
-            ),
-            "he",
-            1,
-        )
-        adam = torch.optim.Adam(network.parameters(), 0.003)
-        for _ in range(50):
+        network = build(lambda skip=skip: create_model("mlp", **args, skip=skip), "he", 1)
+        adam = torch.optim.Adam(network.parameters(), 0.01)
+        for _ in range(25):
             loss = F.cross_entropy(network(x), y)
             adam.zero_grad()
             loss.backward()
@@ -146,10 +104,8 @@ def test_skips_let_110_layers_train():
 
 @pytest.mark.parametrize("hidden", [(), (8,), (8, 4)])
 def test_a_skip_that_joins_nothing_is_refused(hidden):
-    with pytest.raises(
-        DlgbenchError,
-        match=r"mlp: skip wants two neighbouring hidden layers of equal width; hidden \(.*\) came",
-    ):
+    wanted = r"mlp: skip: expected two neighbouring hidden layers .*, got hidden \(.*\)"
+    with pytest.raises(DlgbenchError, match=wanted):
         create_model("mlp", hidden=hidden, skip=True)
 
 
@@ -159,15 +115,8 @@ def test_an_unknown_norm_is_refused():
 
 
 def test_noise_norm_and_patch_by_name():
-    network = create_model(
-        "mlp",
-        input_shape=(1, 4, 4),
-        hidden=(6, 5),
-        norm="noisy_batch",
-        dropout=0.5,
-        noise="gaussian",
-        patch="standardize",
-    )
+    args = {"norm": "noisy_batch", "dropout": 0.5, "noise": "gaussian", "patch": "standardize"}
+    network = create_model("mlp", input_shape=(1, 4, 4), hidden=(6, 5), **args)
     kinds = [type(layer).__name__ for layer in network]
     block = ["Linear", "NoisyBatchNorm1d", "ReLU", "GaussianNoise"]
     assert kinds == ["StandardizePatch", "Flatten", *block, *block, "Linear"]

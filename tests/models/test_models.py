@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 import dlgbench
-from dlgbench import DlgbenchError, create, create_model
-from dlgbench.models import register_model
+from dlgbench import DlgbenchError, create, create_model, register_model
+
+POINTS = {"input_shape": (2,), "num_classes": 3}
 
 
 @pytest.mark.parametrize(
@@ -14,11 +15,7 @@ from dlgbench.models import register_model
     [
         ("mlp", {"hidden": (128, 128)}, 784 * 128 + 128 + 128 * 128 + 128 + 128 * 10 + 10),
         ("mlp", {"hidden": ()}, 784 * 10 + 10),  # the linear classifier
-        (
-            "mlp",
-            {"hidden": (5,), "norm": "batch", "input_shape": (2,), "num_classes": 3},
-            2 * 5 + 5 + 2 * 5 + 5 * 3 + 3,
-        ),
+        ("mlp", POINTS | {"hidden": (5,), "norm": "batch"}, 2 * 5 + 5 + 2 * 5 + 5 * 3 + 3),
         ("conv_stack", {"dilations": (1, 2, 4), "channels": 8}, (9 * 8 + 8) + 2 * (9 * 64 + 8)),
     ],
 )
@@ -27,23 +24,22 @@ def test_parameters_by_hand(name, args, count):
 
 
 def test_an_mlp_is_its_equation():
-    network = create_model(
-        "mlp", input_shape=(3,), hidden=(4,), num_classes=2, activation="sigmoid"
-    ).double()
+    args = {"input_shape": (3,), "hidden": (4,), "num_classes": 2, "activation": "sigmoid"}
+    network = create_model("mlp", **args).double()
     x, (w1, b1, w2, b2) = torch.rand(5, 3, dtype=torch.float64), network.parameters()
-    assert torch.allclose(
-        network(x), (1 / (1 + torch.exp(-(x @ w1.T + b1)))) @ w2.T + b2, atol=1e-12
-    )
+    hidden = 1 / (1 + torch.exp(-(x @ w1.T + b1)))
+    assert torch.allclose(network(x), hidden @ w2.T + b2, atol=1e-12)
 
 
 def test_dropout_drops_its_share_and_rescales_in_training_alone():
     network = create_model("mlp", hidden=(1000,), dropout=0.3, input_dropout=0.2)
+    x = torch.ones(1, 1, 28, 28)
     drops = [layer for layer in network if isinstance(layer, nn.Dropout)]
     assert [layer.p for layer in drops] == [0.2, 0.3]
     out = drops[1](torch.ones(100_000))
     assert (out == 0).float().mean().item() == pytest.approx(0.3, abs=0.01)
     assert out.max().item() == pytest.approx(1 / 0.7)
-    assert torch.equal(network.eval()(torch.ones(1, 1, 28, 28)), network(torch.ones(1, 1, 28, 28)))
+    assert torch.equal(network.eval()(x), network(x))
 
 
 def test_conv_stack_keeps_the_resolution_and_pooling_does_not():
@@ -62,18 +58,10 @@ def test_create_is_a_lightning_module_that_a_stranger_can_train(tmp_path):
         warnings.simplefilter("ignore")
         x = torch.randn(256, 2)
         loader = DataLoader(TensorDataset(x, (x[:, 0] * x[:, 1] < 0).long()), 32, shuffle=True)
-        module = create(
-            "mlp",
-            model_args={"input_shape": (2,), "hidden": (32,), "num_classes": 2},
-            optimizer="adam",
-            lr=0.02,
-        )
-        quiet = {
-            "logger": False,
-            "enable_progress_bar": False,
-            "enable_model_summary": False,
-            "enable_checkpointing": False,
-        }
+        model_args = {"input_shape": (2,), "hidden": (32,), "num_classes": 2}
+        module = create("mlp", model_args=model_args, optimizer="adam", lr=0.02)
+        loud = ("enable_progress_bar", "enable_model_summary", "enable_checkpointing", "logger")
+        quiet = dict.fromkeys(loud, False)
         trainer = pl.Trainer(accelerator="cpu", max_epochs=30, default_root_dir=tmp_path, **quiet)
         trainer.fit(module, loader)
         assert trainer.callback_metrics["train/loss"] < 0.2

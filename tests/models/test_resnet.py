@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-import torchvision
 from torch import nn
 
 from dlgbench import create_model
@@ -24,53 +23,14 @@ def on_meta(name, **args):
         return create_model(name, **args)
 
 
-def torchvisions(name, **args):
-    """Torchvision's network in float64; each weight, scale, shift and running statistic gets a value of its own, so that no two can be swapped unseen."""
-    with torch.device("meta"):
-        network = getattr(torchvision.models, name)(weights=None, **args).double()
-    network = network.to_empty(device="cpu")
-    for value in network.state_dict().values():
-        if value.dim() > 1:
-            nn.init.kaiming_normal_(value)
-        elif value.dim():
-            value.uniform_(0.5, 1.5)
-        else:
-            value.zero_()  # num_batches_tracked
-    return network
-
-
-def transplanted(ours, theirs):
-    """Our network with their weights, layer for layer in the order of the networks."""
-    weights = zip(ours.state_dict(), theirs.state_dict().values(), strict=True)
-    ours.double().load_state_dict({name: value.clone() for name, value in weights}, assign=True)
-    return ours
-
-
-def assert_same(ours, theirs):
-    for a, b in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=1e-10 * float(b.detach().abs().max()))
-
-
 @pytest.mark.parametrize(("name", "count"), COUNTS.items())
-def test_parameters(name, count):
-    assert sum(p.numel() for p in on_meta(name).parameters()) == count
+def test_every_parameter_has_torchvisions_shape(name, count, assert_same_shapes):
+    assert_same_shapes(name, count)
 
 
 @pytest.mark.parametrize("name", COUNTS)
-def test_outputs_gradients_and_statistics_are_torchvisions(name):
-    torch.manual_seed(0)
-    theirs = torchvisions(name, num_classes=5)
-    ours = transplanted(on_meta(name, input_shape=(3, 64, 64), num_classes=5), theirs)
-    x, d_y = torch.rand(2, 3, 64, 64, dtype=torch.float64), torch.randn(2, 5, dtype=torch.float64)
-    with torch.no_grad():
-        assert_same([ours.eval()(x)], [theirs.eval()(x)])
-    for network in (ours, theirs):
-        network.train()
-        network.output = network(x)
-        (network.output * d_y).sum().backward()
-    assert_same([ours.output], [theirs.output])
-    assert_same([p.grad for p in ours.parameters()], [p.grad for p in theirs.parameters()])
-    assert_same(ours.buffers(), theirs.buffers())
+def test_outputs_gradients_and_statistics_are_torchvisions(name, assert_same_results):
+    assert_same_results(name)
 
 
 def main_path(network):
@@ -85,11 +45,9 @@ def main_path(network):
 def field(network):
     side = jump = 1
     for layer in main_path(network):
-        kernel, stride = (
-            (layer.kernel_size[0], layer.stride[0])
-            if isinstance(layer, nn.Conv2d)
-            else (layer.kernel_size, layer.stride)
-        )
+        kernel, stride = layer.kernel_size, layer.stride
+        if isinstance(layer, nn.Conv2d):
+            kernel, stride = kernel[0], stride[0]
         side, jump = side + (kernel - 1) * jump, jump * stride
     return side, jump
 
@@ -112,14 +70,10 @@ def test_receptive_fields_of_the_published_tables(name, args, side):
 @pytest.mark.parametrize(("v1", "side"), [(False, 427), (True, 483)])
 def test_the_receptive_field_by_gradient(v1, side):
     torch.manual_seed(0)
-    features = (
-        create_model("resnet50", input_shape=(1, 576, 576), width=1 / 64, v1=v1)
-        .double()
-        .eval()[:-1]
-    )
-    features.stem[3] = nn.AvgPool2d(
-        3, 2, padding=1
-    )  # a maximum's gradient would reach one pixel alone
+    network = create_model("resnet50", input_shape=(1, 576, 576), width=1 / 64, v1=v1)
+    features = network.double().eval()[:-1]
+    # The gradient of a maximum would reach one pixel only.
+    features.stem[3] = nn.AvgPool2d(3, 2, padding=1)
     with torch.no_grad():
         for p in features.parameters():
             p.abs_()  # so that nothing cancels
@@ -131,7 +85,7 @@ def test_the_receptive_field_by_gradient(v1, side):
 
 
 def test_v1_puts_the_stride_into_the_first_1x1_and_v1_5_into_the_3x3():
-    """By hand: kernels and strides of the first blocks of stages 1 and 2, three convolutions each."""
+    """By hand: kernels and strides in the first blocks of stages 1 and 2."""
     for v1, strides in [(True, [(1, 2), (3, 1), (1, 1)]), (False, [(1, 1), (3, 2), (1, 1)])]:
         network = on_meta("resnet50", v1=v1)
         windows = [
@@ -143,19 +97,15 @@ def test_v1_puts_the_stride_into_the_first_1x1_and_v1_5_into_the_3x3():
 
 
 def test_small_images_keep_their_sides_in_the_stem():
-    for side, sides in [
-        (28, [28, 28, 14, 7, 4]),
-        (63, [63, 63, 32, 16, 8]),
-        (64, [16, 16, 8, 4, 2]),
-    ]:
+    by_hand = {28: [28, 28, 14, 7, 4], 63: [63, 63, 32, 16, 8], 64: [16, 16, 8, 4, 2]}
+    for side, sides in by_hand.items():
         network = on_meta("resnet18", input_shape=(1, side, side), num_classes=3, width=0.25)
         x, shapes = torch.zeros(2, 1, side, side, device="meta"), []
         for part in network[:-1]:
             x = part(x)
             shapes.append(tuple(x.shape))
-        assert shapes == [
-            (2, channels, s, s) for channels, s in zip([16, 16, 32, 64, 128], sides, strict=True)
-        ]
+        channels = [16, 16, 32, 64, 128]
+        assert shapes == [(2, c, s, s) for c, s in zip(channels, sides, strict=True)]
         assert network.head(x).shape == (2, 3)
 
 

@@ -4,33 +4,12 @@ from torch import nn
 
 from dlgbench import DlgbenchError, create_model
 
-LAYERS = [  # kernel, stride, maps, side of the output for 424x424
-    *[
-        (5, 2, 48, 212),
-        (3, 1, 128, 212),
-        (3, 1, 128, 212),
-        (3, 2, 256, 106),
-        (3, 1, 256, 106),
-        (3, 1, 256, 106),
-        (3, 2, 256, 53),
-    ],
-    *[
-        (3, 1, 512, 53),
-        (3, 1, 1024, 53),
-        (3, 1, 1024, 53),
-        (3, 1, 1024, 53),
-        (3, 1, 1024, 53),
-        (3, 1, 512, 53),
-        (3, 1, 256, 53),
-    ],
-    *[
-        (4, 0.5, 256, 106),
-        (3, 1, 256, 106),
-        (3, 1, 128, 106),
-        (4, 0.5, 128, 212),
-        (3, 1, 128, 212),
-        (3, 1, 48, 212),
-    ],
+LAYERS = [  # kernel, stride, maps, side of the output for 424x424; one line is one resolution
+    *[(5, 2, 48, 212), (3, 1, 128, 212), (3, 1, 128, 212)],
+    *[(3, 2, 256, 106), (3, 1, 256, 106), (3, 1, 256, 106)],
+    *[(3, 2, 256, 53), (3, 1, 512, 53), *[(3, 1, 1024, 53)] * 4, (3, 1, 512, 53), (3, 1, 256, 53)],
+    *[(4, 0.5, 256, 106), (3, 1, 256, 106), (3, 1, 128, 106)],
+    *[(4, 0.5, 128, 212), (3, 1, 128, 212), (3, 1, 48, 212)],
     *[(4, 0.5, 48, 424), (3, 1, 24, 424), (3, 1, 1, 424)],
 ]
 
@@ -40,36 +19,26 @@ def weighted(network):
 
 
 def test_layers_and_parameters_by_hand():
+    layers = []
+
+    def record(layer, _, out):
+        stride = 1 / 2 if isinstance(layer, nn.ConvTranspose2d) else layer.stride[0]
+        layers.append((layer.kernel_size[0], stride, layer.out_channels, out.shape[2]))
+
     with torch.device("meta"):
-        networks = {
-            norm: create_model("sketch_simplification", norm=norm) for norm in ("none", "batch")
-        }
-        found = []
-        for layer in weighted(networks["batch"]):
-            stride = 0.5 if isinstance(layer, nn.ConvTranspose2d) else 1
-            layer.register_forward_hook(
-                lambda layer, _, out, stride=stride: found.append(
-                    (
-                        layer.kernel_size[0],
-                        stride if stride < 1 else layer.stride[0],
-                        layer.out_channels,
-                        out.shape[2],
-                    )
-                )
-            )
-        assert networks["batch"](torch.empty(1, 1, 424, 424)).shape == (1, 1, 424, 424)
-    assert found == LAYERS
+        none, batch = (create_model("sketch_simplification", norm=n) for n in ("none", "batch"))
+        for layer in weighted(batch):
+            layer.register_forward_hook(record)
+        assert batch(torch.empty(1, 1, 424, 424)).shape == (1, 1, 424, 424)
+    assert layers == LAYERS
     assert len(LAYERS) == 23
-    inputs = [1, *(maps for _, _, maps, _ in LAYERS)]
-    plain = sum(
-        kernel**2 * before * maps + maps
-        for before, (kernel, _, maps, _) in zip(inputs, LAYERS, strict=False)
-    )
-    assert sum(p.numel() for p in networks["none"].parameters()) == plain == 44_829_745
-    normalized = plain + sum(
-        maps for _, _, maps, _ in LAYERS[:-1]
-    )  # beta in place of the bias, and gamma
-    assert sum(p.numel() for p in networks["batch"].parameters()) == normalized == 44_837_465
+    maps = [1, *(layer[2] for layer in LAYERS)]
+    plain = 0
+    for (kernel, *_), inputs, outputs in zip(LAYERS, maps[:-1], maps[1:], strict=True):
+        plain += kernel**2 * inputs * outputs + outputs
+    assert sum(p.numel() for p in none.parameters()) == plain == 44_829_745
+    normalized = plain + sum(maps[1:-1])  # beta in place of the bias, and gamma
+    assert sum(p.numel() for p in batch.parameters()) == normalized == 44_837_465
 
 
 @torch.no_grad()
@@ -89,9 +58,8 @@ def test_normalizations_fold_into_the_convolutions():
     for source, norm, target in zip(weighted(batch), [*norms, None], weighted(none), strict=True):
         scale = norm.weight / (norm.running_var + norm.eps).sqrt() if norm else torch.ones(1)
         axis = 1 if isinstance(source, nn.ConvTranspose2d) else 0
-        target.weight.copy_(
-            source.weight * scale.reshape([-1 if k == axis else 1 for k in range(4)])
-        )
+        along = [-1 if k == axis else 1 for k in range(4)]
+        target.weight.copy_(source.weight * scale.reshape(along))
         target.bias.copy_(norm.bias - norm.running_mean * scale if norm else source.bias)
     assert (none(x) - batch.eval()(x)).abs().max() < 1e-12
     assert batch(x).std() > 0.01
@@ -99,9 +67,8 @@ def test_normalizations_fold_into_the_convolutions():
 
 @pytest.mark.parametrize("size", [(28, 28), (57, 40)])
 def test_any_sides_and_values_of_an_image(size):
-    out = create_model("sketch_simplification", input_shape=(3, *size), width=0.05)(
-        torch.rand(2, 3, *size)
-    )
+    network = create_model("sketch_simplification", input_shape=(3, *size), width=0.05)
+    out = network(torch.rand(2, 3, *size))
     assert out.shape == (2, 1, *size)
     assert 0 <= out.min() <= out.max() <= 1
     with pytest.raises(DlgbenchError, match="no norm is called 'layer'"):

@@ -22,17 +22,13 @@ def pair(a, b):
 
 def test_parameters_by_hand_and_as_published():
     down = pair(1, 64) + pair(64, 128) + pair(128, 256) + pair(256, 512) + pair(512, 1024)
-    up = sum(
-        4 * 2 * b * b + b + pair(2 * b, b) for b in (512, 256, 128, 64)
-    )  # 2x2 up-convolution from 2b to b maps, then the pair
+    # A 2x2 up-convolution from 2b to b maps, then the pair.
+    up = sum(4 * 2 * b * b + b + pair(2 * b, b) for b in (512, 256, 128, 64))
     assert count(padding="valid") == count(padding="same") == down + up + 64 * 2 + 2 == 31_030_658
     with torch.device("meta"):
-        layers = [
-            layer
-            for layer in create_model("unet").modules()
-            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
-        ]
-    assert len(layers) == 23  # "In total the network has 23 convolutional layers"
+        layers = list(create_model("unet").modules())
+    convolutions = [m for m in layers if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+    assert len(convolutions) == 23  # "In total the network has 23 convolutional layers"
 
 
 def test_shapes_are_figure_1s():
@@ -48,11 +44,8 @@ def test_shapes_are_figure_1s():
         [(128, 200), (256, 200), (128, 196)],
         [(64, 392), (128, 392), (64, 388)],
     ]
-    assert shapes == [
-        *down,
-        *((maps, side, side) for level in up for maps, side in level),
-        (2, 388, 388),
-    ]
+    rising = [(maps, side, side) for level in up for maps, side in level]
+    assert shapes == [*down, *rising, (2, 388, 388)]
 
 
 def test_sides_without_padding():
@@ -63,41 +56,35 @@ def test_sides_without_padding():
         with contextlib.suppress(DlgbenchError):
             fits[side] = valid_side(side, 4)
     assert fits == {side: side - 184 for side in range(188, 260, 16)}
-    with pytest.raises(
-        DlgbenchError,
-        match="each map to be pooled wants an even side; side 573 leaves 569 at level 0",
-    ):
+    wanted = "expected maps with even sides .*, got side 569 at level 0 from an image of side 573"
+    with pytest.raises(DlgbenchError, match=wanted):
         create_model("unet", input_shape=(1, 572, 573), padding="valid")
-    with pytest.raises(DlgbenchError, match="side 16 leaves nothing after 1 levels"):
+    with pytest.raises(DlgbenchError, match="at least one pixel after 1 levels, got side 16"):
         valid_side(16, 1)
 
 
-def test_padding_changes_the_rim_alone():
+def test_padding_changes_the_border_only():
     torch.manual_seed(0)
-    same = create_model("unet", input_shape=(1, 40, 40), levels=1, width=0.1).double()
-    valid = create_model(
-        "unet", input_shape=(1, 40, 40), levels=1, width=0.1, padding="valid"
-    ).double()
+    args = {"input_shape": (1, 40, 40), "levels": 1, "width": 0.1}
+    same, valid = (create_model("unet", **args, padding=p).double() for p in ("same", "valid"))
     valid.load_state_dict(same.body.state_dict())
     x = torch.rand(2, 1, 40, 40, dtype=torch.float64)
     assert valid(x).shape == (2, 2, 24, 24)
     assert (valid(x) - same(x)[:, :, 8:-8, 8:-8]).abs().max() < 1e-12
-    assert (
-        same(x)[:, :, 8:-8, 8:-8] - same(x[:, :, 4:-4, 4:-4])[:, :, 4:-4, 4:-4]
-    ).abs().max() > 1e-6  # the rim is seen further in
+    cropped = same(x[:, :, 4:-4, 4:-4])[:, :, 4:-4, 4:-4]  # its border reaches further inside
+    assert (same(x)[:, :, 8:-8, 8:-8] - cropped).abs().max() > 1e-6
 
 
 @pytest.mark.parametrize("skips", [True, False])
 @pytest.mark.parametrize("norm", ["none", "batch"])
 @pytest.mark.parametrize("size", [(28, 28), (33, 50)])
 def test_any_sides_with_padding(size, norm, skips):
-    network = create_model(
-        "unet", input_shape=(3, *size), num_classes=4, norm=norm, skips=skips, width=0.05
-    )
+    args = {"input_shape": (3, *size), "num_classes": 4, "width": 0.05}
+    network = create_model("unet", **args, norm=norm, skips=skips)
     assert network(torch.rand(2, 3, *size)).shape == (2, 4, *size)
 
 
-def test_without_skips_the_parameters_are_equal_and_none_is_idle():
+def test_without_skips_the_parameters_are_equal_and_all_are_used():
     assert count(skips=False) == count(skips=True)
     network = create_model("unet", input_shape=(1, 32, 32), skips=False, width=0.1)
     network(torch.rand(4, 1, 32, 32)).square().sum().backward()
@@ -121,35 +108,27 @@ def test_skips_replaced_by_their_class_are_the_net_without_skips():
     without.load_state_dict(network.state_dict())
     x = torch.rand(2, 1, 32, 32)
     assert (network(x) - without(x)).abs().max() > 1e-3
-    found = [
-        (parent, key)
-        for parent in network.modules()
-        for key, child in parent.named_children()
-        if type(child).__name__ == "Skip"
-    ]
-    assert len(found) == 4
-    for parent, key in found:
-        setattr(parent, key, NoSkip())
+    assert [type(skip).__name__ for skip in network.body.skips] == ["Skip"] * 4
+    for k in range(4):
+        network.body.skips[k] = NoSkip()
     assert torch.equal(network(x), without(x))
 
 
 @torch.no_grad()
 def test_a_skip_can_carry_what_pooling_loses():
     x = torch.rand(1, 1, 32, 32).double()
-    y = x.clone()
-    y[..., ::2, ::2], y[..., 1::2, 1::2] = (
-        x[..., 1::2, 1::2],
-        x[..., ::2, ::2],
-    )  # the same largest value in each 2x2 block
+    y = x.clone()  # with two values of each 2x2 block swapped: its largest value stays
+    y[..., ::2, ::2] = x[..., 1::2, 1::2]
+    y[..., 1::2, 1::2] = x[..., ::2, ::2]
+    args = {"input_shape": (1, 32, 32), "levels": 1, "width": 1 / 64, "num_classes": 1}
     for skips, lost in ((True, False), (False, True)):
-        network = create_model(
-            "unet", input_shape=(1, 32, 32), levels=1, width=1 / 64, skips=skips, num_classes=1
-        ).double()
+        network = create_model("unet", **args, skips=skips).double()
         for layer in network.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.zeros_(layer.bias)
                 nn.init.zeros_(layer.weight)
-                layer.weight[:, :, layer.kernel_size[0] // 2, layer.kernel_size[1] // 2] = 1
+                middle = layer.kernel_size[0] // 2
+                layer.weight[:, :, middle, middle] = 1
         assert torch.allclose(network(x), network(y)) == lost
 
 
@@ -157,9 +136,8 @@ def test_up_samplings_and_norms_by_hand():
     counts = {name: count(upsampling=name) for name in UPSAMPLINGS}
     up = sum(4 * 2 * b * b + b for b in (512, 256, 128, 64))
     assert counts == dict.fromkeys(UPSAMPLINGS, 31_030_658) | {"pixel_shuffle": 31_030_658 + 3 * up}
-    assert (
-        count(norm="batch") == 31_030_658 + 2 * (64 + 128 + 256 + 512) * 2 + 2 * 1024
-    )  # gamma; beta stands in for the bias
+    gammas = 2 * (64 + 128 + 256 + 512) * 2 + 2 * 1024  # beta is in place of the bias
+    assert count(norm="batch") == 31_030_658 + gammas
     for name in UPSAMPLINGS:
         network = create_model("unet", input_shape=(1, 28, 28), upsampling=name, width=0.05)
         assert network(torch.rand(1, 1, 28, 28)).shape == (1, 2, 28, 28)
