@@ -75,8 +75,8 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         sub.set_defaults(command=command)
         if folder:
-            where = "folder or file of ablations (default: ablations/ of the repository, else here)"
-            sub.add_argument("folder", nargs="?", type=Path, help=where)
+            where = "folders or files of ablations (default: ablations/ in the repository, or here)"
+            sub.add_argument("places", nargs="*", metavar="PLACE", type=Path, help=where)
         if store:
             where = "MLflow store (default: MLFLOW_TRACKING_URI, else mlflow.db in the repository)"
             sub.add_argument("--tracking-uri", metavar="URI", help=where)
@@ -117,9 +117,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _ablations(folder: Path | None) -> list[Ablation]:
+def _ablations(places: list[Path]) -> list[Ablation]:
     ours = find_root(Path.cwd()) / "ablations"
-    return discover(folder or (ours if ours.is_dir() else Path.cwd()))
+    default = ours if ours.is_dir() else Path.cwd()
+    return [ablation for place in places or [default] for ablation in discover(place)]
 
 
 def _store(args: argparse.Namespace) -> Store:
@@ -131,7 +132,7 @@ def _rows(args: argparse.Namespace) -> list[dict[str, Any]]:
     """One row per claim, with its last verdict."""
     last = _store(args).last_verdicts()
     rows = []
-    for ablation in _ablations(args.folder):
+    for ablation in _ablations(args.places):
         for claim in ablation.claims:
             stored = last.get((ablation.name, claim.id), {})
             rows.append(
@@ -246,7 +247,8 @@ def verdicts(args: argparse.Namespace) -> int:
 def run(rest: Sequence[str]) -> int:
     """Replaces this process by pytest over the ablations, with workers; signals reach pytest."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    command = [sys.executable, "-m", "pytest", "--ablations", "-n", "auto", *rest]
+    workers = [] if "no:xdist" in rest else ["-n", "auto"]
+    command = [sys.executable, "-m", "pytest", "--ablations", *workers, *rest]
     return os.execv(sys.executable, command)
 
 
@@ -255,7 +257,7 @@ def report(args: argparse.Namespace) -> int:
     from dlgbench.reports import results
     from dlgbench.reports.page import build
 
-    ablations, store, root = _ablations(args.folder), _store(args), find_root(Path.cwd())
+    ablations, store, root = _ablations(args.places), _store(args), find_root(Path.cwd())
     page = build(ablations, store, args.scale, args.out or root / "reports" / "build")
     print(f"report: {page.resolve().as_uri()}")
     if not args.reference:

@@ -37,7 +37,8 @@ def declares(file: Path) -> bool:
     """Whether a Python file declares `ABLATION` at its top; it is read, and not imported."""
     try:
         text = file.read_text(encoding="utf-8")
-        statements = ast.parse(text).body if "ABLATION" in text else []
+        ours = "ABLATION" in text and "dlgbench" in text
+        statements = ast.parse(text).body if ours else []
     except (OSError, UnicodeDecodeError):
         return False
     except SyntaxError:
@@ -80,7 +81,9 @@ def _imported(file: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except DlgbenchError as error:
         raise DlgbenchError(f"{file}: {error}") from None
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # pytest's skip and fail are no Exceptions
         came = f"{type(error).__name__}: {error}"
         raise DlgbenchError(f"{file} can't be imported: {came}") from error
     finally:

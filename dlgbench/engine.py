@@ -20,6 +20,17 @@ from dlgbench.data.module import MinibatchStack
 from dlgbench.errors import DlgbenchError
 from dlgbench.tasks.base import Batch, Task
 
+UNCALLED = (  # beside the hooks on_...
+    "validation_step",
+    "test_step",
+    "optimizer_step",
+    "optimizer_zero_grad",
+    "configure_gradient_clipping",
+    "lr_scheduler_step",
+    "manual_backward",
+    "backward",
+)
+
 
 class Engine(pl.LightningModule):
     """Drives a task, keeps the learning curves, and stops where the loss is not finite.
@@ -38,6 +49,7 @@ class Engine(pl.LightningModule):
         self.done = 0
         self.diverged = False
         self._logged: dict[str, float] = {}
+        _check_hooks(task)
         # what a task's own training_step logs goes into the history
         task.log = self._log  # type: ignore[method-assign]  # replaces Lightning's on purpose
         task.log_dict = self._log_dict  # type: ignore[method-assign]  # the same
@@ -83,6 +95,7 @@ class Engine(pl.LightningModule):
             task.after_step()
             losses.append(loss.detach())
             self.done += 1
+            task.__dict__["steps_done"] = self.done  # without nn.Module's detours, in each step
         mean = torch.stack(losses).mean().item()
         self._record({"train/loss": mean, **self._logged}, finite=math.isfinite(mean))
         self._logged = {}
@@ -117,6 +130,22 @@ class Engine(pl.LightningModule):
     def _log_dict(self, dictionary: Any, *_: Any, **__: Any) -> None:
         for name, value in dictionary.items():
             self._log(name, value)
+
+
+def _check_hooks(task: Task) -> None:
+    """Refuses a task with a hook of Lightning's that the engine does not call.
+
+    Raises:
+        DlgbenchError: naming the hooks.
+    """
+    names = [name for name in dir(pl.LightningModule) if name.startswith("on_") or name in UNCALLED]
+    own = [name for name in names if getattr(type(task), name) is not getattr(Task, name)]
+    if own:
+        wanted = "training_step, metrics, evaluate, optimizer, after_step and trace alone"
+        raise DlgbenchError(
+            f"task {task.recipe.task}: expected {wanted}, which the suite's engine calls, got "
+            f"{', '.join(own)}"
+        )
 
 
 def loss_of(returned: Any) -> Tensor:

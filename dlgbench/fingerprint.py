@@ -14,10 +14,13 @@ import ast
 import functools
 import hashlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from dlgbench.ablation import Cell, Work
+from dlgbench.discovery import find_root
 from dlgbench.recipe import Recipe
 from dlgbench.registry import (
     ACTIVATIONS,
@@ -46,23 +49,30 @@ def fingerprint(cell: Cell) -> str:
         DlgbenchError: for an unknown part, or a data set that can't be loaded.
     """
     about = [cell.work.to_json(), cell.scale, cell.precision, cell.purpose, str(cell.seed)]
-    if cell.work.data is not None:
-        from dlgbench.data import load
-
-        about.append(load(cell.work.data).digest)
     return _hashed([*about, *code_of(cell.work).values()])[:32]
 
 
 def code_of(work: Work) -> dict[str, str]:
-    """The digests of the source code: `engine`, and `code` for the parts that the work uses.
+    """What computes a run: `engine`, a digest, and `code`, digests of its parts by name, as JSON.
 
-    All recipes share the engine. Runs of two engines are never paired, nor are runs of one arm with
-    two codes.
+    All recipes share the engine; a training function is an engine of its own. A recipe's parts are
+    those that are registered, and its data. Runs that differ in the engine, or in a part that both
+    use, are never paired.
+
+    Raises:
+        DlgbenchError: for a name that is not registered, or a data set that can't be loaded.
     """
     if not isinstance(work, Recipe):
-        return {"engine": "own", "code": _digest(with_siblings(work.source))}
-    files = {file for part in parts_of(work) for file in _with_imports(part.source)}
-    return {"engine": engine(), "code": _digest(files)}
+        return {"engine": _digest(with_imports(work.source)), "code": "{}"}
+    parts = {
+        f"{type(part).__name__} {part.name}": _digest(with_imports(part.source))
+        for part in parts_of(work)
+    }
+    if work.data is not None:
+        from dlgbench.data import load
+
+        parts[f"data {work.data}"] = load(work.data).digest
+    return {"engine": engine(), "code": json.dumps(parts, sort_keys=True)}
 
 
 def parts_of(recipe: Recipe) -> list[Part]:
@@ -78,75 +88,86 @@ def parts_of(recipe: Recipe) -> list[Part]:
     init = recipe.init or MODELS[recipe.model].init
     if init != "default":
         parts.append(INITIALIZATIONS[init])
-    named = [value for value in recipe.model_args.values() if isinstance(value, str)]
-    return parts + [ACTIVATIONS[name] for name in named if name in ACTIVATIONS]
+    names = _strings(recipe.model_args)
+    return parts + [ACTIVATIONS[name] for name in names if name in ACTIVATIONS]
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Every string in nested model arguments: one may name an activation."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _strings(tuple(value.values()))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _strings(item)
 
 
 @functools.cache
 def engine() -> str:
     """12 hex digits of SHA-256 over the source that computes every run of a recipe."""
-    files = {file for name in ENGINE for file in _with_imports(PACKAGE / name)}
+    files = {file for name in ENGINE for file in with_imports(PACKAGE / name)}
     return _digest(files)
 
 
 @functools.cache
-def _with_imports(file: Path) -> frozenset[Path]:
-    """A file of this package with what it imports from `FOLLOWED`; another with its siblings.
+def with_imports(file: Path) -> frozenset[Path]:
+    """A Python file with all files that it imports, directly or indirectly, and that count.
 
-    The `__init__` of a package is left out: it registers parts that a recipe may not use.
+    Of dlgbench's packages in `FOLLOWED` all modules count, but no `__init__`: that registers parts
+    which a recipe may not use. Of other code, what lies in the file's folder, in its package, or
+    in a folder above it up to the repository's root; what is installed beside it is left out.
     """
-    if PACKAGE not in file.parents:
-        return with_siblings(file)
-    return _closure(file, _imported_here)
-
-
-@functools.cache
-def with_siblings(file: Path) -> frozenset[Path]:
-    """A Python file with all files of its folder that it imports, directly or indirectly."""
-    return _closure(file, _imported_siblings)
-
-
-def _closure(file: Path, imported: Callable[[Path], Iterable[Path]]) -> frozenset[Path]:
     found, todo = set[Path](), [file]
     while todo:
         file = todo.pop()
         if file not in found:
             found.add(file)
-            todo += imported(file)
+            todo += _imported(file)
     return frozenset(found)
 
 
-def _imported_here(file: Path) -> Iterator[Path]:
-    for name in _imports(file):
-        package, _, inner = name.partition(".")
-        if package == "dlgbench" and inner.partition(".")[0] in FOLLOWED:
-            place = PACKAGE.joinpath(*inner.split(".")).with_suffix(".py")
-            yield from filter(Path.is_file, [place])
+def _imported(file: Path) -> Iterator[Path]:
+    for level, name in _imports(file):
+        words = name.split(".") if name else []
+        if not level and words[0] == "dlgbench":
+            if len(words) > 2 and words[1] in FOLLOWED:
+                place = PACKAGE.joinpath(*words[1:]).with_suffix(".py")
+                yield from filter(Path.is_file, [place])
+        elif PACKAGE not in file.parents:
+            folders = [file.parents[level - 1]] if level else _roots(file, words[0])
+            for folder, end in itertools.product(folders, range(len(words) + 1)):
+                place = folder.joinpath(*words[:end])  # of a.b: a and a.b
+                modules = [place.with_suffix(".py")] if end else []
+                yield from filter(Path.is_file, [*modules, place / "__init__.py"] if end else [])
 
 
-def _imported_siblings(file: Path) -> Iterator[Path]:
-    installed = file.parent.name in {"site-packages", "dist-packages"}
-    for name in _imports(file):
-        words = name.split(".")
-        for first, last in itertools.combinations(range(len(words) + 1), 2):
-            place = file.parent.joinpath(*words[first:last])  # of a.b: a, a.b and b
-            # the packages beside a module in site-packages belong to other projects
-            places = place.with_suffix(".py"), *([] if installed else [place / "__init__.py"])
-            yield from filter(Path.is_file, places)
+def _roots(file: Path, package: str) -> list[Path]:
+    """The folders in which an absolute import of a user's file may find a package of the user's."""
+    top = file.parent  # the folder of the outermost package that the file is in
+    while (top / "__init__.py").is_file():
+        top = top.parent
+    if top.name in {"site-packages", "dist-packages"}:
+        own = file.relative_to(top).parts[0].removesuffix(".py") == package
+        beside = (top / f"{package}.py").is_file()  # a project of single modules
+        return [top] if own or beside else []
+    root = find_root(file.parent)
+    above = [folder for folder in file.parents if root == folder or root in folder.parents]
+    return list(dict.fromkeys([file.parent, top, *above]))
 
 
-def _imports(file: Path) -> Iterator[str]:
-    """Dotted names of what a file imports.
+def _imports(file: Path) -> Iterator[tuple[int, str]]:
+    """What a file imports: the level of a relative import, 0 for others, and the dotted name.
 
     For `from a import b` these are a and a.b, since b may be a module.
     """
     for node in ast.walk(_parsed(file)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from ((0, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             of = [node.module] if node.module else []  # none in `from . import b`
-            yield from of
-            yield from (".".join([*of, alias.name]) for alias in node.names)
+            yield node.level, ".".join(of)
+            yield from ((node.level, ".".join([*of, alias.name])) for alias in node.names)
 
 
 def _digest(files: Iterable[Path]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -29,6 +30,7 @@ class Progress:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.cells: set[str] = set()
+        self.files: list[Path] = []
         self.done = self.trained = 0
         self.started = self.last_line = time.time()
         self.verdicts: list[dict[str, Any]] = []
@@ -50,8 +52,10 @@ class Progress:
 
     def _expect(self, ids: list[str]) -> None:
         cells = [item for item in ids if "::test_cell[" in item]
-        files = {item.partition("::")[0] for item in cells}
-        ours = {file for file in files if declares(self.config.rootpath / file)}
+        tests = [*cells, *(item for item in ids if "::test_claim[" in item)]
+        files = sorted({item.partition("::")[0] for item in tests})
+        ours = [file for file in files if declares(self.config.rootpath / file)]
+        self.files = [self.config.rootpath / file for file in ours]
         self.cells = {item for item in cells if item.partition("::")[0] in ours}
         self.started = time.time()
 

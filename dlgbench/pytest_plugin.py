@@ -153,7 +153,7 @@ def pytest_make_collect_report(
     declaring = collector if isinstance(collector, pytest.Module) and declares(file) else None
     if declaring is not None:
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
-        with contextlib.suppress(Exception, pytest.Collector.CollectError):
+        with contextlib.suppress(Exception, pytest.skip.Exception, pytest.fail.Exception):
             module = declaring.obj
             if isinstance(getattr(module, "ABLATION", None), Ablation):
                 _add_tests(module, module.ABLATION)
@@ -252,15 +252,23 @@ def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
         return
     progress.is_checked = True
     session = session_of(node.config)
-    files = sorted({node.config.rootpath / item.partition("::")[0] for item in ids if "[" in item})
+    files = _ablation_files(node.config, ids)
+    _register_all(node.config)
     try:
-        for file in filter(declares, files):
+        for file in files:
             load(file)  # all first: one may register a part that another names
-        ablations = [session.on_its_data(load(file)) for file in files if declares(file)]
+        ablations = [session.on_its_data(load(file)) for file in files]
     except DlgbenchError as error:
         raise pytest.UsageError(str(error)) from None
     if ablations:
         _preflight(node.config, ablations)
+
+
+def _ablation_files(config: pytest.Config, ids: list[str]) -> list[Path]:
+    """The files of the tests of cells and claims."""
+    names = ("::test_cell[", "::test_claim[")
+    ours = {item.partition("::")[0] for item in ids if any(name in item for name in names)}
+    return [file for file in (config.rootpath / name for name in sorted(ours)) if declares(file)]
 
 
 def _preflight(config: pytest.Config, ablations: list[Ablation]) -> None:
@@ -383,7 +391,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         return
     command = [sys.executable, "-m", "dlgbench", "report", "--scale", session.scale]
     command += ["--tracking-uri", session.uri]
-    if not (Path(session.root) / "ablations").is_dir():
-        command.append(str(config.invocation_params.dir / config.args[0].partition("::")[0]))
+    folder = Path(session.root) / "ablations"
+    outside = [file for file in progress.files if folder not in file.parents]
+    if len(outside) < len(progress.files):
+        outside.insert(0, folder)  # all of the repository's, as they are in the store
+    command += map(str, outside)
     config.get_terminal_writer().flush()
     subprocess.run(command, cwd=session.root, check=False)

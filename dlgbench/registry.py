@@ -22,7 +22,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from dlgbench.errors import DlgbenchError, unknown
+from dlgbench.errors import DlgbenchError, checked_name, unknown
 
 if TYPE_CHECKING:
     import torch
@@ -248,6 +248,11 @@ def _caller(depth: int = 2) -> dict[str, Any]:
     return {"file": Path(frame.f_code.co_filename).resolve(), "line": frame.f_lineno}
 
 
+def _checked(metrics: Mapping[str, str], where: str) -> dict[str, str]:
+    """The metrics, if the tracking store can take their names."""
+    return {checked_name(metric, where): meaning for metric, meaning in metrics.items()}
+
+
 def _decorator(registry: Registry[P], entry: Callable[[Any], P]) -> Callable[[Target], Target]:
     def register(target: Target) -> Target:
         registry.add(entry(target))
@@ -328,7 +333,7 @@ def register_task(
     Raises:
         DlgbenchError: where the name is taken.
     """
-    about = {"metrics": dict(metrics), **_caller()}
+    about = {"metrics": _checked(metrics, f"task {name}"), **_caller()}
     if task is not None:
         TASKS.add(TaskPart(name=name, target=task, **about))
     return _decorator(TASKS, lambda target: TaskPart(name=name, target=target, **about))
@@ -354,7 +359,7 @@ def register_probe(
     """
     if when not in MOMENTS:
         raise unknown("moment", when, MOMENTS, f"probe {name}")
-    about = {"when": when, "metrics": dict(metrics), **_caller()}
+    about = {"when": when, "metrics": _checked(metrics, f"probe {name}"), **_caller()}
     if measure is not None:
         PROBES.add(Probe(name=name, target=measure, **about))
     return _decorator(PROBES, lambda target: Probe(name=name, target=target, **about))

@@ -16,6 +16,12 @@ from typing import Any
 
 from filelock import FileLock
 
+from dlgbench.errors import DlgbenchError
+
+
+class RecordRefused(DlgbenchError):  # noqa: N818  (it says what happened)
+    """The store is in reach, and does not take a record."""
+
 
 class Spool:
     """The folder where the runs of one store wait, and the locks of this machine's workers.
@@ -78,7 +84,11 @@ class Spool:
             except ValueError:
                 file.replace(file.with_suffix(".corrupt"))
                 return False
-            push(record)
+            try:
+                push(record)
+            except RecordRefused:
+                file.replace(file.with_suffix(".refused"))
+                raise
             file.replace(self.sent / f"{record['fingerprint']}.json")
             return True
 

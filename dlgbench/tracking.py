@@ -36,7 +36,7 @@ from dlgbench.records import (
     to_tags,
     unpack,
 )
-from dlgbench.spool import Spool
+from dlgbench.spool import RecordRefused, Spool
 
 __all__ = ["COLUMNS", "SUMMARY", "TAG", "Store", "find_uri", "to_frame"]
 BATCH = 900  # metrics in a call: MLflow takes 1,000 entries, of which up to 100 are params
@@ -116,6 +116,8 @@ class Store:
         except Exception as error:  # noqa: BLE001  (see above)
             lines = str(error).strip().splitlines()
             reason = lines[0][:120] if lines else type(error).__name__
+            if getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE":
+                raise RecordRefused(f"the tracking store {self.uri} refuses it: {reason}") from None
             message = f"the tracking store {self.uri} is out of reach: {reason}"
             raise DlgbenchError(message) from None
 
@@ -162,7 +164,11 @@ class Store:
         Raises:
             DlgbenchError: where the store is out of reach; what is left stays spooled.
         """
-        return sum(self.spool.send(file, self._push) for file in self.spool.waiting())
+        sent = 0
+        for file in self.spool.waiting():
+            with contextlib.suppress(RecordRefused):  # it is set aside, and stops no session
+                sent += self.spool.send(file, self._push)
+        return sent
 
     def _push(self, record: Mapping[str, Any]) -> None:
         """Writes a run into the store, once.
@@ -272,19 +278,10 @@ class Store:
 
         With `history`, the evaluations' learning curves and arrays too. Runs that were not computed
         in the same way as the newest are left out, since runs are paired: runs of an older recipe,
-        precision or engine, and runs of older code than their arm's newest run.
+        precision or engine, and runs that share a part with a newer run, but an older code of it.
         """
         with self._reaching():
-            newest = self._newest(ablation, scale)
-            tags = [tags for _, tags in newest.values()]
-            engine = tags[-1].get(f"{TAG}engine") if tags else None
-            codes = {found[f"{TAG}arm"]: found.get(f"{TAG}code") for found in tags}  # the newest's
-            kept = {
-                cell: (run_id, found)
-                for cell, (run_id, found) in newest.items()
-                if found.get(f"{TAG}engine") == engine
-                and found.get(f"{TAG}code") == codes[found[f"{TAG}arm"]]
-            }
+            kept = _alike(self._newest(ablation, scale))
             if not history:
                 return {cell: from_tags(found) for cell, (_, found) in kept.items()}
             curves = self._histories([run for cell, (run, _) in kept.items() if _drawn(cell)])
@@ -458,3 +455,20 @@ class Store:
 
 def _drawn(cell: Cell) -> bool:
     return cell.purpose == "evaluate"
+
+
+Tagged = tuple[str, Mapping[str, str]]  # a run's id and its tags
+
+
+def _alike(runs: Mapping[Cell, Tagged]) -> dict[Cell, Tagged]:
+    """The runs, the newest of which is last, that agree with all newer ones on what both use."""
+    agreed: dict[str, str] = {}
+    kept: dict[Cell, Tagged] = {}
+    for cell, (run_id, tags) in reversed(runs.items()):
+        code = tags.get(f"{TAG}code") or "{}"
+        parts = json.loads(code) if code.startswith("{") else {f"arm {cell.arm}": code}
+        parts["engine"] = tags.get(f"{TAG}engine")
+        if all(agreed.get(name, digest) == digest for name, digest in parts.items()):
+            agreed |= parts
+            kept[cell] = run_id, tags
+    return dict(reversed(kept.items()))

@@ -7,7 +7,6 @@ import functools
 import logging
 import math
 import os
-import signal
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ from dlgbench.data.module import DataModule, PlaceholderData
 from dlgbench.engine import Engine
 from dlgbench.errors import DlgbenchError
 from dlgbench.fingerprint import code_of
+from dlgbench.interrupt import interruptible
 from dlgbench.layers import initialization, sabotage
 from dlgbench.models import create_model
 from dlgbench.probes.measuring import ROWS, measure, moments, observers, parameters, summarize
@@ -211,7 +211,7 @@ def _fit(
     engine, watching = Engine(task), observers(recipe_of(cell))
     trainer = _trainer(cell, device, watching)
     clock = time.perf_counter()
-    _interruptible(trainer.fit, engine, splits)
+    _quietly(trainer.fit, engine, splits)
     seconds = {"seconds": time.perf_counter() - clock}
     for observer in watching:
         engine.history += observer.history
@@ -227,7 +227,7 @@ def _fit(
     engine.diverged |= not math.isfinite(trained["train/loss"])
     metrics |= trained
     if cell.purpose == "evaluate":
-        _interruptible(trainer.test, engine, splits, verbose=False)
+        _quietly(trainer.test, engine, splits, verbose=False)
         tested = {m: value for m, _, value in engine.history if m.startswith("test/")}
         metrics |= tested
         engine.to(device)
@@ -259,17 +259,8 @@ def _trainer(cell: Cell, device: torch.device, callbacks: Sequence[pl.Callback])
         )
 
 
-def _interruptible(call: Any, *args: Any, **kwargs: Any) -> None:
-    """Calls a method of Lightning such that Ctrl-C stays a KeyboardInterrupt.
-
-    Lightning turns it into SystemExit and ignores SIGINT from then on; here SIGINT keeps its
-    handler.
-    """
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            call(*args, **kwargs)
-    except SystemExit:
-        signal.signal(signal.SIGINT, handler)
-        raise KeyboardInterrupt from None
+def _quietly(call: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    """Calls a method of Lightning without its warnings; Ctrl-C stays a KeyboardInterrupt."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        interruptible(call, *args, **kwargs)

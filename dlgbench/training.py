@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlgbench.errors import DlgbenchError
+from dlgbench.errors import DlgbenchError, checked_name
+from dlgbench.interrupt import interruptible
 from dlgbench.recipe import changed, flat, frozen, plain
 
 if TYPE_CHECKING:
@@ -50,7 +51,10 @@ class Training:
         if not inspect.isfunction(inspect.unwrap(self.function)):
             wanted = "a function of (config, seed, log)"
             raise DlgbenchError(f"train: expected {wanted}, got {self.function!r}")
-        if outer := inspect.unwrap(self.function).__code__.co_freevars:
+        function = inspect.unwrap(self.function)
+        if function.__name__ == "<lambda>":
+            raise DlgbenchError("train: expected a function with def, got a lambda")
+        if outer := function.__code__.co_freevars:
             raise DlgbenchError(
                 "train: expected a function that its file and config determine, got "
                 f"{', '.join(outer)} from an enclosing function; put that into config"
@@ -60,6 +64,10 @@ class Training:
         if not self.metrics or not all(isinstance(text, str) for text in self.metrics.values()):
             wanted = 'a dict of what train returns, {"test/error": "share misclassified"}'
             raise DlgbenchError(f"metrics: expected {wanted}, got {plain(self.metrics)!r}")
+        for name in self.metrics:
+            checked_name(name, "metrics")
+        for name in self.flat():
+            checked_name(name, "config")
         try:
             inspect.signature(self.function).bind(*"csl", **self._tuning_argument(tuning=True))
         except TypeError as error:
@@ -80,17 +88,17 @@ class Training:
         points: list[tuple[str, int, float]] = []
 
         def log(metric: str, value: float, step: int) -> None:
-            points.append((str(metric), _step(metric, step), _number(value, f"log({metric!r})")))
+            name, where = checked_name(str(metric), "log"), f"log({metric!r})"
+            points.append((name, _step(metric, step), _number(value, where)))
 
         options = self._tuning_argument(tuning=tuning)
         _seed(cell.seed)
         started = time.time()
-        returned = self.function(plain(self.config), cell.seed, log, **options)
+        returned = interruptible(self.function, plain(self.config), cell.seed, log, **options)
         wall = time.time() - started
         summary = self._checked(returned, tuning=tuning)
-        values = [*summary.values(), *(value for _, _, value in points)]
         return Run(
-            "finished" if all(map(math.isfinite, values)) else "diverged",
+            "finished" if all(map(math.isfinite, summary.values())) else "diverged",
             {metric: value for metric, value in summary.items() if math.isfinite(value)},
             tuple(point for point in points if math.isfinite(point[2])),
             {"started": f"{started:.3f}", "wall": f"{wall:.3f}", **_provenance(), **_code(cell)},
@@ -137,7 +145,10 @@ class Training:
     def to_json(self) -> str:
         """The function's name and its config as one line of JSON with sorted names."""
         name = getattr(self.function, "__qualname__", type(self.function).__name__)
-        return json.dumps({"train": name, "config": plain(self.config)}, sort_keys=True)
+        about = {"train": name, "config": plain(self.config)}
+        if defaults := inspect.unwrap(self.function).__defaults__:
+            about["defaults"] = repr(defaults)  # of a function that another one made
+        return json.dumps(about, sort_keys=True)
 
     def flat(self) -> dict[str, Any]:
         """Dotted names of the config to values, for MLflow's params and for tables."""

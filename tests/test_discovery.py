@@ -43,8 +43,13 @@ def test_the_name_is_the_files_place(tmp_path):
     ],
 )
 def test_whether_a_file_declares_an_ablation_is_read_off_its_code(text, wanted, tmp_path):
-    (tmp_path / "test_x.py").write_text(text)
+    (tmp_path / "test_x.py").write_text(f"import dlgbench\n{text}")
     assert declares(tmp_path / "test_x.py") == wanted
+
+
+def test_a_file_that_knows_nothing_of_dlgbench_is_let_alone(tmp_path):
+    (tmp_path / "test_x.py").write_text("ABLATION = {'a': 1}")
+    assert not declares(tmp_path / "test_x.py")
 
 
 def test_what_is_no_ablation_is_said_by_name(tmp_path):

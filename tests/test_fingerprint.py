@@ -10,7 +10,7 @@ import pytest
 from dlgbench import Cell, Recipe, Training, registry
 from dlgbench import fingerprint as prints
 from dlgbench.discovery import load
-from dlgbench.fingerprint import PACKAGE, code_of, fingerprint, parts_of, with_siblings
+from dlgbench.fingerprint import PACKAGE, code_of, fingerprint, parts_of, with_imports
 
 RECIPE = Recipe(
     model="mlp",
@@ -27,7 +27,7 @@ REGISTRIES += ("INITIALIZATIONS", "ACTIVATIONS")
 
 def forget():
     """A process reads what files import once; here they change."""
-    for name in ("engine", "_with_imports", "with_siblings"):
+    for name in ("engine", "with_imports"):
         getattr(prints, name).cache_clear()
 
 
@@ -273,13 +273,13 @@ def train(config, seed, log):
 '''
 
 
-def test_own_training_code_is_its_config_and_its_module_with_siblings(module):
+def test_own_training_code_is_its_config_and_its_module_with_imports(module):
     module("helpers", "WIDTH = 3\n")
     file = module("mine", TRAIN)
     train = importlib.import_module("mine").train
     work = Training(train, {"lr": 0.1}, {"val/error": "share"})
     first = fingerprint(cell(work))
-    assert code_of(work)["engine"] == "own"
+    assert code_of(work)["code"] == "{}"  # the function is the engine
     assert fingerprint(cell(work.override(lr=0.2))) != first
     assert fingerprint(cell(work, seed=1)) != first
     assert fingerprint(cell(work, purpose="tune")) != first
@@ -319,8 +319,8 @@ def test_siblings_are_found_however_they_are_imported(module, tmp_path):
     (tmp_path / "pack" / "nets").mkdir()
     for name in ("__init__", "deep", "wide"):
         (tmp_path / "pack" / "nets" / f"{name}.py").write_text("")
-    names = {"parts", "blocks", "layers", "tools", "nets/__init__", "nets/deep"}
-    found = with_siblings(tmp_path / "pack" / "parts.py")
+    names = {"__init__", "parts", "blocks", "layers", "tools", "nets/__init__", "nets/deep"}
+    found = with_imports(tmp_path / "pack" / "parts.py")
     assert found == {tmp_path / "pack" / f"{name}.py" for name in names}
 
 
@@ -333,4 +333,29 @@ def test_beside_an_installed_module_lie_other_peoples_packages(tmp_path):
         "torch/__init__": "",
     }.items():
         (place / f"{name}.py").write_text(text)
-    assert with_siblings(place / "mine.py") == {place / "mine.py", place / "other.py"}
+    assert with_imports(place / "mine.py") == {place / "mine.py", place / "other.py"}
+
+
+def test_code_is_found_in_the_package_above_and_in_the_repository(tmp_path):
+    files = {
+        "pyproject.toml": "",
+        "pkg/__init__.py": "",
+        "pkg/maths.py": "",
+        "pkg/sub/__init__.py": "",
+        "pkg/sub/part.py": "from ..maths import f\nfrom pkg.other import g\nimport numpy\n",
+        "pkg/other.py": "",
+        "abl/test_x.py": "import dlgbench\nfrom dlgbench.layers import pooling\n"
+        "from pkg.maths import f\n",
+    }
+    for name, text in files.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    inside = {"pkg/maths.py", "pkg/other.py", "pkg/sub/part.py", "pkg/__init__.py"}
+    part = with_imports(tmp_path / "pkg" / "sub" / "part.py")
+    assert part == {tmp_path / name for name in inside}
+    question = with_imports(tmp_path / "abl" / "test_x.py")
+    ours = {tmp_path / name for name in ("abl/test_x.py", "pkg/__init__.py", "pkg/maths.py")}
+    assert question >= ours
+    assert PACKAGE / "layers" / "pooling.py" in question
+    assert not any(file.name == "__init__.py" and PACKAGE in file.parents for file in question)

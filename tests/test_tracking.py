@@ -233,17 +233,28 @@ def test_runs_of_two_precisions_or_two_engines_are_never_paired(store):
     assert set(store.runs(QUESTION, "cpu")) == {evaluation("a-s1")}
 
 
-def test_runs_of_an_arm_with_two_codes_are_not_mixed(store):
-    def run(code):
-        return dataclasses.replace(RUN, provenance={"engine": "e", "code": code})
+def test_runs_of_two_codes_of_a_part_that_both_use_are_not_mixed(store):
+    def run(**parts):
+        return dataclasses.replace(RUN, provenance={"engine": "e", "code": json.dumps(parts)})
 
-    for fingerprint, cell_id, code in (("f1", "a-s0", "old"), ("f2", "b-s0", "other")):
-        store.save(evaluation(cell_id), fingerprint, run(code))
-    assert len(store.runs(QUESTION, "cpu")) == 2  # two arms may use two codes
-    store.save(evaluation("a-s1"), "f3", run("new"))  # a part that arm a uses was edited
-    assert set(store.runs(QUESTION, "cpu")) == {evaluation("a-s1"), evaluation("b-s0")}
-    store.save(evaluation("a-s0"), "f4", run("new"))
-    assert len(store.runs(QUESTION, "cpu")) == 3
+    a0, a1, b0 = (evaluation(name) for name in ("a-s0", "a-s1", "b-s0"))
+    store.save(a0, "f1", run(model="old", data="d"))
+    store.save(b0, "f2", run(optimizer="other", data="d"))
+    assert set(store.runs(QUESTION, "cpu")) == {a0, b0}  # two arms may use different parts
+    store.save(a1, "f3", run(model="new", data="d"))  # a part that arm a alone uses was edited
+    assert set(store.runs(QUESTION, "cpu")) == {a1, b0}
+    store.save(a0, "f4", run(model="new", data="e"))  # and now one that all use
+    assert set(store.runs(QUESTION, "cpu")) == {a0}
+
+
+def test_a_record_that_the_store_refuses_stops_nothing(store):
+    bad = dataclasses.replace(RUN, history=(("val/acc@5", 1, 0.5),))
+    with pytest.raises(DlgbenchError, match="refuses it: "):
+        store.save(READY, "f1", bad)
+    assert [file.suffix for file in store.spool.folder.iterdir()] == [".refused"]
+    assert store.push_spool() == 0
+    store.save(READY, "f1", RUN)
+    assert store.find("x/y", "f1")[1]
 
 
 def test_since_leaves_older_runs_out(store):

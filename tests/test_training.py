@@ -42,7 +42,6 @@ def test_a_run_holds_what_the_function_returned():
     assert all(type(value) is float for value in done.summary.values())
     assert (done.history, dict(done.arrays)) == ((), {})
     assert {"started", "wall", "engine", "code", "device", "version.torch"} <= set(done.provenance)
-    assert done.provenance["engine"] == "own"
 
 
 @pytest.mark.parametrize(
@@ -75,8 +74,24 @@ def test_what_is_not_finite_is_a_divergence_and_no_number(bad):
     done = run(BOTH | {"val/error": bad})
     assert (done.status, done.summary) == ("diverged", {"test/error": 0.3})
     done = run(BOTH, points=[("train/loss", 1.0, 0), ("train/loss", bad, 1)])
-    assert (done.status, done.summary) == ("diverged", BOTH)
+    assert (done.status, done.summary) == ("finished", BOTH)  # what is returned decides
     assert done.history == (("train/loss", 0, 1.0),)
+
+
+@pytest.mark.parametrize("name", ["val/acc@5", "", "/val", "val//error", "a/../b", "x" * 251])
+def test_a_name_that_the_store_would_refuse_is_refused_at_once(name):
+    expected = "expected a name of letters"
+    with pytest.raises(DlgbenchError, match=f"log: {expected}"):
+        run(BOTH, points=[(name, 1.0, 0)])
+    with pytest.raises(DlgbenchError, match=f"metrics: {expected}"):
+        Training(scalars, {}, {name: "a metric"})
+    with pytest.raises(DlgbenchError, match=f"config: {expected}"):
+        Training(scalars, {name: 1}, {"val/error": "a metric"})
+
+
+def test_a_lambda_is_refused():
+    with pytest.raises(DlgbenchError, match="expected a function with def, got a lambda"):
+        Training(lambda *_: BOTH, {}, dict.fromkeys(BOTH, "share"))
 
 
 def told_keyword(_config, _seed, _log, *, tuning):

@@ -35,7 +35,7 @@ def create_model(name: str, /, **args: Any) -> nn.Module:
     """A model by name, with its builder's keyword arguments.
 
     Raises:
-        DlgbenchError: for a name that is not registered or arguments that the builder does not take.
+        DlgbenchError: for an unknown name, or arguments that the builder does not take.
     """
     build = MODELS[name].build
     if args.get("num_classes", 1) < 1:

@@ -40,6 +40,7 @@ class Task(pl.LightningModule, abc.ABC):
         DlgbenchError: for a loss that is not the task's, or an unknown schedule.
     """
 
+    steps_done: int | None = None  # optimizer steps, counted by the suite's engine
     losses: ClassVar[Mapping[str, Loss]]  # by name; the first is the task's own
 
     def __init__(self, network: nn.Module, recipe: Recipe) -> None:
@@ -75,6 +76,11 @@ class Task(pl.LightningModule, abc.ABC):
             auxiliary = torch.stack([self.loss(head, y) for head in heads]).sum()
             return self.loss(main, y) + AUXILIARY * auxiliary
         return self.loss(z, y)
+
+    @property
+    def global_step(self) -> int:
+        """The optimizer steps so far."""
+        return super().global_step if self.steps_done is None else self.steps_done
 
     def forward(self, x: Tensor) -> Tensor:
         """The network's output z."""

@@ -1,0 +1,22 @@
+"""Ctrl-C stays a KeyboardInterrupt, also in code that runs Lightning."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from typing import Any
+
+
+def interruptible(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Calls a function in which Lightning may turn Ctrl-C into SystemExit and ignore SIGINT.
+
+    Here Ctrl-C stays a KeyboardInterrupt, and SIGINT keeps its handler.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        return call(*args, **kwargs)
+    except SystemExit as end:
+        if not isinstance(end.__context__, KeyboardInterrupt):
+            raise  # not Lightning's: the code itself wants to end
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from None
