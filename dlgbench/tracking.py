@@ -464,11 +464,11 @@ def _alike(runs: Mapping[Cell, Tagged]) -> dict[Cell, Tagged]:
     """The runs, the newest of which is last, that agree with all newer ones on what both use."""
     agreed: dict[str, str] = {}
     kept: dict[Cell, Tagged] = {}
-    for cell, (run_id, tags) in reversed(runs.items()):
+    for cell, (run_id, tags) in reversed(list(runs.items())):
         code = tags.get(f"{TAG}code") or "{}"
         parts = json.loads(code) if code.startswith("{") else {f"arm {cell.arm}": code}
         parts["engine"] = tags.get(f"{TAG}engine")
         if all(agreed.get(name, digest) == digest for name, digest in parts.items()):
             agreed |= parts
             kept[cell] = run_id, tags
-    return dict(reversed(kept.items()))
+    return dict(reversed(list(kept.items())))

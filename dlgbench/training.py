@@ -71,9 +71,9 @@ class Training:
         try:
             inspect.signature(self.function).bind(*"csl", **self._tuning_argument(tuning=True))
         except TypeError as error:
-            name = getattr(self.function, "__name__", self.function)
+            wanted = "a function of (config, seed, log)"
             raise DlgbenchError(
-                f"train: expected a function of (config, seed, log), got {name}: {error}"
+                f"train: expected {wanted}, got {function.__name__}: {error}"
             ) from None
 
     def run(self, cell: Cell) -> Run:

@@ -82,6 +82,7 @@ def _claim(study: Study, claim: Claim, verdict: Verdict) -> dict[str, Any]:
         "file": study.ablation.file,
         "claim": claim.statement,
         "formula": claim.effect.formula,
+        "scale": claim.effect.scale,
         "slide": claim.slide or study.ablation.slide,
         "expect": claim.expect,
         "verdict": verdict.verdict,
@@ -225,18 +226,14 @@ def _surprise(claim: Record) -> tuple[int, float]:
     return group, -1.0 if claim["p"] is None else claim["p"]
 
 
-def _scale(claim: Record) -> words.Scale:
-    """The scale of an effect, of which the JSON keeps the formula: `ln ...` is a log ratio's."""
-    return "log" if claim["formula"].startswith("ln ") else "linear"
-
-
 def _table(claims: Iterable[Record], links: str) -> list[str]:
     """A table of verdicts; `links` leads to the repository's root."""
     rows = [_row(HEAD), _row(["---"] * len(HEAD))]
     for claim in claims:
-        effect = words.effect(float(claim["effect"]), _scale(claim))
+        scale = claim["scale"]
+        effect = words.effect(float(claim["effect"]), scale)
         if claim["method"] != "exact" or claim["interval"][0] != claim["interval"][1]:
-            effect += f" {words.interval(*map(float, claim['interval']), _scale(claim))}"
+            effect += f" {words.interval(*map(float, claim['interval']), scale)}"
         name = f"[{claim['claim']}]({links}{claim['file']})"
         cells = [_verdict(claim), effect, claim["wanted"], str(claim["n"]), claim["published"]]
         rows.append(_row([name, *cells]))

@@ -54,8 +54,8 @@ def claim_row(study: Study, claim: Claim) -> ClaimRow:
             for scale in study.ablation.scales or ()
             if claim in study.ablation.claims_at(scale)
         ]
-        elsewhere = f"its arms run at scale {' and '.join(scales)}"
-        return dataclasses.replace(row, note="" if study.scale in scales else elsewhere)
+        where = f"its arms run at scale {' and '.join(scales)}"
+        return dataclasses.replace(row, note="" if study.scale in scales else where)
     scale, is_point = claim.effect.scale, words.is_point(verdict)
     level = f"{100 * verdict.level:.3g}\u00a0%"
     if verdict.method == "exact":
@@ -122,14 +122,14 @@ class Arms:
         scale: what the scale changes in it.
         fields: the fields that any arm changes.
         rows: each arm's values of them; empty where it has the base's.
-        elsewhere: the arms that run at other scales only.
+        other_scales: the arms that run at other scales only.
     """
 
     base: dict[str, str]
     scale: dict[str, str]
     fields: tuple[str, ...]
     rows: dict[str, list[str]]
-    elsewhere: tuple[str, ...]
+    other_scales: tuple[str, ...]
 
 
 def arms(study: Study) -> Arms:
@@ -153,7 +153,7 @@ def arms(study: Study) -> Arms:
             ]
             for arm, changed in changes.items()
         },
-        elsewhere=tuple(arm for arm in ablation.arms if arm not in study.arms),
+        other_scales=tuple(arm for arm in ablation.arms if arm not in study.arms),
     )
 
 

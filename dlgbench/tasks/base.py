@@ -29,8 +29,9 @@ class Task(pl.LightningModule, abc.ABC):
 
     A task is an ordinary LightningModule: `training_step` takes a minibatch (x, y) and returns its
     loss, and any Trainer runs it. The suite trains it with `dlgbench.engine`, which calls
-    `training_step`, `evaluate`, `trace`, and `optimizer` (or a `configure_optimizers` of your own
-    that returns an optimizer).
+    `training_step` (where `global_step` counts the optimizer steps), `evaluate`, `trace`, and
+    `optimizer` (or a `configure_optimizers` of your own that returns an optimizer), and none of
+    Lightning's hooks: a task with one of these is refused there.
 
     A task of your own defines `losses` and `metrics`, and is registered with `register_task`. A
     network with auxiliary heads returns (z, head 1, ...) in training; the loss of each head is
