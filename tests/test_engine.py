@@ -89,6 +89,22 @@ def test_an_own_training_step_sees_minibatches_and_gives_the_stock_run_to_the_bi
     assert not alike(mine({"training_step": halved_step}), stock)
 
 
+def annealed_step(self, batch, batch_idx):
+    assert self.global_step == batch_idx
+    return own_step(self, batch, batch_idx) / (1 + self.global_step)
+
+
+def test_a_training_step_may_count_the_steps():
+    assert mine({"training_step": annealed_step}).status == "finished"
+
+
+def test_a_hook_that_the_engine_does_not_call_is_refused():
+    message = "which the suite's engine calls, got on_train_start, validation_step"
+    hooks = {"on_train_start": own_sgd, "validation_step": own_step}
+    with pytest.raises(DlgbenchError, match=message):
+        mine(hooks)
+
+
 def own_sgd(self):
     return torch.optim.SGD(self.network.parameters(), lr=0.1, fused=True)
 

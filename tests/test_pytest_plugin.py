@@ -113,6 +113,34 @@ def test_another_data_set_runs_what_it_suits_and_names_the_rest(
     assert "many" not in pytest_in(tmp_path, *args).stdout
 
 
+OWN_DATA = """
+import numpy as np
+from dlgbench import Arrays, register_data
+
+@register_data("mine", kind="mine")
+def mine():
+    x = np.random.default_rng(0).normal(size=(600, 2)).astype(np.float32)
+    return Arrays.cut(x, (x[:, 0] > 0).astype(np.int64), test=100, num_classes=2)
+
+register_data("other", kind="mine")(mine)
+
+"""
+
+
+def test_a_set_that_a_file_registers_stands_in_with_workers_and_a_skipped_file_is_skipped(
+    tmp_path, store, pytest_in
+):
+    file = write(tmp_path, steps=2, data="mine")
+    (tmp_path / "test_data.py").write_text(OWN_DATA + file.read_text().replace("mine", "other"))
+    (tmp_path / "test_jax.py").write_text(
+        "import pytest\npytest.importorskip('not_here')\n" + file.read_text()
+    )
+    done = pytest_in(tmp_path, "--data", "other", "-n", "2", "-k", "test_cell", scale="smoke")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "6 passed, 1 skipped" in done.stdout  # test_width's, on the set that stands in
+    assert store.runs(load(tmp_path / "test_width.py").with_data("other"), "smoke")
+
+
 def test_a_kill_in_the_middle_loses_and_doubles_nothing(tmp_path, store, pytest_in):
     write(tmp_path, steps=3000)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--scale", "cpu"]
@@ -277,6 +305,7 @@ def test_own_training_code_is_run_judged_and_reported(tmp_path, store, pytest_in
 OTHER = """# -*- coding: latin-1 -*-
 import pytest, sys
 STRING = 'caf\xe9'
+ABLATION = {'a': 1}
 @pytest.mark.parametrize('cell', [1, 2])
 def test_cell(cell):
     assert 'torch' not in sys.modules and 'mlflow' not in sys.modules

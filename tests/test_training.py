@@ -3,6 +3,7 @@
 import functools
 import random
 import re
+import signal
 
 import numpy as np
 import pytest
@@ -270,3 +271,24 @@ def test_a_question_about_own_code_is_tuned_judged_and_stored(store):
     again = Runner(store)
     assert again.judge(MIXUP, "cpu") == verdicts
     assert again.trained == 0
+
+
+def lightning(_config, _seed, _log):
+    try:
+        raise KeyboardInterrupt  # noqa: TRY301  (as Ctrl-C does)
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # as Lightning does
+        raise SystemExit(1)  # noqa: B904  (as Lightning does)
+
+
+def leaving(_config, _seed, _log):
+    raise SystemExit(3)
+
+
+def test_ctrl_c_in_lightning_stays_a_keyboard_interrupt():
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run({}, function=lightning)
+    assert signal.getsignal(signal.SIGINT) is handler
+    with pytest.raises(SystemExit):
+        run({}, function=leaving)

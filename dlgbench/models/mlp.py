@@ -71,8 +71,8 @@ def mlp(
         dropout, input_dropout: the share of units that is *dropped* after each g, and of the
             inputs; the paper's p is the share that is kept (Srivastava et al. 2014). What is kept
             is divided by 1 - dropout in training, so that nothing is rescaled at test time.
-        noise: the noise that `dropout` stands for: `dropout`, or `gaussian`, a factor of the same
-            variance.
+        noise: its kind: `dropout` drops units, `gaussian` multiplies them by Gaussian noise of
+            dropout's variance.
         patch: how each input image is normalized first: `none`, `mean` (subtracted) or
             `standardize` (`dlgbench.layers.normalization.StandardizePatch`).
         skip: z^l = z^(l-1) + g(norm(W^l z^(l-1) + b^l)) for each hidden layer as wide as the hidden
