@@ -109,12 +109,12 @@ def cifar_resnet(
         )
     if zero_gamma and not skip:
         raise DlgbenchError(
-            f"plain{depth}: expected zero_gamma=False, since a block without its shortcut would "
-            "begin as 0 and never learn, got True"
+            f"model plain{depth}: expected zero_gamma=False, since a block without its shortcut "
+            "would initially be 0 and never learn, got True"
         )
     if shortcut_scale != 1 and not skip:
         raise DlgbenchError(
-            f"plain{depth}: expected shortcut_scale=1, since there are no shortcuts, "
+            f"model plain{depth}: expected shortcut_scale=1, since there are no shortcuts, "
             f"got {shortcut_scale}"
         )
     channels = scaled(16, width)
