@@ -70,11 +70,18 @@ def draw(module: Weighted, fill: Callable[[Tensor], object]) -> None:
     """Draws a layer's weight with a function that fills a tensor (out, in, ...).
 
     A locally connected layer draws the kernel of each location by itself.
+
+    Raises:
+        DlgbenchError: for a function that returns another tensor than the one that it was to fill.
     """
     kernels = module.kernels() if isinstance(module, LocallyConnected2d) else (incoming(module),)
     for kernel in kernels:
         drawn = torch.empty_like(kernel, memory_format=torch.contiguous_format)
-        fill(drawn)
+        returned = fill(drawn)
+        if isinstance(returned, Tensor) and returned.data_ptr() != drawn.data_ptr():
+            raise DlgbenchError(
+                "initialization: expected w to be filled in place, got a new tensor"
+            )
         kernel.copy_(drawn)
 
 
@@ -103,9 +110,12 @@ def build(
         network = make()
     if scheme != "default":
         fill = INITIALIZATIONS[scheme].make
-        for k, module in enumerate(weighted(network)):
-            generator = stream(seed, f"init/{k}", random_stream)
-            _initialize(module, fill, generator)
+        with isolated(torch.device("cpu")):
+            for k, module in enumerate(weighted(network)):
+                # a user's scheme may draw from the global generator instead of its own
+                torch.manual_seed(stream_seed(seed, f"init/{k}", random_stream))
+                generator = stream(seed, f"init/{k}", random_stream)
+                _initialize(module, fill, generator)
     return network
 
 

@@ -18,6 +18,12 @@ from dlgbench.recipe import Recipe
 from dlgbench.registry import PROBES, Moment
 from dlgbench.streams import isolated
 
+UNCALLED = (  # hooks of a Lightning callback that the engine's own optimizer steps pass by
+    "on_before_backward",
+    "on_after_backward",
+    "on_before_optimizer_step",
+    "on_before_zero_grad",
+)
 ROWS = 256  # of the training split, which probes before and after the training get
 
 
@@ -59,9 +65,9 @@ def summarize(recipe: Recipe, watching: Sequence[Observer]) -> dict[str, float]:
 def measure(recipe: Recipe, when: Moment, subject: Subject) -> Measurement:
     """What the recipe's probes measure at a moment, "start", "end" or "test".
 
-    Each probe gets its own copy of the network, and a random stream of its own with seed 0, so that
-    neither the training nor another probe is changed. Arrays are kept where `subject.pictures` is
-    set.
+    Each probe gets its own copy of the network and of the batch, and a random stream of its own
+    with seed 0, so that neither the training nor another probe is changed. Arrays are kept where
+    `subject.pictures` is set.
 
     Raises:
         DlgbenchError: for a probe that can't measure the subject, for one that returns something
@@ -73,8 +79,10 @@ def measure(recipe: Recipe, when: Moment, subject: Subject) -> Measurement:
         probe = _target(name)
         with isolated(next(subject.network.parameters()).device):
             torch.manual_seed(0)
-            network = copy.deepcopy(subject.network)
-            result = probe(dataclasses.replace(subject, network=network))
+            network, batch = copy.deepcopy(subject.network), subject.batch
+            if batch is not None:
+                batch = batch[0].clone(), batch[1].clone()  # the training goes on with the rows
+            result = probe(dataclasses.replace(subject, network=network, batch=batch))
         measurement = _checked(name, result)
         try:
             total = total.merged(measurement)
@@ -93,10 +101,21 @@ def _target(name: str) -> Any:
     target, training = PROBES[name].make, PROBES[name].when == "training"
     observes = isinstance(target, type) and issubclass(target, Observer)
     if observes == training:
+        own = [hook for hook in UNCALLED if training and _is_own(target, hook)]
+        if own:
+            wanted = "on_train_batch_start and on_train_batch_end, around the steps between two"
+            raise DlgbenchError(
+                f"probe {name}: expected hooks such as {wanted} evaluations, got {', '.join(own)}, "
+                "which are never called"
+            )
         return target
     expected = "a subclass of Observer" if training else "a function of a Subject"
     got = getattr(target, "__name__", target)
     raise DlgbenchError(f'probe {name}, when="{PROBES[name].when}": expected {expected}, got {got}')
+
+
+def _is_own(target: type[Observer], hook: str) -> bool:
+    return getattr(target, hook) is not getattr(Observer, hook)
 
 
 def _check_announced(recipe: Recipe) -> None:

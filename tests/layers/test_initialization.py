@@ -195,3 +195,23 @@ def test_a_transposed_convolution_is_drawn_and_constrained_by_what_comes_in():
     constrain(network, 1.0)
     norms = weight.flatten(1).norm(dim=1)
     assert norms.max().item() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_an_own_scheme_may_draw_from_the_global_generator_and_must_fill_in_place(monkeypatch):
+    monkeypatch.setattr(INITIALIZATIONS, "_parts", dict(INITIALIZATIONS))
+    register_initialization("global")(lambda w, _: nn.init.normal_(w, 0, 0.1))
+    register_initialization("returned")(lambda w, _: torch.zeros_like(w))
+
+    def weights(seed, random_stream=0):
+        make = lambda: nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))  # noqa: E731  (short)
+        return [layer.weight for layer in build(make, "global", seed, random_stream)]
+
+    first, torch_state = weights(0), torch.get_rng_state()
+    torch.manual_seed(5)
+    assert all(map(torch.equal, first, weights(0)))  # whatever was drawn before
+    torch.set_rng_state(torch_state)
+    for other in (weights(1), weights(0, 1)):
+        assert not torch.equal(first[0], other[0])
+    assert not torch.equal(first[0], first[1])
+    with pytest.raises(DlgbenchError, match="expected w to be filled in place, got a new tensor"):
+        build(lambda: nn.Linear(3, 3), "returned", 0)

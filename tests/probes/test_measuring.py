@@ -68,7 +68,30 @@ def test_a_probe_measures_at_its_moment_a_copy_of_the_network():
     assert metrics == {"start": set(), "end": {"weight_norms/total"}, "test": set()}
     (subject,) = subjects
     assert subject.network is not SUBJECT.network
-    assert dataclasses.replace(subject, network=SUBJECT.network) == SUBJECT
+    assert all(map(torch.equal, subject.batch, SUBJECT.batch))
+    same = {"network": SUBJECT.network, "batch": SUBJECT.batch}
+    assert dataclasses.replace(subject, **same) == SUBJECT
+
+
+def test_a_probe_that_writes_into_its_batch_leaves_the_training_alone():
+    @register_probe("scribble", when="start", metrics={})
+    def scribble(subject):
+        subject.batch[0].zero_()
+        subject.batch[1].fill_(1)
+        return {}
+
+    measure(recipe("scribble"), "start", SUBJECT)
+    assert SUBJECT.batch[0].eq(1).all()
+    assert SUBJECT.batch[1].eq(0).all()
+
+
+def test_an_observer_with_a_hook_that_is_never_called_is_refused():
+    hooks = {"on_after_backward": lambda *_: None}
+    register_probe("deaf", when="training", metrics={"own": "a number"})(
+        type("Deaf", (Nothing,), hooks)
+    )
+    with pytest.raises(DlgbenchError, match="got on_after_backward, which are never called"):
+        observers(recipe("deaf"))
 
 
 def test_what_own_probes_return_is_recorded_as_numbers_and_arrays():
