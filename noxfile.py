@@ -35,7 +35,8 @@ def run(session: nox.Session, *command: str) -> None:
 @session
 def tests(session: nox.Session) -> None:
     """Unit tests and the smoke scale of every ablation: `nox -s tests -- -k stats`."""
-    run(session, "pytest", "tests", "-n", WORKERS, *session.posargs)
+    # the slowest tests come last: a worker that is done takes some of another's
+    run(session, "pytest", "tests", "-n", WORKERS, "--dist", "worksteal", *session.posargs)
     if not session.posargs:
         smoke(session)
 

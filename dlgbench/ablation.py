@@ -97,8 +97,8 @@ class Ablation:
         scales: for `cpu` and `gpu`, what each changes: fields of the recipe or config, `seeds`,
             `tuning_seeds`, `precision`, and `arms`, the arms that run there (by default all of
             them); claims about other arms are left out there. `smoke` is a reduced `cpu`; with
-            `train` it is `cpu` with the changes under `smoke`. With `train`, a scale that is not
-            listed changes nothing.
+            `train` it is `cpu` with the changes under `smoke`. A scale that is not listed changes
+            nothing.
         tune: the grid, `{"lr": (0.01, 0.03, 0.1)}`, for every arm; or a grid per arm, all of one
             size, under the arms' names.
         select: the metric on the validation split by which a setting is chosen. The setting with
@@ -154,8 +154,7 @@ class Ablation:
         for name, default in defaults.items():
             came = getattr(self, name)
             object.__setattr__(self, name, frozen(default if came is None else came))
-        if self.train is not None:
-            object.__setattr__(self, "scales", frozen({"cpu": {}, "gpu": {}, **self._scales}))
+        object.__setattr__(self, "scales", frozen({"cpu": {}, "gpu": {}, **self._scales}))
         _check(self, where)
 
     @property
@@ -302,10 +301,8 @@ def _check(ablation: Ablation, where: str) -> None:
     if not ablation.arms:
         raise DlgbenchError(f"{where}: expected at least one arm, got none")
     known = {"cpu", "gpu"} | ({"smoke"} if ablation.train else set())
-    scales = ablation.scales or {}
-    if not {"cpu", "gpu"} <= set(scales) <= known:
-        came = ", ".join(scales) or "none"
-        raise DlgbenchError(f"{where}: expected the scales {', '.join(sorted(known))}, got {came}")
+    for scale in set(ablation.scales or {}) - known:
+        raise unknown("scale to declare", scale, known, where)
     for scale in sorted(known):
         for arm in ablation.arms_at(scale):
             _check_arm(ablation, arm, scale, where)

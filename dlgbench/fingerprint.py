@@ -13,8 +13,10 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import importlib.util
 import itertools
 import json
+import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -153,7 +155,26 @@ def _roots(file: Path, package: str) -> list[Path]:
         return [top] if own or beside else []
     root = find_root(file.parent)
     above = [folder for folder in file.parents if root == folder or root in folder.parents]
-    return list(dict.fromkeys([file.parent, top, *above]))
+    return list(dict.fromkeys([file.parent, top, *above, *_outside(package)]))
+
+
+@functools.cache
+def _outside(package: str) -> list[Path]:
+    """The folder of a package of the user's that lies elsewhere on the path, as under `src/`.
+
+    What is installed in site-packages, or comes with Python, is not the user's.
+    """
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return []
+    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+        return []
+    place = Path(spec.origin)
+    foreign = {"site-packages", "dist-packages"} & set(place.parts)
+    if foreign or Path(sysconfig.get_path("stdlib")) in place.parents:
+        return []
+    return [place.parents[1] if place.name == "__init__.py" else place.parent]
 
 
 def _imports(file: Path) -> Iterator[tuple[int, str]]:

@@ -49,15 +49,15 @@ def _try_parts(recipe: Recipe, scale: str) -> None:
     cell = Cell("check", "check", 0, scale, recipe, "tune")
     device = set_up_device(cell)
     task, splits = prepare(cell, device)
-    Engine(task).configure_optimizers()
+    rule = Engine(task).configure_optimizers()
     try:
-        if recipe.steps:
-            _try_step(task, splits or PlaceholderData(recipe, device))
         for observer in observers(recipe):
             observer.check(task.network)
         for when in MEASURED:
             if when in moments(recipe):
                 measure(recipe, when, _untrained(task, splits))
+        if recipe.steps:
+            _try_step(task, rule, splits or PlaceholderData(recipe, device))
     except DlgbenchError as error:
         raise DlgbenchError(f"{_parts(recipe)}: {error}") from None
 
@@ -77,11 +77,16 @@ def _place(error: Exception, recipe: Recipe) -> str:
     return lines[-1] if lines else ""
 
 
-def _try_step(task: Task, splits: DataModule | PlaceholderData) -> None:
-    """Passes a few rows forward and back, to see whether outputs and targets fit."""
+def _try_step(
+    task: Task, rule: torch.optim.Optimizer, splits: DataModule | PlaceholderData
+) -> None:
+    """Makes one training step on a few rows, to see whether outputs, targets and optimizer fit.
+
+    The network is changed by it, and not used again.
+    """
     x, y = splits.train
     few = x[:8], y[:8]
-    network = copy.deepcopy(task.network)
+    network = task.network
     with torch.no_grad():
         z = network.eval()(few[0])
     task.check_shapes(z, y if y.dim() == 1 else few[1])  # all classes, not those of 8 rows alone
@@ -90,12 +95,11 @@ def _try_step(task: Task, splits: DataModule | PlaceholderData) -> None:
         if seen is not None and seen[1] != 1:
             wanted = "an answer for every pixel"
             raise DlgbenchError(f"expected {wanted}, got one for every {seen[1]} pixels a side")
-    trained, task.network = task.network, network.train()
-    try:
-        loss_of(task.training_step(few, 0)).backward()
-        _check_metrics(task, task.evaluate("val", *few))
-    finally:
-        task.network = trained
+    network.train()
+    loss_of(task.training_step(few, 0)).backward()
+    rule.step()
+    task.after_step()
+    _check_metrics(task, task.evaluate("val", *few))
 
 
 def _check_metrics(task: Task, measured: dict[str, float]) -> None:

@@ -82,12 +82,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Progress(config), PROGRESS)
     if config.getoption("--ablations") and config.args_source is not config.ArgsSource.ARGS:
         folder = Path(session_of(config).root) / "ablations"
-        if not folder.is_dir():
+        here = config.invocation_params.dir
+        if not folder.is_dir() and not any(map(declares, here.glob("test_*.py"))):
             raise pytest.UsageError(
-                f"expected a folder ablations/ in {folder.parent}: go to the repository, or name a "
-                "folder or file"
+                f"expected a folder ablations/ in {folder.parent}, or test_*.py with an ABLATION "
+                "here: go to the repository, or name a folder or file"
             )
-        config.args = [str(folder)]
+        config.args = [str(folder if folder.is_dir() else here)]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -118,9 +119,14 @@ def _holds_ablations(place: Path) -> bool:
 # collection ---------------------------------------------------------------------------------------
 
 
+def _hides(exception: pytest.ExceptionInfo[BaseException]) -> bool:
+    """Whether a traceback leaves out our frames: not where a message is all that is shown."""
+    return not exception.errisinstance(pytest.fail.Exception)
+
+
 def test_cell(cell: Any, measure: Any) -> None:
     """Each cell of an ablation: run, or found in the store."""
-    __tracebackhide__ = True
+    __tracebackhide__ = _hides
     measure(cell)
 
 
@@ -317,7 +323,7 @@ def measure(_runner: Runner, record_property: Any) -> Any:
     from dlgbench.runner import CellFailed
 
     def measure(cell: tuple[Ablation, Cell]) -> Run:
-        __tracebackhide__ = True
+        __tracebackhide__ = _hides
         before = _runner.trained
         try:
             return _runner.run(*cell)

@@ -34,7 +34,8 @@ class Training:
             leave the test split closed.
         config: what arms, grids and scales may change: numbers, strings, lists and dicts.
         metrics: what the function returns, metric to meaning. Names that begin with `test/` are
-            expected from an evaluation only; those of a tuning are dropped.
+            dropped from a tuning; a function that has the argument `tuning` need not return them
+            there.
 
     Raises:
         DlgbenchError: for a function that can't be called so, a config or metrics that make no
@@ -113,17 +114,20 @@ class Training:
         if not isinstance(returned, Mapping):
             wanted = f"a dict with {', '.join(self.metrics)}"
             raise DlgbenchError(f"train: expected it to return {wanted}, got {returned!r}")
-        announced = {metric for metric in self.metrics if not (tuning and _is_test(metric))}
-        came = {str(metric) for metric in returned if not (tuning and _is_test(str(metric)))}
-        if announced != came:
-            missing, extra = sorted(announced - came), sorted(came - announced)
+        came = set(map(str, returned))
+        announced = set(self.metrics)
+        if tuning and self._tuning_argument(tuning=tuning):  # it knows to leave the test split shut
+            announced = {metric for metric in announced if not _is_test(metric)}
+        missing, extra = sorted(announced - came), sorted(came - set(self.metrics))
+        if missing or extra:
             parts = [f"{', '.join(missing)} announced and not returned"] if missing else []
             parts += [f"{', '.join(extra)} returned and not announced"] if extra else []
             raise DlgbenchError(
                 f"train: expected the metrics that the ablation announces, "
                 f"{', '.join(sorted(announced))}; got {'; '.join(parts)}"
             )
-        return {metric: _number(returned[metric], f"train: {metric}") for metric in sorted(came)}
+        kept = sorted(metric for metric in came if not (tuning and _is_test(metric)))
+        return {metric: _number(returned[metric], f"train: {metric}") for metric in kept}
 
     def override(self, changes: Mapping[str, Any] | None = None, **more: Any) -> Training:
         """A copy with changes made in the config; a dotted name reaches inside.

@@ -63,6 +63,12 @@ def test_scales_change_the_recipe_before_the_arms_do():
     assert Ablation(**SOUND).arm("untrained", "smoke").steps == 0
 
 
+def test_a_scale_that_is_not_declared_changes_nothing():
+    ablation = Ablation(**SOUND | {"scales": {"cpu": {"steps": 50}}})
+    assert ablation.arm("none", "gpu") == SOUND["recipe"]
+    assert Ablation(**SOUND | {"scales": None}).arm("none", "cpu") == SOUND["recipe"]
+
+
 def test_grids_per_arm():
     grids = {"none": {"lr": (0.1, 0.2)}, "dropout": {"weight_decay": (0.1, 0.2)}}
     grid = Ablation(**SOUND | {"tune": grids}).grid("dropout", "cpu")
@@ -139,9 +145,7 @@ def scales(cpu, gpu=()):
         "arm 'none' at cpu: no field of Recipe is called 'model_arg'": {
             "arms": {"none": {"model_arg.x": 1}}
         },
-        "expected the scales cpu, gpu, got cpu": {"scales": {"cpu": {}}},
-        "expected the scales cpu, gpu, got none": {"scales": None},
-        "expected the scales cpu, gpu, got cpu, gpu, smoke": {
+        "no scale to declare is called 'smoke'. Known: cpu, gpu": {
             "scales": {"cpu": {}, "gpu": {}, "smoke": {}}
         },
         "expected at least 5 seeds for a verdict on what is random, got 3": scales({"seeds": 3}),
@@ -246,7 +250,9 @@ def test_a_data_set_that_stands_in_leaves_own_training_code_alone():
             "claims": claim("test/eror")
         },
         "no metric on the validation split is called 'test/error'": {"select": "test/error"},
-        "expected the scales cpu, gpu, smoke, got": {"scales": {"cpu": {}, "tiny": {}}},
+        "no scale to declare is called 'tiny'. Known: cpu, gpu, smoke": {
+            "scales": {"cpu": {}, "tiny": {}}
+        },
         "expected at least 5 seeds": {"scales": {"cpu": {"seeds": 2}}},
         "train: expected a function of (config, seed, log), got 'train.py'": {"train": "train.py"},
         "metrics: expected a dict of what train returns": {"metrics": None},

@@ -359,3 +359,20 @@ def test_code_is_found_in_the_package_above_and_in_the_repository(tmp_path):
     assert question >= ours
     assert PACKAGE / "layers" / "pooling.py" in question
     assert not any(file.name == "__init__.py" and PACKAGE in file.parents for file in question)
+
+
+def test_code_under_src_is_the_users_and_installed_code_is_not(tmp_path, monkeypatch):
+    for name, text in {
+        "src/laid_out/__init__.py": "",
+        "src/laid_out/net.py": "import numpy\nfrom laid_out import helper\n",
+        "src/laid_out/helper.py": "",
+        "experiments/test_x.py": "import json\nimport torch\nfrom laid_out.net import f\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path / "src")
+    prints._outside.cache_clear()
+    found = with_imports(tmp_path / "experiments" / "test_x.py")
+    package = tmp_path / "src" / "laid_out"
+    names = ("__init__.py", "net.py", "helper.py")
+    assert found == {tmp_path / "experiments" / "test_x.py", *(package / name for name in names)}

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import torch
 
 from dlgbench import (
     Ablation,
@@ -218,3 +219,11 @@ def test_why_a_data_set_that_stands_in_does_not_suit():
 def vars_of(ablation):
     names = ("question", "arms", "scales", "name")
     return {name: getattr(ablation, name) for name in names}
+
+
+def test_an_optimizer_that_cannot_step_is_one_message():
+    register_optimizer("closed")(
+        lambda parameters, lr, weight_decay: torch.optim.LBFGS(parameters, lr + weight_decay)
+    )
+    with pytest.raises(DlgbenchError, match="missing 1 required positional argument: 'closure'"):
+        check(RECIPE.override(optimizer="closed"), "cpu")

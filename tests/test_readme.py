@@ -41,7 +41,7 @@ def test_the_tally_of_verdicts_is_the_reference_files():
 
 
 def test_the_readme_is_a_first_screen_and_not_a_book():
-    assert len(README.splitlines()) <= 160
+    assert len(README.splitlines()) <= 150
 
 
 def test_every_session_that_the_readme_names_is_in_the_noxfile():

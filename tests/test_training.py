@@ -25,6 +25,11 @@ def echo(config, seed, log):
     return config["returned"]
 
 
+def told_echo(config, seed, log, tuning):
+    assert isinstance(tuning, bool)
+    return echo(config, seed, log)
+
+
 def run(returned, metrics=METRICS, purpose="evaluate", function=echo, **config):
     work = Training(function, {"returned": returned, **config}, metrics)
     return work.run(Cell("mine", "arm", 3, "cpu", work, purpose))
@@ -63,11 +68,21 @@ def test_what_was_not_announced_is_one_message(message, returned):
 
 
 def test_a_tuning_neither_needs_nor_keeps_the_test_split():
-    assert run({"val/error": 0.2}, purpose="tune").summary == {"val/error": 0.2}
-    assert run(BOTH, purpose="tune").summary == {"val/error": 0.2}
+    half = {"val/error": 0.2}
+    assert run(half, purpose="tune", function=told_echo).summary == half
+    assert run(BOTH, purpose="tune").summary == half
     assert run(BOTH).summary == BOTH
-    with pytest.raises(DlgbenchError, match="got val/error announced and not returned"):
-        run({"test/error": 0.1}, purpose="tune")
+    for mistake, purpose, function in (
+        ("val/error announced and not returned", "tune", told_echo),
+        ("val/error announced and not returned", "evaluate", echo),
+        # before a grid is paid for: a function that is not told returns the same in an evaluation
+        ("test/nll returned and not announced", "tune", echo),
+    ):
+        returned = BOTH | {"test/nll": 1.0} if "nll" in mistake else {"test/error": 0.1}
+        with pytest.raises(DlgbenchError, match=f"got {mistake}"):
+            run(returned, purpose=purpose, function=function)
+    with pytest.raises(DlgbenchError, match="got test/error announced and not returned"):
+        run(half, purpose="tune")
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])

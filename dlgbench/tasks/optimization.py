@@ -173,9 +173,22 @@ def schedule(recipe: Recipe) -> Callable[[float], float]:
     """The recipe's schedule.
 
     Raises:
-        DlgbenchError: for an unknown name.
+        DlgbenchError: for an unknown name, or for anything but a function of t, 0 <= t < 1, to a
+            number.
     """
-    return SCHEDULES[recipe.schedule].make
+    factor = SCHEDULES[recipe.schedule].make
+    wanted = "a function of the share t of the training that is done, which gives a number"
+    try:
+        values = [factor(0.0), factor(0.5)]
+    except Exception as error:  # a user's schedule may raise anything
+        reason = f"{type(error).__name__}: {error}"
+        raise DlgbenchError(
+            f"schedule {recipe.schedule}: expected {wanted}, got {reason}"
+        ) from error
+    for value in values:
+        if not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise DlgbenchError(f"schedule {recipe.schedule}: expected {wanted}, got {value!r}")
+    return factor
 
 
 @torch.no_grad()

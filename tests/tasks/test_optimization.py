@@ -6,7 +6,7 @@ from torch import nn
 from torch.optim import lr_scheduler
 
 from dlgbench import DlgbenchError, Recipe
-from dlgbench.registry import OPTIMIZERS, SCHEDULES
+from dlgbench.registry import OPTIMIZERS, SCHEDULES, register_schedule
 from dlgbench.tasks.optimization import constrain, optimizer, schedule
 
 FACTORS = {name: part.make for name, part in SCHEDULES.items()}
@@ -270,3 +270,19 @@ def test_max_norm_scales_back_only_what_exceeds_it():
     constrain(nn.Sequential(layer), 1.0)
     assert torch.allclose(layer.weight, torch.tensor([[0.6, 0.8], [0.3, 0.4]]), atol=1e-6)
     assert math.isclose(layer.weight[0].norm().item(), 1.0, rel_tol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("factor", "got"),
+    [
+        (math.pow, "TypeError"),
+        (lambda _: None, "None"),
+        (torch.optim.lr_scheduler.StepLR, "TypeError"),
+    ],
+)
+def test_a_schedule_that_is_no_function_of_t_is_one_message(factor, got, monkeypatch):
+    monkeypatch.setattr(SCHEDULES, "_parts", dict(SCHEDULES))
+    register_schedule("mine")(factor)
+    message = f"schedule mine: expected a function of the share t .*, got {got}"
+    with pytest.raises(DlgbenchError, match=message):
+        schedule(recipe("sgd").override(schedule="mine"))
