@@ -208,14 +208,6 @@ class Ablation:
         own, arms = self.with_own_data(), self.arms_at(scale)
         return [arm for arm in arms if self.arm(arm, scale) != own.arm(arm, scale)]
 
-    def accepts(self, data: str, scale: str) -> bool:
-        """Whether any arm is trained on a data set that `data` can stand in for."""
-        works = [self.arm(arm, scale) for arm in self.arms_at(scale)]
-        kind = DATA[data].kind
-        return any(
-            work.data in DATA and DATA[work.data].kind == kind for work in works if work.data
-        )
-
     def arms_at(self, scale: str) -> tuple[str, ...]:
         """The arms that run at a scale: those that it lists under `arms`, by default all."""
         return self.at(scale).arms or tuple(self.arms)

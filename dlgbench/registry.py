@@ -135,7 +135,7 @@ class Probe(Part):
 
 P = TypeVar("P", bound=Part)
 Target = TypeVar("Target")
-T = TypeVar("T", bound=Callable[..., Any])
+T = TypeVar("T", bound="Callable[..., Any] | str")
 Loader = TypeVar("Loader", bound="Callable[[], Arrays] | str")
 Optimizer = TypeVar("Optimizer", bound="Callable[..., torch.optim.Optimizer]")
 Schedule = TypeVar("Schedule", bound="Callable[[float], float]")
@@ -319,30 +319,23 @@ def register_data(
     return _decorator(DATA, lambda target: DataSet(name=name, target=target, **about))
 
 
-def register_task(
-    name: str, *, metrics: Mapping[str, str], task: str | None = None
-) -> Callable[[T], T]:
-    """Registers a subclass of `Task`, which recipes name as `task`.
+def register_task(name: str, *, metrics: Mapping[str, str]) -> Callable[[T], T]:
+    """Registers a subclass of `Task` (or "module:class"), which recipes name as `task`.
 
     Args:
         name: the name in recipes.
         metrics: the metrics that its method `metrics` returns for a split, name to meaning:
             `{"error": "share of the {split} split that is misclassified"}`. The loss is added.
-        task: "module:attribute" in place of the decorated class; it is imported when it is used.
 
     Raises:
         DlgbenchError: where the name is taken.
     """
     about = {"metrics": _checked(metrics, f"task {name}"), **_caller()}
-    if task is not None:
-        TASKS.add(TaskPart(name=name, target=task, **about))
     return _decorator(TASKS, lambda target: TaskPart(name=name, target=target, **about))
 
 
-def register_probe(
-    name: str, *, when: Moment, metrics: Mapping[str, str], measure: str | None = None
-) -> Callable[[T], T]:
-    """Registers a probe, which recipes name in `probes`.
+def register_probe(name: str, *, when: Moment, metrics: Mapping[str, str]) -> Callable[[T], T]:
+    """Registers a probe (or "module:attribute", where it is), which recipes name in `probes`.
 
     Args:
         name: the name in recipes.
@@ -351,8 +344,6 @@ def register_probe(
             subclass of `Observer`, for the others a function `f(subject) -> Measurement`, or a dict
             of metrics.
         metrics: the numbers that it records, name to meaning. Claims may name them.
-        measure: "module:attribute" in place of the decorated object; it is imported when it is
-            used.
 
     Raises:
         DlgbenchError: where the name is taken, or for an unknown moment.
@@ -360,8 +351,6 @@ def register_probe(
     if when not in MOMENTS:
         raise unknown("moment", when, MOMENTS, f"probe {name}")
     about = {"when": when, "metrics": _checked(metrics, f"probe {name}"), **_caller()}
-    if measure is not None:
-        PROBES.add(Probe(name=name, target=measure, **about))
     return _decorator(PROBES, lambda target: Probe(name=name, target=target, **about))
 
 

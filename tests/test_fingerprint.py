@@ -156,7 +156,7 @@ def part():
     from dlgbench.data import load
     return load('xor')
 """
-LAZY = "dlgbench.register_probe('{0}', when='end', metrics={{}}, measure='{0}_lazy:part')"
+LAZY = "dlgbench.register_probe('{0}', when='end', metrics={{}})('{0}_lazy:part')"
 PROBE = "@dlgbench.register_probe('{0}', when='end', metrics={{}})\ndef part(subject): ..."
 TASK = "@dlgbench.register_task('{0}', metrics={{}})\nclass Part: ..."
 PARTS = {  # kind: its registration, in a module of its own, and where a recipe names it

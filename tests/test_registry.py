@@ -113,7 +113,7 @@ def test_another_moment_is_refused():
 def test_a_part_named_as_text_is_imported_when_it_is_used(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "lazy_parts.py").write_text("def look(subject):\n    return {'a': 1.0}\n")
-    dlgbench.register_probe("lazy", when="end", metrics={"a": "one"}, measure="lazy_parts:look")
+    dlgbench.register_probe("lazy", when="end", metrics={"a": "one"})("lazy_parts:look")
     dlgbench.register_data("later")("lazy_parts:look")
     probe = registry.PROBES["lazy"]
     assert (probe.metrics, probe.when) == ({"a": "one"}, "end")

@@ -9,7 +9,6 @@ from dlgbench.registry import register_probe
 register_probe(
     "gradients",
     when="start",
-    measure="dlgbench.probes.signals:gradients",
     metrics={
         "gradient/first": "l2 norm of the loss gradient of the first layer's weight, before "
         "training",
@@ -17,22 +16,20 @@ register_probe(
         "training",
         "gradient/log10_ratio": "log10 of gradient/first over gradient/last",
     },
-)
+)("dlgbench.probes.signals:gradients")
 register_probe(
     "activations",
     when="start",
-    measure="dlgbench.probes.signals:activations",
     metrics={
         "activation/first_sd": "standard deviation of the first layer's pre-activations, before "
         "training",
         "activation/last_sd": "standard deviation of the last hidden layer's pre-activations, "
         "before training",
     },
-)
+)("dlgbench.probes.signals:activations")
 register_probe(
     "receptive_field",
     when="start",
-    measure="dlgbench.probes.receptive_field:measure",
     metrics={
         "receptive_field": "side of the input patch that a unit of the last feature map depends "
         "on, by gradient, in pixels",
@@ -41,40 +38,36 @@ register_probe(
         "receptive_field/stride": "pixels of the input between two neighbours of the last feature "
         "map; 1 is full resolution",
     },
-)
+)("dlgbench.probes.receptive_field:measure")
 register_probe(
     "gradient_noise",
     when="start",
-    measure="dlgbench.probes.noise:gradient_noise",
     metrics={
         "gradient_noise/slope": "slope of log SD of a minibatch's gradient on log of its size, "
         "from 8 to 128 rows, before training",
         "gradient_noise/sd_8": "SD of the gradient of a minibatch of 8 rows, before training",
     },
-)
+)("dlgbench.probes.noise:gradient_noise")
 register_probe(
     "flops",
     when="start",
-    measure="dlgbench.probes.cost:flops",
     metrics={
         "flops": "floating-point operations of one example's forward pass, two for a "
         "multiply-add; convolutions and matrix products alone"
     },
-)
+)("dlgbench.probes.cost:flops")
 register_probe(
     "memory",
     when="start",
-    measure="dlgbench.probes.cost:memory",
     metrics={
         "memory/parameters": "bytes of the parameters",
         "memory/saved": "bytes that a training step keeps for its backward pass, beside the "
         "parameters, for each row of the batch",
     },
-)
+)("dlgbench.probes.cost:memory")
 register_probe(
     "by_hand",
     when="start",
-    measure="dlgbench.probes.by_hand:by_hand",
     metrics={
         "by_hand/unit": "relative error of the gradients of the toy sigmoidal unit by hand, "
         "against automatic differentiation",
@@ -88,11 +81,10 @@ register_probe(
         "by_hand/not_transposed": "a sabotage: the gradient of the input with the weights not "
         "transposed",
     },
-)
+)("dlgbench.probes.by_hand:by_hand")
 register_probe(
     "updates",
     when="training",
-    measure="dlgbench.probes.observers:Updates",
     metrics={
         "updates/lr": "learning rate of the last step",
         "updates/norm": "l2 norm of the last change of the weights between two evaluations, for "
@@ -102,90 +94,79 @@ register_probe(
         "updates/detour": "length of the weights' path, from evaluation to evaluation, over the "
         "distance of its ends: 1 is a straight line",
     },
-)
+)("dlgbench.probes.observers:Updates")
 register_probe(
     "drift",
     when="training",
-    measure="dlgbench.probes.drift:Drift",
     metrics={
         "drift/mean": "change of a unit's mean input between two evaluations, in its standard "
         "deviations, averaged",
         "drift/sd": "change of the logarithm of a unit's standard deviation between two "
         "evaluations, averaged",
     },
-)
+)("dlgbench.probes.drift:Drift")
 register_probe(
     "effective_field",
     when="end",
-    measure="dlgbench.probes.receptive_field:effective_field",
     metrics={
         "effective_field": "side of a square of as many pixels as have a gradient above 4.55 % of "
         "the largest, after training",
         "effective_field/share": "effective_field over the receptive field by arithmetic",
     },
-)
+)("dlgbench.probes.receptive_field:effective_field")
 register_probe(
     "dead_units",
     when="end",
-    measure="dlgbench.probes.signals:dead_units",
     metrics={
         "dead_units": "share of the hidden units that are 0 for every row of the probe batch, "
         "after training",
         "dead_units/worst": "the same of the layer with the most",
     },
-)
+)("dlgbench.probes.signals:dead_units")
 register_probe(
     "weight_norms",
     when="end",
-    measure="dlgbench.probes.signals:weight_norms",
     metrics={
         "weight_norms/total": "l2 norm of all layers' weights, without biases and normalization, "
         "after training"
     },
-)
+)("dlgbench.probes.signals:weight_norms")
 register_probe(
     "response_sd",
     when="end",
-    measure="dlgbench.probes.signals:response_sd",
     metrics={
         "response_sd": "standard deviation of a layer's response before activation and addition, "
         "mean over the hidden layers, after training"
     },
-)
+)("dlgbench.probes.signals:response_sd")
 register_probe(
     "checkerboard",
     when="end",
-    measure="dlgbench.probes.checkerboard:checkerboard",
     metrics={
         "checkerboard": "share of the output images' power that repeats every two pixels, after "
         "training",
         "checkerboard/ratio": "the same over that of the target images",
     },
-)
+)("dlgbench.probes.checkerboard:checkerboard")
 register_probe(
     "filters",
     when="end",
-    measure="dlgbench.probes.pictures:filters",
     metrics={
         "filters/roughness": "mean squared difference of neighbouring weights over their "
         "variance, after training: 2 for white noise, near 0 if smooth"
     },
-)
-register_probe("boundary", when="end", measure="dlgbench.probes.plane:boundary", metrics={})
-register_probe("warp", when="end", measure="dlgbench.probes.plane:warp", metrics={})
+)("dlgbench.probes.pictures:filters")
+register_probe("boundary", when="end", metrics={})("dlgbench.probes.plane:boundary")
+register_probe("warp", when="end", metrics={})("dlgbench.probes.plane:warp")
 register_probe(
     "fit",
     when="end",
-    measure="dlgbench.probes.fit:fit",
     metrics={"fit/swing": "largest |prediction| on [-1, 1], after training"},
-)
-register_probe(
-    "predictions", when="test", measure="dlgbench.probes.pictures:predictions", metrics={}
-)
+)("dlgbench.probes.fit:fit")
+register_probe("predictions", when="test", metrics={})("dlgbench.probes.pictures:predictions")
 register_probe(
     "averaging",
     when="test",
-    measure="dlgbench.probes.inference:averaging",
     metrics={
         "averaging/once": "test error of one deterministic pass",
         "averaging/unscaled": "the same without the scaling of the weights",
@@ -193,38 +174,34 @@ register_probe(
         "averaging/k50": "test error of the mean over 50 thinned networks",
         "averaging/k100": "test error of the mean over 100 thinned networks",
     },
-)
+)("dlgbench.probes.inference:averaging")
 register_probe(
     "lighting",
     when="test",
-    measure="dlgbench.probes.inference:lighting",
     metrics={
         "lighting/drop": "largest rise of the test error under I -> a I + b, six (a, b) with a > 0",
         "lighting/clipped": "rise of the test error under 2 I - 1/4, clipped to [0, 1]",
         "lighting/negative": "test error under 1 - I",
     },
-)
+)("dlgbench.probes.inference:lighting")
 register_probe(
     "perfect",
     when="test",
-    measure="dlgbench.probes.inference:perfect",
     metrics={"perfect": "1 where no point of the test split is misclassified, else 0"},
-)
+)("dlgbench.probes.inference:perfect")
 register_probe(
     "linear_probes",
     when="test",
-    measure="dlgbench.probes.hierarchy:linear_probes",
     metrics={
         "hierarchy/first": "accuracy of a linear classifier on the first hidden layer",
         "hierarchy/last": "accuracy of a linear classifier on the last hidden layer",
         "hierarchy/rise": "the difference of the two",
     },
-)
-register_probe("exemplars", when="test", measure="dlgbench.probes.hierarchy:exemplars", metrics={})
+)("dlgbench.probes.hierarchy:linear_probes")
+register_probe("exemplars", when="test", metrics={})("dlgbench.probes.hierarchy:exemplars")
 register_probe(
     "minima",
     when="test",
-    measure="dlgbench.probes.minima:minima",
     metrics={
         "minima/gap": "difference of the test errors of two nets trained from two starts, without "
         "its sign",
@@ -232,4 +209,4 @@ register_probe(
         "minima/barrier": "largest height of the test loss on the straight line between their "
         "weights, above the line that joins its ends",
     },
-)
+)("dlgbench.probes.minima:minima")
