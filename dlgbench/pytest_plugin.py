@@ -75,20 +75,30 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "timing: measures time; runs alone")
     if config.getoption("--data-root"):
         os.environ["DLGBENCH_DATA"] = str(Path(config.getoption("--data-root")).resolve())
-    if is_worker(config):
-        config.stash[KEY] = sessions.of_worker(config)
-        return
-    config.stash[KEY] = sessions.start(config)
-    config.pluginmanager.register(Progress(config), PROGRESS)
+    worker = is_worker(config)
+    config.stash[KEY] = sessions.of_worker(config) if worker else sessions.start(config)
+    if not worker:
+        config.pluginmanager.register(Progress(config), PROGRESS)
     if config.getoption("--ablations") and config.args_source is not config.ArgsSource.ARGS:
-        folder = Path(session_of(config).root) / "ablations"
-        here = config.invocation_params.dir
-        if not folder.is_dir() and not any(map(declares, here.glob("test_*.py"))):
-            raise pytest.UsageError(
-                f"expected a folder ablations/ in {folder.parent}, or test_*.py with an ABLATION "
-                "here: go to the repository, or name a folder or file"
-            )
-        config.args = [str(folder if folder.is_dir() else here)]
+        config.args = [str(_default_place(config))]  # a worker reads the command line anew
+
+
+def _default_place(config: pytest.Config) -> Path:
+    """The folder of `--ablations` without a file or folder: ablations/, or the current one.
+
+    Raises:
+        pytest.UsageError: where neither has ablations.
+    """
+    folder = Path(session_of(config).root) / "ablations"
+    here = config.invocation_params.dir
+    if folder.is_dir():
+        return folder
+    if any(map(declares, here.glob("test_*.py"))):
+        return here
+    raise pytest.UsageError(
+        f"expected a folder ablations/ in {folder.parent}, or test_*.py with an ABLATION here: go "
+        "to the repository, or name a folder or file"
+    )
 
 
 @pytest.hookimpl(optionalhook=True)

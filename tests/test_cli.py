@@ -53,8 +53,12 @@ def test_run_judges_and_the_rest_reads_it_back(capsys, tmp_path, monkeypatch, mi
     folder.mkdir(parents=True)
     shutil.copy(ROOT / "ablations" / "image_to_image" / "test_dilation.py", folder)
     monkeypatch.chdir(tmp_path)
+    # what the repository's settings make of pytest without a path is not what is run
+    (tmp_path / "pyproject.toml").write_text('[tool.pytest.ini_options]\ntestpaths = ["tests"]\n')
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_trap.py").write_text("def test_dilation():\n    assert False\n")
     command = [sys.executable, "-m", "dlgbench", "run", "-k", "dilation"]
-    command += ["--scale", "cpu", "-n", "0", "-q", "--no-report"]
+    command += ["--scale", "cpu", "-q", "--no-report"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "17 passed" in done.stdout
