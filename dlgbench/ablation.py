@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from dlgbench.claim import Claim, unique
 from dlgbench.errors import DlgbenchError, unknown
+from dlgbench.lanes.grouping import can_be_lanes
 from dlgbench.recipe import Recipe, frozen
 from dlgbench.registry import DATA, interchangeable, is_interchangeable
 from dlgbench.scale import SCALES, TUNING_SEED, Scale
@@ -19,8 +21,10 @@ from dlgbench.training import Training
 if TYPE_CHECKING:
     import numpy as np
 
+T = TypeVar("T")
 Purpose = Literal["tune", "evaluate"]
 Work = Recipe | Training  # what a cell does: an object with `run(cell)`
+Engine = Literal["single", "lanes"]  # what trains a recipe: `dlgbench.engine`, or `dlgbench.lanes`
 LEAST_SEEDS = 5  # a verdict on a training needs at least this many paired seeds
 
 
@@ -42,6 +46,7 @@ class Cell:
     precision: str = "32"
     setting: Mapping[str, Any] | None = None
     slide: str = ""
+    engine: Engine = "single"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "setting", frozen(self.setting))
@@ -78,6 +83,20 @@ class Run:
     history: tuple[tuple[str, int, float], ...] = ()
     provenance: Mapping[str, str] = dataclasses.field(default_factory=dict)
     arrays: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict, compare=False)
+
+
+def _once(method: Callable[..., T]) -> Callable[..., T]:
+    """A method of a frozen object, which keeps what it returned, by the arguments."""
+
+    @functools.wraps(method)
+    def kept(self: Any, *args: Any) -> T:
+        memory = self.__dict__.setdefault("_once", {})
+        key = method.__name__, *args
+        if key not in memory:
+            memory[key] = method(self, *args)
+        return memory[key]
+
+    return kept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,6 +194,7 @@ class Ablation:
             return self.at("cpu").smoke(own if self.train else SCALES["smoke"].cut)
         return SCALES[scale].override(self._scales[scale])
 
+    @_once
     def arm(self, name: str, scale: str) -> Work:
         """The work of an arm at a scale: the base, changed by the scale and then by the arm."""
         at = self.at(scale)
@@ -228,10 +248,21 @@ class Ablation:
         settings = [dict(zip(grid, point, strict=True)) for point in points]
         return settings[: self.at(scale).grid_points]
 
-    def tuning(self, arm: str, scale: str) -> list[Cell]:
+    @_once
+    def engine(self, scale: str) -> Engine:
+        """What trains this ablation's cells: `lanes` where these can train every arm.
+
+        So what is paired was trained by one engine.
+        """
+        works = [self.arm(arm, scale) for arm in self.arms_at(scale)]
+        fit = {can_be_lanes(work) for work in works if work.steps}
+        return "lanes" if fit == {True} and self.at(scale).precision != "bf16" else "single"
+
+    @_once
+    def tuning(self, arm: str, scale: str) -> tuple[Cell, ...]:
         """The cells that try an arm's grid, on tuning seeds."""
-        at, work = self.at(scale), self.arm(arm, scale)
-        return [
+        at, work, engine = self.at(scale), self.arm(arm, scale), self.engine(scale)
+        return tuple(
             Cell(
                 ablation=self.name,
                 arm=arm,
@@ -242,15 +273,17 @@ class Ablation:
                 precision=at.precision,
                 setting=setting,
                 slide=self.slide,
+                engine=engine,
             )
             for setting in self.grid(arm, scale)
             for k in range(at.tuning_seeds)
-        ]
+        )
 
-    def evaluation(self, arm: str, scale: str) -> list[Cell]:
+    @_once
+    def evaluation(self, arm: str, scale: str) -> tuple[Cell, ...]:
         """The cells that evaluate an arm, on seeds that no tuning uses."""
-        at, work = self.at(scale), self.arm(arm, scale)
-        return [
+        at, work, engine = self.at(scale), self.arm(arm, scale), self.engine(scale)
+        return tuple(
             Cell(
                 ablation=self.name,
                 arm=arm,
@@ -259,9 +292,10 @@ class Ablation:
                 work=work,
                 precision=at.precision,
                 slide=self.slide,
+                engine=engine,
             )
             for seed in range(at.seeds)
-        ]
+        )
 
     def cells(self, scale: str) -> list[Cell]:
         """Every cell, tuning first."""

@@ -5,6 +5,7 @@ The same net, data and optimizer, one thread, interleaved rounds.
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 import subprocess
 import sys
@@ -26,6 +27,8 @@ from torchvision.transforms import v2 as transforms
 
 from dlgbench.ablation import Cell
 from dlgbench.data import load
+from dlgbench.lanes.engine import train as train_together
+from dlgbench.lanes.grouping import most
 from dlgbench.models import create_model
 from dlgbench.provenance import provenance
 from dlgbench.recipe import Recipe
@@ -274,6 +277,83 @@ def batchnorm() -> dict[str, Any]:
     return _compared("batchnorm", networks, x, y, steps=200)
 
 
+_IMAGES = {"data": "mnist5k", "data_args": {"train": 2000, "val": 1000, "shrink": 2}}
+NETS: dict[str, Recipe] = {  # of these ablations at scale cpu, with fewer steps; and of `harness`
+    "linearization_width": Recipe(
+        model="mlp",
+        model_args={"hidden": (3,), "activation": "tanh"},
+        data="annulus",
+        steps=400,
+        evaluations=4,
+    ),
+    "local_minima": Recipe(
+        model="mlp",
+        model_args={"hidden": (8,)},
+        optimizer="adam",
+        schedule="linear",
+        lr=0.01,
+        steps=400,
+        evaluations=2,
+        **_IMAGES,
+    ),
+    "gradient_depth": Recipe(
+        model="mlp", model_args={"hidden": (64,) * 10}, steps=200, evaluations=2, **_IMAGES
+    ),
+    "dropout": Recipe(
+        model="mlp",
+        model_args={"hidden": (256, 256), "dropout": 0.5, "input_dropout": 0.2},
+        optimizer="adam",
+        schedule="linear",
+        lr=0.001,
+        batch_size=50,
+        steps=200,
+        evaluations=2,
+        **_IMAGES,
+    ),
+    "784-128-128-10": RECIPE.override(steps=200, evaluations=2),
+}
+
+
+def lanes() -> dict[str, Any]:
+    """Seconds of a run in the single engine, and in lanes as many as the suite's rule puts together.
+
+    One thread; a round trains one group of lanes and two runs of the single engine, interleaved.
+    Everything counts that a run needs: data, initial weights, steps, evaluations.
+    """
+    groups = {}
+    for name, recipe in NETS.items():
+        cell = Cell("bench", name, 0, "cpu", recipe, "tune", engine="lanes")
+        groups[name] = [dataclasses.replace(cell, seed=seed) for seed in range(most(cell))]
+    set_up_device(CELL)
+    rounds = []
+    for _ in range(ROUNDS + 1):
+        times = {}
+        for name, cells in groups.items():
+            alone = [dataclasses.replace(cell, engine="single") for cell in cells[:2]]
+            times[f"{name}, single"] = _seconds(lambda alone=alone: list(map(train, alone))) / 2
+            times[f"{name}, lanes"] = _seconds(lambda c=cells: train_together(c)) / len(cells)
+        rounds.append(times)
+    rounds = rounds[1:]  # the first one warms up
+    ratios = {
+        name: statistics.median(t[f"{name}, single"] / t[f"{name}, lanes"] for t in rounds)
+        for name in groups
+    }
+    return {
+        "benchmark": "lanes",
+        "seconds": {name: statistics.median(t[name] for t in rounds) for name in rounds[0]},
+        "ratios": ratios,
+        "lanes": {name: len(cells) for name, cells in groups.items()},
+        "rounds": len(rounds),
+        **provenance("cpu"),
+    }
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
 def _compared(
     benchmark: str, networks: dict[str, nn.Module], x: Tensor, y: Tensor, steps: int
 ) -> dict[str, Any]:
@@ -305,15 +385,15 @@ def _compared(
 
 
 BENCHMARKS = {
-    benchmark.__name__: benchmark for benchmark in (harness, workers, resnet50, batchnorm)
+    benchmark.__name__: benchmark for benchmark in (harness, lanes, workers, resnet50, batchnorm)
 }
 
 
 def table(result: dict[str, Any]) -> str:
     """A benchmark's result for a terminal."""
     times = result.get("seconds_per_step", {})
-    lines = [f"{name:>18}  {1e3 * value:8.3f} ms a step" for name, value in times.items()]
-    lines += [f"{name:>18}  {value:8.1f} s" for name, value in result.get("seconds", {}).items()]
-    lines += [f"{name:>18}  {value:8.3f}" for name, value in result["ratios"].items()]
+    lines = [f"{name:>27}  {1e3 * value:9.3f} ms a step" for name, value in times.items()]
+    lines += [f"{name:>27}  {value:9.4f} s" for name, value in result.get("seconds", {}).items()]
+    lines += [f"{name:>27}  {value:9.3f}" for name, value in result["ratios"].items()]
     where = f"on {result['device']}, torch {result['version.torch']}"
     return "\n".join([*lines, f"median of {result['rounds']} interleaved rounds {where}"])

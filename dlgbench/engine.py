@@ -94,21 +94,34 @@ class Engine(pl.LightningModule):
             rule.step()
             task.after_step()
             losses.append(loss.detach())
-            self.done += 1
-            task.__dict__["steps_done"] = self.done  # without nn.Module's detours, in each step
-        mean = torch.stack(losses).mean().item()
-        self._record({"train/loss": mean, **self._logged}, finite=math.isfinite(mean))
-        self._logged = {}
+            self.advance(1)
+        self.record_loss(torch.stack(losses).mean().item())
+        self.trainer.should_stop |= self.diverged
 
     def validation_step(self, batch: Batch, batch_idx: int = 0) -> None:  # noqa: ARG002
         """A point of the learning curves."""
-        self.evaluate("val", batch)
-        if not self.diverged:
-            self._record(self.task.trace())
+        self.validate(batch)
+        self.trainer.should_stop |= self.diverged
 
     def test_step(self, batch: Batch, batch_idx: int = 0) -> None:  # noqa: ARG002
         """The evaluation on the test split."""
         self.evaluate("test", batch)
+
+    def advance(self, steps: int) -> None:
+        """Counts optimizer steps."""
+        self.done += steps
+        self.task.__dict__["steps_done"] = self.done  # without nn.Module's detours, in each step
+
+    def record_loss(self, mean: float) -> None:
+        """The mean loss of the minibatches since the last evaluation goes into the history."""
+        self._record({"train/loss": mean, **self._logged}, finite=math.isfinite(mean))
+        self._logged = {}
+
+    def validate(self, batch: Batch) -> None:
+        """Loss and metrics of the validation split, and the task's trace, go into the history."""
+        self.evaluate("val", batch)
+        if not self.diverged:
+            self._record(self.task.trace())
 
     def evaluate(self, split: str, batch: Batch) -> dict[str, float]:
         """Loss and metrics of a whole split, which also go into the history."""
@@ -118,9 +131,7 @@ class Engine(pl.LightningModule):
 
     def _record(self, metrics: dict[str, float], *, finite: bool = True) -> None:
         self.diverged |= not finite
-        if self.diverged:
-            self.trainer.should_stop = True
-        else:
+        if not self.diverged:
             self.history += [(metric, self.done, value) for metric, value in metrics.items()]
 
     def _log(self, name: str, value: Any, *_: Any, **__: Any) -> None:

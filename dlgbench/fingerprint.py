@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dlgbench.ablation import Cell, Work
+from dlgbench.ablation import Cell, Engine, Work
 from dlgbench.discovery import find_root
 from dlgbench.recipe import Recipe
 from dlgbench.registry import (
@@ -38,6 +38,7 @@ from dlgbench.registry import (
 
 PACKAGE = Path(__file__).parent
 ENGINE = ("train.py", "engine.py", "streams.py", "recipe.py")  # and their imports from `FOLLOWED`
+LANES = ("lanes/engine.py", "lanes/stack.py", "lanes/rules.py", "lanes/losses.py")  # in addition
 FOLLOWED = ("data", "equations", "layers", "models", "probes", "tasks")
 
 
@@ -51,14 +52,14 @@ def fingerprint(cell: Cell) -> str:
         DlgbenchError: for an unknown part, or a data set that can't be loaded.
     """
     about = [cell.work.to_json(), cell.scale, cell.precision, cell.purpose, str(cell.seed)]
-    return _hashed([*about, *code_of(cell.work).values()])[:32]
+    return _hashed([*about, *code_of(cell.work, cell.engine).values()])[:32]
 
 
-def code_of(work: Work) -> dict[str, str]:
+def code_of(work: Work, by: Engine = "single") -> dict[str, str]:
     """What computes a run: `engine`, a digest, and `code`, digests of its parts by name, as JSON.
 
-    All recipes share the engine; a training function is an engine of its own. A recipe's parts are
-    those that are registered, and its data. Runs that differ in the engine, or in a part that both
+    All recipes share the two engines; a training function is an engine of its own. A recipe's parts
+    are those that are registered, and its data. Runs that differ in the engine, or in a part that both
     use, are never paired.
 
     Raises:
@@ -74,7 +75,7 @@ def code_of(work: Work) -> dict[str, str]:
         from dlgbench.data import load
 
         parts[f"data {work.data}"] = load(work.data).digest
-    return {"engine": engine(), "code": json.dumps(parts, sort_keys=True)}
+    return {"engine": engine(by), "code": json.dumps(parts, sort_keys=True)}
 
 
 def parts_of(recipe: Recipe) -> list[Part]:
@@ -106,10 +107,11 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 @functools.cache
-def engine() -> str:
-    """12 hex digits of SHA-256 over the source that computes every run of a recipe."""
-    files = {file for name in ENGINE for file in with_imports(PACKAGE / name)}
-    return _digest(files)
+def engine(by: Engine = "single") -> str:
+    """The engine's name, and 12 hex digits of SHA-256 over the source that it shares by all runs."""
+    names = ENGINE + LANES if by == "lanes" else ENGINE
+    files = {file for name in names for file in with_imports(PACKAGE / name)}
+    return f"{by} {_digest(files)}"
 
 
 @functools.cache

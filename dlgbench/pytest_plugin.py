@@ -316,11 +316,13 @@ def _preflight(config: pytest.Config, ablations: list[Ablation]) -> None:
 
 
 @pytest.fixture(scope="session")
-def _runner(pytestconfig: pytest.Config) -> Runner:
+def _runner(request: pytest.FixtureRequest) -> Runner:
     from dlgbench.runner import Runner
 
-    session = session_of(pytestconfig)
-    return Runner(session.store(), session.since, session.id)
+    session = session_of(request.config)
+    cells = [item.callspec.params.get("cell") for item in request.session.items if _ablation_of(item)]
+    wanted = [cell for cell in cells if cell is not None]
+    return Runner(session.store(), session.since, session.id, wanted)
 
 
 @pytest.fixture

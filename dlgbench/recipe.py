@@ -131,7 +131,11 @@ class Recipe:
             )
 
     def run(self, cell: Cell) -> Run:
-        """Trains and evaluates (`dlgbench.train`)."""
+        """Trains and evaluates (`dlgbench.train`, or `dlgbench.lanes` as the cell says)."""
+        if cell.engine == "lanes":
+            from dlgbench.lanes.engine import train as train_together
+
+            return train_together([cell])[0]
         from dlgbench.train import train
 
         return train(cell)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -17,6 +17,7 @@ from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
 from dlgbench.errors import DlgbenchError
 from dlgbench.judging import choose, judge_runs
+from dlgbench.lanes import grouping
 from dlgbench.tracking import Store
 
 PACKAGE = Path(__file__).parent
@@ -49,71 +50,159 @@ class Runner:
         store: where runs are looked up and saved.
         since: runs that ended before this time do not count (`--rerun`).
         session: the name of this session, in which a cell that failed is not run again.
+        wanted: all cells of this session, in their order: cells that go together are trained
+            together.
     """
 
-    def __init__(self, store: Store, since: float = 0.0, session: str = "") -> None:
+    def __init__(
+        self,
+        store: Store,
+        since: float = 0.0,
+        session: str = "",
+        wanted: Sequence[tuple[Ablation, Cell]] = (),
+    ) -> None:
         self.store, self.since, self.session = store, since, session
         self.trained = 0
+        self._wanted = list(wanted)
         self._notices: list[str] = []
         self._judged: dict[tuple[str, str], dict[Claim, Verdict]] = {}
-        self._found: dict[tuple[str, str], Run] = {}
+        self._found: dict[Cell, Run] = {}
+        self._failed: dict[Cell, CellFailed] = {}
+        self._prints: dict[Cell, str] = {}
+        self._keys: dict[Cell, str] = {}
+        self._resolved: dict[tuple[str, str, str], Sequence[Cell]] = {}
 
-    def pull(self, cells: Sequence[Cell]) -> list[Run]:
+    def pull(self, cells: Sequence[Cell], others: Iterable[Cell] = ()) -> list[Run]:
         """The runs of resolved cells.
 
-        A cell that another worker is running is waited for, after all others.
+        Cells that go together are trained together. While another worker trains a cell, this one
+        makes itself useful with the next, and waits only when nothing else is left.
+
+        Args:
+            cells: whose runs are returned.
+            others: cells that are wanted later, in the order in which they are. They fill up a
+                group, and are trained while a worker would have to wait.
 
         Raises:
-            CellFailed: for a cell that raised an exception.
+            CellFailed: for one of `cells` that raised an exception.
         """
-        from dlgbench.fingerprint import fingerprint
+        later: list[Cell] | None = None
+        while missing := [cell for cell in cells if not self._is_known(cell)]:
+            for cell in missing:
+                if self._recall(cell):
+                    raise self._failed[cell]
+            later = list(others) if later is None else later
+            if not any(self._trained(group) for group in self._groups(missing, later)):
+                with contextlib.suppress(Timeout), self._lock(missing[0], wait=1.0):
+                    pass
+        return [self._found[cell] for cell in cells]
 
-        prints = [fingerprint(cell) for cell in cells]
-        left = dict(zip(prints, cells, strict=True))
-        while left:
-            done = [key for key, cell in left.items() if self._pulled(cell, key, wait=0.0)]
-            if not done:
-                key = next(iter(left))
-                done = [key] if self._pulled(left[key], key, wait=1.0) else []
-            left = {key: cell for key, cell in left.items() if key not in done}
-        return [self._found[cell.ablation, key] for cell, key in zip(cells, prints, strict=True)]
+    def _is_known(self, cell: Cell, *, locked: bool = False) -> bool:
+        """Whether the cell's run is there, here or in the store.
 
-    def _pulled(self, cell: Cell, key: str, wait: float) -> bool:
-        """Gets or makes a cell's run; False if another worker holds it for over `wait` seconds."""
-        if (cell.ablation, key) in self._found:
+        The run of an equal cell of another ablation counts once it is saved for this one too, which
+        only happens where the cell is `locked`.
+        """
+        if cell in self._found:
             return True
-        try:
-            with FileLock(self.store.spool.locks / f"{key}.lock", timeout=wait):
-                found = None
-                with self._noticing():
-                    found = self.store.find(cell.ablation, key, self.since)
-                run, own = found or (self._run(cell, key), False)
+        with self._noticing():
+            run, own = self.store.find(cell.ablation, self._print(cell), self.since) or (None, True)
+            if run is not None and (own or locked):
+                self._found[cell] = run
                 if not own:
-                    with self._noticing():
-                        self.store.save(cell, key, run)
-                self._found[cell.ablation, key] = run
-        except Timeout:
-            return False
-        return True
+                    self.store.save(cell, self._print(cell), run)
+        return cell in self._found
 
-    def _run(self, cell: Cell, key: str) -> Run:
-        """Runs a cell; a failure is noted for all workers of the session."""
-        failed = self.store.spool.locks / f"{key}.failed"
-        if self.session and failed.exists():
+    def _print(self, cell: Cell) -> str:
+        if cell not in self._prints:
+            from dlgbench.fingerprint import fingerprint
+
+            self._prints[cell] = fingerprint(cell)
+        return self._prints[cell]
+
+    def _lock(self, cell: Cell, wait: float = 0.0) -> FileLock:
+        return FileLock(self.store.spool.locks / f"{self._print(cell)}.lock", timeout=wait)
+
+    def _groups(self, missing: Sequence[Cell], others: Sequence[Cell]) -> Iterator[list[Cell]]:
+        """What could be trained next: the missing cells with companions, then the others."""
+        left = [*missing, *(cell for cell in others if cell not in missing)]
+        while left:
+            first, size = left[0], grouping.most(left[0])
+            if first not in missing and (self._recall(first) or self._is_known(first)):
+                left = left[1:]
+                continue
+            group = [first]
+            for cell in left[1:] if size > 1 else []:
+                if self._key(cell) == self._key(first):
+                    if not self._recall(cell) and not self._is_known(cell):
+                        group.append(cell)
+                    if len(group) == size:
+                        break
+            yield group
+            left = [cell for cell in left if cell not in group]
+
+    def _key(self, cell: Cell) -> str:
+        if cell not in self._keys:
+            self._keys[cell] = grouping.key(cell)
+        return self._keys[cell]
+
+    def _trained(self, group: Sequence[Cell]) -> bool:
+        """Trains those of a group that no other worker is training; False where there are none."""
+        with contextlib.ExitStack() as stack:
+            mine = []
+            for cell in group:
+                with contextlib.suppress(Timeout):
+                    stack.enter_context(self._lock(cell))
+                    mine.append(cell)
+            todo = [
+                cell
+                for cell in mine
+                if not self._is_known(cell, locked=True) and not self._recall(cell)
+            ]
+            for cell, run in self._run(todo):
+                self.trained += 1
+                self._found[cell] = run
+                with self._noticing():
+                    self.store.save(cell, self._print(cell), run)
+        return bool(mine)
+
+    def _run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Run]]:
+        """The runs of cells, which are trained together; a failure is noted, and not raised."""
+        if len(cells) > 1:
+            from dlgbench.lanes.engine import train
+
+            try:
+                yield from zip(cells, train(cells), strict=True)
+            except Exception:  # noqa: BLE001  (a user's code may raise anything)
+                for cell in cells:  # which of them fails?
+                    yield from self._run([cell])
+            return
+        for cell in cells:
+            try:
+                yield cell, cell.work.run(cell)
+            except Exception as error:  # noqa: BLE001  (the same)
+                self._note(cell, error)
+
+    def _note(self, cell: Cell, error: Exception) -> None:
+        """Notes a failure for all workers of the session."""
+        own = None if isinstance(error, DlgbenchError) else _from_foreign_code(error)
+        text = "".join(traceback.format_exception(own)) if own else str(error)
+        self._failed[cell] = CellFailed(cell, text, own)
+        with contextlib.suppress(OSError):
+            note = json.dumps({"session": self.session, "text": text})
+            self._failure(cell).write_text(note)
+
+    def _recall(self, cell: Cell) -> bool:
+        """Whether a worker has noted in this session that the cell failed."""
+        if cell not in self._failed and self.session and self._failure(cell).exists():
             with contextlib.suppress(OSError, ValueError):
-                remembered = json.loads(failed.read_text())
+                remembered = json.loads(self._failure(cell).read_text())
                 if remembered["session"] == self.session:
-                    raise CellFailed(cell, remembered["text"])
-        try:
-            run = cell.work.run(cell)
-        except Exception as error:  # noqa: BLE001  (a user's code may raise anything)
-            own = None if isinstance(error, DlgbenchError) else _from_foreign_code(error)
-            text = "".join(traceback.format_exception(own)) if own else str(error)
-            with contextlib.suppress(OSError):
-                failed.write_text(json.dumps({"session": self.session, "text": text}))
-            raise CellFailed(cell, text, own) from None
-        self.trained += 1
-        return run
+                    self._failed[cell] = CellFailed(cell, remembered["text"])
+        return cell in self._failed
+
+    def _failure(self, cell: Cell) -> Path:
+        return self.store.spool.locks / f"{self._print(cell)}.failed"
 
     @contextlib.contextmanager
     def _noticing(self) -> Iterator[None]:
@@ -128,26 +217,47 @@ class Runner:
         notices, self._notices = self._notices, []
         return notices[0] if notices else ""
 
-    def resolve(self, ablation: Ablation, arm: str, scale: str) -> list[Cell]:
+    def resolve(self, ablation: Ablation, arm: str, scale: str) -> Sequence[Cell]:
         """The evaluation cells of an arm, with the setting that the tuning chose.
 
         The tuning is pulled first.
         """
-        tuning, evaluation = ablation.tuning(arm, scale), ablation.evaluation(arm, scale)
-        if not tuning:
-            return evaluation
-        chosen = choose(ablation, dict(zip(tuning, self.pull(tuning), strict=True)))
-        return [cell.chosen(chosen) for cell in evaluation]
+        place = ablation.name, arm, scale
+        if place not in self._resolved:
+            tuning, evaluation = ablation.tuning(arm, scale), ablation.evaluation(arm, scale)
+            if tuning:
+                runs = self.pull(tuning, self._later(ablation, tuning[0]))
+                chosen = choose(ablation, dict(zip(tuning, runs, strict=True)))
+                evaluation = tuple(cell.chosen(chosen) for cell in evaluation)
+            self._resolved[place] = evaluation
+        return self._resolved[place]
 
     def run(self, ablation: Ablation, cell: Cell) -> Run:
         """The run of one cell of the ablation, tuned first where its arm is tuned."""
+        ready = cell
         if cell.purpose == "evaluate":
-            cell = next(
-                ready
-                for ready in self.resolve(ablation, cell.arm, cell.scale)
-                if ready.seed == cell.seed
-            )
-        return self.pull([cell])[0]
+            cells = self.resolve(ablation, cell.arm, cell.scale)
+            ready = next(other for other in cells if other.seed == cell.seed)
+        return self.pull([ready], self._later(ablation, cell))[0]
+
+    def _later(self, ablation: Ablation, cell: Cell) -> Iterator[Cell]:
+        """What the session wants after a cell: of its ablation, and of its purpose.
+
+        An evaluation cell counts where the tuning of its arm is finished.
+        """
+        cells = [other for of, other in self._wanted if of.name == ablation.name]
+        place = cells.index(cell) if cell in cells else 0
+        ready: dict[str, Sequence[Cell]] = {}
+        for other in cells[place + 1 :] + cells[:place]:
+            if other.purpose != cell.purpose:
+                continue
+            if other.purpose == "tune":
+                yield other
+                continue
+            if other.arm not in ready:
+                tuned = all(map(self._is_known, ablation.tuning(other.arm, other.scale)))
+                ready[other.arm] = self.resolve(ablation, other.arm, other.scale) if tuned else []
+            yield from (found for found in ready[other.arm] if found.seed == other.seed)
 
     def judge(self, ablation: Ablation, scale: str) -> dict[Claim, Verdict]:
         """The verdicts on all claims of the ablation at a scale.

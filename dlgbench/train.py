@@ -9,8 +9,8 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -24,8 +24,10 @@ from dlgbench.errors import DlgbenchError
 from dlgbench.fingerprint import code_of
 from dlgbench.interrupt import interruptible
 from dlgbench.layers import initialization, sabotage
+from dlgbench.layers.noise import seed_noise
 from dlgbench.models import create_model
 from dlgbench.probes.measuring import ROWS, measure, moments, observers, parameters, summarize
+from dlgbench.probes.observers import Observer
 from dlgbench.probes.subject import Measurement, Subject
 from dlgbench.provenance import provenance
 from dlgbench.recipe import Recipe
@@ -35,6 +37,7 @@ from dlgbench.tasks.base import Batch, Task
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 MEASURED: tuple[Moment, ...] = ("start", "end", "test")
 Sibling = Callable[[], nn.Module]
+Siblings = Callable[[], Mapping["Trial", nn.Module]]
 
 
 def train(cell: Cell) -> Run:
@@ -48,39 +51,110 @@ def train(cell: Cell) -> Run:
         DlgbenchError: for a recipe that can't be carried out, before anything is trained.
         KeyboardInterrupt: on Ctrl-C. Nothing is returned, so nothing half-trained is ever stored.
     """
-    device = set_up_device(cell)
+    return carry_out([cell], fit)[0]
+
+
+Fit = Callable[[Sequence["Trial"]], None]
+
+
+def carry_out(cells: Sequence[Cell], fit: Fit) -> list[Run]:
+    """Prepares, probes, trains and evaluates cells; `fit` makes the optimizer steps."""
+    device = set_up_device(cells[0])
     started = time.time()
     with streams.isolated(device):
-        task, splits = prepare(cell, device)
-        recipe = recipe_of(cell)
-        summary = parameters(task.network)
-        history: list[tuple[str, int, float]] = []
-        arrays: dict[str, Any] = {}
-        diverged = False
-        sibling = functools.partial(train_sibling, cell, device) if recipe.steps else None
-        pictures = cell.purpose == "evaluate" and cell.seed == 0
-        for when in MEASURED:
-            if when == "end" and recipe.steps:
-                _seed_noise(cell)
-                metrics, engine = _fit(
-                    task, splits or PlaceholderData(recipe, device), cell, device
-                )
-                summary |= metrics
-                history += engine.history
-                diverged = engine.diverged
-            if diverged or (when == "test" and cell.purpose != "evaluate"):
-                break
-            if when not in moments(recipe):
-                continue
-            subject = _subject(task, splits, when, pictures=pictures, sibling=sibling)
-            measured = measure(recipe, when, subject)
-            summary |= measured.metrics
-            arrays |= measured.arrays
-            history += _points(measured)
-    wall = time.time() - started
-    about = {"started": f"{started:.3f}", "wall": f"{wall:.3f}"}
-    about |= {**code_of(recipe), **provenance(str(device))}
-    return Run("diverged" if diverged else "finished", summary, tuple(history), about, arrays)
+        trials = [Trial(cell, device) for cell in cells]
+        siblings = functools.cache(functools.partial(_train_siblings, trials, fit))
+        for trial in trials:
+            trial.measure("start", siblings)
+        if training := [trial for trial in trials if trial.recipe.steps]:
+            fit(training)
+        for trial in trials:
+            trial.measure("end", siblings)
+            trial.measure("test", siblings)
+    wall = (time.time() - started) / len(cells)
+    return [trial.run(started, wall) for trial in trials]
+
+
+class Trial:
+    """A cell while it is carried out: its task and data, and what has been recorded so far."""
+
+    def __init__(self, cell: Cell, device: torch.device) -> None:
+        self.cell, self.device, self.recipe = cell, device, recipe_of(cell)
+        self.task, self.splits = prepare(cell, device)
+        self.summary = parameters(self.task.network)
+        self.history: list[tuple[str, int, float]] = []
+        self.arrays: dict[str, Any] = {}
+        self.diverged = False
+
+    @property
+    def data(self) -> DataModule | PlaceholderData:
+        """What the training reads."""
+        return self.splits or PlaceholderData(self.recipe, self.device)
+
+    def measure(self, when: Moment, siblings: Siblings) -> None:
+        """Adds what the recipe's probes measure at a moment; nothing after a divergence."""
+        closed = when == "test" and self.cell.purpose != "evaluate"
+        if self.diverged or closed or when not in moments(self.recipe):
+            return
+        pictures = self.cell.purpose == "evaluate" and self.cell.seed == 0
+        sibling = (lambda: siblings()[self]) if self.recipe.steps else None
+        subject = _subject(self.task, self.splits, when, pictures=pictures, sibling=sibling)
+        measured = measure(self.recipe, when, subject)
+        self.summary |= measured.metrics
+        self.arrays |= measured.arrays
+        self.history += _points(measured)
+
+    def finish(
+        self,
+        engine: Engine,
+        watching: Sequence[Observer],
+        seconds: float,
+        test: Callable[[], object] | None = None,
+    ) -> None:
+        """Evaluates what `engine` has trained, and adds it to the summary and the history.
+
+        After a divergence the summary has only the metrics that were reached before.
+
+        Args:
+            engine, watching: with their histories.
+            seconds: what the training took.
+            test: evaluates the test split; by default the engine does.
+        """
+        for observer in watching:
+            engine.history += observer.history
+        metrics = self._evaluated(engine, watching, test) if not engine.diverged else {}
+        self.diverged = engine.diverged
+        self.summary |= {"seconds": seconds} | ({} if self.diverged else metrics)
+        self.history += engine.history
+
+    def _evaluated(
+        self, engine: Engine, watching: Sequence[Observer], test: Callable[[], object] | None
+    ) -> dict[str, float]:
+        data = self.data
+        metrics = summarize(self.recipe, watching)
+        last = {metric: value for metric, _, value in engine.history}
+        metrics |= {metric: value for metric, value in last.items() if metric.startswith("val/")}
+        bf16 = self.cell.precision == "bf16"
+        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
+            trained = self.task.evaluate("train", *data.train)
+        engine.diverged |= not math.isfinite(trained["train/loss"])
+        metrics |= trained
+        if self.cell.purpose == "evaluate":
+            (test or (lambda: engine.evaluate("test", data.test())))()
+            metrics |= {m: value for m, _, value in engine.history if m.startswith("test/")}
+        for metric, wanted in self.recipe.target.items():
+            points = ((step, value) for name, step, value in engine.history if name == metric)
+            reached = next((step for step, value in points if value <= wanted), None)
+            censored = {"steps_to_target/censored_at": engine.done}
+            metrics |= censored if reached is None else {"steps_to_target": reached}
+        return metrics
+
+    def run(self, started: float, wall: float) -> Run:
+        """The result, with what made it."""
+        about = {"started": f"{started:.3f}", "wall": f"{wall:.3f}"}
+        about |= {**code_of(self.recipe, self.cell.engine), **provenance(str(self.device))}
+        status: Literal["diverged", "finished"] = "diverged" if self.diverged else "finished"
+        return Run(status, self.summary, tuple(self.history), about, self.arrays)
 
 
 def recipe_of(cell: Cell) -> Recipe:
@@ -98,24 +172,28 @@ def _points(measured: Measurement) -> list[tuple[str, int, float]]:
     ]
 
 
-def _seed_noise(cell: Cell) -> None:
+def _seed_noise(trial: Trial) -> None:
     """Seeds the random numbers that layers draw during training: dropout and other noise."""
-    stream = recipe_of(cell).random_stream
-    torch.manual_seed(streams.stream_seed(cell.seed, "noise", stream))
+    seed, number = trial.cell.seed, trial.recipe.random_stream
+    seed_noise(trial.task.network, seed, number)
+    # for layers of a user's own
+    streams.seed_global(streams.stream_seed(seed, "noise", number), trial.device)
 
 
-def train_sibling(cell: Cell, device: torch.device) -> nn.Module:
-    """The same recipe, trained with other weights, order and noise on the same split.
+def _train_siblings(trials: Sequence[Trial], fit: Fit) -> dict[Trial, nn.Module]:
+    """The same recipes, trained with other weights, order and noise on the same splits.
 
-    The test split stays closed.
+    Each trial's sibling, for all trials at once. The test split stays closed.
     """
-    recipe = recipe_of(cell)
-    recipe = recipe.override(random_stream=recipe.random_stream + 1, probes=())
-    sibling = dataclasses.replace(cell, work=recipe, purpose="tune")
-    task, splits = prepare(sibling, device)
-    _seed_noise(sibling)
-    _fit(task, splits or PlaceholderData(recipe, device), sibling, device)
-    return task.to(device).network
+    siblings = {}
+    for trial in trials:
+        if not trial.diverged:
+            stream = trial.recipe.random_stream + 1
+            recipe = trial.recipe.override(random_stream=stream, probes=())
+            cell = dataclasses.replace(trial.cell, work=recipe, purpose="tune")
+            siblings[trial] = Trial(cell, trial.device)
+    fit(list(siblings.values()))
+    return {trial: sibling.task.to(trial.device).network for trial, sibling in siblings.items()}
 
 
 def set_up_device(cell: Cell) -> torch.device:
@@ -201,42 +279,19 @@ def training_rows(splits: DataModule | None) -> Batch | None:
     return x[:ROWS], y[:ROWS]
 
 
-def _fit(
-    task: Task, splits: DataModule | PlaceholderData, cell: Cell, device: torch.device
-) -> tuple[dict[str, float], Engine]:
-    """Trains and evaluates; returns the summary and the engine.
-
-    The summary of a diverged run has only the metrics that were reached before it diverged.
-    """
-    engine, watching = Engine(task), observers(recipe_of(cell))
-    trainer = _trainer(cell, device, watching)
-    clock = time.perf_counter()
-    _quietly(trainer.fit, engine, splits)
-    seconds = {"seconds": time.perf_counter() - clock}
-    for observer in watching:
-        engine.history += observer.history
-    if engine.diverged:
-        return seconds, engine
-    metrics = seconds | summarize(recipe_of(cell), watching)
-    engine.to(device)  # Lightning leaves it on the CPU
-    last = {metric: value for metric, _, value in engine.history}
-    metrics |= {metric: value for metric, value in last.items() if metric.startswith("val/")}
-    bf16 = cell.precision == "bf16"
-    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        trained = task.evaluate("train", *splits.train)
-    engine.diverged |= not math.isfinite(trained["train/loss"])
-    metrics |= trained
-    if cell.purpose == "evaluate":
-        _quietly(trainer.test, engine, splits, verbose=False)
-        tested = {m: value for m, _, value in engine.history if m.startswith("test/")}
-        metrics |= tested
-        engine.to(device)
-    for metric, wanted in recipe_of(cell).target.items():
-        points = ((step, value) for name, step, value in engine.history if name == metric)
-        reached = next((step for step, value in points if value <= wanted), None)
-        censored = {"steps_to_target/censored_at": engine.done}
-        metrics |= censored if reached is None else {"steps_to_target": reached}
-    return (seconds if engine.diverged else metrics), engine
+def fit(trials: Sequence[Trial]) -> None:
+    """Trains and evaluates trials, one by one, with Lightning."""
+    for trial in trials:
+        _seed_noise(trial)
+        engine, watching = Engine(trial.task), observers(trial.recipe)
+        trainer = _trainer(trial.cell, trial.device, watching)
+        clock, data = time.perf_counter(), trial.data
+        _quietly(trainer.fit, engine, data)
+        seconds = time.perf_counter() - clock
+        engine.to(trial.device)  # Lightning leaves it on the CPU
+        test = functools.partial(_quietly, trainer.test, engine, data, verbose=False)
+        trial.finish(engine, watching, seconds, test)
+        engine.to(trial.device)
 
 
 def _trainer(cell: Cell, device: torch.device, callbacks: Sequence[pl.Callback]) -> pl.Trainer:

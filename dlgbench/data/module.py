@@ -103,6 +103,10 @@ class PlaceholderData(pl.LightningDataModule):
 
     test_dataloader = val_dataloader
 
+    def test(self) -> tuple[Tensor, Tensor]:
+        """The row."""
+        return self.val
+
 
 ARGUMENTS: dict[str, Any] = {
     "train": None,
@@ -168,6 +172,12 @@ class DataModule(pl.LightningDataModule):
         augment: `none`, `crop` (pad by 4 and cut at a random place) or `crop_flip` (and mirror half
             of them), of the training inputs, anew in each step.
 
+    Attributes:
+        train, val: the splits, x and y.
+        pool, rows: the inputs from which all seeds draw, and the rows that are the training split:
+            its x is (pool[rows] - mean) / sd.
+        mean, sd: of the training inputs; 0 and 1 without `standardize`.
+
     Raises:
         DlgbenchError: for sizes that the pool does not hold, arguments that do not fit the data,
             and a test split that is opened twice or by tuning.
@@ -182,10 +192,12 @@ class DataModule(pl.LightningDataModule):
         arrays = load(recipe.data)
         self.num_classes = arrays.num_classes
         rows, train = self._draw_rows(len(arrays.pool[0]))
-        x, y = (whole[rows] for whole in _pool(arrays, recipe.data, self._args["shrink"], device))
-        self._mean, self._sd = 0.0, 1.0
+        pool = _pool(arrays, recipe.data, self._args["shrink"], device)
+        self.pool, self.rows = pool[0], rows[:train]
+        x, y = (whole[rows] for whole in pool)
+        self.mean, self.sd = 0.0, 1.0
         if self._args["standardize"]:
-            self._mean, self._sd = float(x[:train].mean()), float(x[:train].std()) or 1.0
+            self.mean, self.sd = float(x[:train].mean()), float(x[:train].std()) or 1.0
         x = self._standardize(x)
         self.train, self.val = (x[:train], self._add_noise(y[:train])), (x[train:], y[train:])
         self.input_shape = tuple(x.shape[1:])
@@ -208,7 +220,7 @@ class DataModule(pl.LightningDataModule):
         return rows.to(self.device), train
 
     def _standardize(self, x: Tensor) -> Tensor:
-        return (x - self._mean) / self._sd
+        return (x - self.mean) / self.sd
 
     def _add_noise(self, y: Tensor) -> Tensor:
         """The training labels, a share of them drawn anew by the stream `label_noise`."""

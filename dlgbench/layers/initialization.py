@@ -16,7 +16,7 @@ from dlgbench.errors import DlgbenchError, unknown
 from dlgbench.layers.locally_connected import LocallyConnected2d
 from dlgbench.layers.modes import evaluating
 from dlgbench.registry import INITIALIZATIONS, register_initialization
-from dlgbench.streams import isolated, stream, stream_seed
+from dlgbench.streams import isolated, seed_global, stream, stream_seed
 
 # w = 0. Slide "Parameter Initialization".
 register_initialization("zero")(lambda w, _: nn.init.zeros_(w))
@@ -106,14 +106,14 @@ def build(
     if scheme != "default" and scheme not in INITIALIZATIONS:
         raise unknown("initialization", scheme, [*INITIALIZATIONS, "default"])
     with isolated(torch.device("cpu")):
-        torch.manual_seed(stream_seed(seed, "init", random_stream))
+        seed_global(stream_seed(seed, "init", random_stream), torch.device("cpu"))
         network = make()
     if scheme != "default":
         fill = INITIALIZATIONS[scheme].make
         with isolated(torch.device("cpu")):
             for k, module in enumerate(weighted(network)):
                 # a user's scheme may draw from the global generator instead of its own
-                torch.manual_seed(stream_seed(seed, f"init/{k}", random_stream))
+                seed_global(stream_seed(seed, f"init/{k}", random_stream), torch.device("cpu"))
                 generator = stream(seed, f"init/{k}", random_stream)
                 _initialize(module, fill, generator)
     return network

@@ -11,7 +11,33 @@ import torch
 from torch import Tensor, nn
 
 from dlgbench.errors import DlgbenchError, unknown
+from dlgbench.layers.draws import Draws
 from dlgbench.layers.modes import evaluating
+from dlgbench.streams import stream_seed
+
+
+class Dropout(nn.Dropout):
+    """nn.Dropout, which draws from `draws` once `seed_noise` has given it some."""
+
+    draws: Draws | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape."""
+        if self.draws is None or not self.training or not self.p:
+            return super().forward(x)
+        return x * self.draws.kept(x.new_tensor([self.p]), x.shape)[0]
+
+
+class SpatialDropout(nn.Dropout2d):
+    """nn.Dropout2d, which draws from `draws` once `seed_noise` has given it some."""
+
+    draws: Draws | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> the same; one r for each channel of each sample."""
+        if self.draws is None or not self.training or not self.p:
+            return super().forward(x)
+        return x * self.draws.kept(x.new_tensor([self.p]), x.shape[:2])[0, :, :, None, None]
 
 
 class GaussianNoise(nn.Module):
@@ -28,6 +54,8 @@ class GaussianNoise(nn.Module):
         DlgbenchError: for any other rate.
     """
 
+    draws: Draws | None = None
+
     def __init__(self, rate: float) -> None:
         super().__init__()
         _check_rate(rate)
@@ -36,7 +64,10 @@ class GaussianNoise(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape."""
-        return x * (1 + self.sd * torch.randn_like(x)) if self.training and self.rate else x
+        if not self.training or not self.rate:
+            return x
+        normal = self.draws.normal(x.shape, x)[0] if self.draws else torch.randn_like(x)
+        return x * (1 + self.sd * normal)
 
     def extra_repr(self) -> str:
         """What print shows."""
@@ -45,9 +76,9 @@ class GaussianNoise(nn.Module):
 
 NOISES: dict[str, type[nn.Module]] = {
     # x r / (1 - p), r ~ Bernoulli(1 - p) for each unit. Srivastava et al. 2014.
-    "dropout": nn.Dropout,
+    "dropout": Dropout,
     # The same with one r for each channel of each sample, x (B, C, H, W). Tompson et al. 2015.
-    "spatial_dropout": nn.Dropout2d,
+    "spatial_dropout": SpatialDropout,
     "gaussian": GaussianNoise,
 }
 STOCHASTIC = (
@@ -73,6 +104,16 @@ def noise(name: str, rate: float) -> nn.Module:
         raise unknown("noise", name, NOISES)
     _check_rate(rate)
     return NOISES[name](rate)
+
+
+def seed_noise(network: nn.Module, seed: int, random_stream: int = 0) -> None:
+    """Gives each layer with `draws` its own: those of the k-th depend on the stream `noise/k`.
+
+    From then on its noise depends on the seed, on k, and on how often it was called in training,
+    and on nothing else. Other layers draw from torch's global generator.
+    """
+    for k, layer in enumerate(m for m in network.modules() if hasattr(m, "draws")):
+        layer.draws = Draws([stream_seed(seed, f"noise/{k}", random_stream)])
 
 
 @torch.no_grad()

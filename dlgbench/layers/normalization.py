@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dlgbench.errors import unknown
+from dlgbench.layers.draws import Draws
 
 
 class StandardizePatch(nn.Module):
@@ -68,6 +69,8 @@ class CovariateShift(nn.Module):
     activation.
     """
 
+    draws: Draws | None = None
+
     def __init__(
         self, channels: int, *, shift: float = 0.5, scale: float = 1.25, jitter: float = 0.1
     ) -> None:
@@ -78,12 +81,18 @@ class CovariateShift(nn.Module):
         """(B, C, ...) -> (B, C, ...)."""
         if not self.training:
             return x
-        x = x.movedim(1, -1)  # (B, ..., C)
-        mu = x.new_empty(self.channels).uniform_(-self.shift, self.shift)
-        sigma = x.new_empty(self.channels).uniform_(1, self.scale)
-        m = mu + torch.empty_like(x).uniform_(-self.jitter, self.jitter)
-        s = sigma + self.jitter * torch.randn_like(x)
-        return (s * x + m).movedim(-1, 1)
+        draws = self.draws or Draws([int(torch.randint(2**62, ()))])
+        return self.shifted(x.movedim(1, -1)[None], draws)[0].movedim(-1, 1)
+
+    def shifted(self, x: Tensor, draws: Draws) -> Tensor:
+        """s x + m for R lanes, (R, B, ..., C) -> the same."""
+        unit, each = (self.channels,), x.shape[1:]
+        lanes = (-1, *[1] * (x.dim() - 2), self.channels)
+        mu = self.shift * draws.uniform(unit, x)
+        sigma = 1 + (self.scale - 1) * (draws.uniform(unit, x) + 1) / 2
+        m = mu.view(lanes) + self.jitter * draws.uniform(each, x)
+        s = sigma.view(lanes) + self.jitter * draws.normal(each, x)
+        return s * x + m
 
     def extra_repr(self) -> str:
         """What print shows."""

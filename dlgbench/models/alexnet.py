@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from dlgbench.layers.noise import Dropout
 from dlgbench.models.common import he, image_shape, scaled
 from dlgbench.registry import register_model
 
@@ -63,10 +64,10 @@ def alexnet(
         nn.MaxPool2d(3, 2, ceil_mode=small),
         nn.Identity() if small else nn.AdaptiveAvgPool2d(6),
         nn.Flatten(),
-        nn.Dropout(0.5),
+        Dropout(0.5),
         nn.Linear(left, hidden),
         nn.ReLU(),
-        nn.Dropout(0.5),
+        Dropout(0.5),
         nn.Linear(hidden, hidden),
         nn.ReLU(),
         nn.Linear(hidden, num_classes),

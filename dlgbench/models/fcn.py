@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from dlgbench.errors import DlgbenchError
+from dlgbench.layers.noise import Dropout
 from dlgbench.layers.upsampling import crop
 from dlgbench.models.common import he, image_shape, scaled
 from dlgbench.models.vgg import CHANNELS, STAGES
@@ -170,7 +171,7 @@ class FCN(nn.Module):
         hidden = scaled(4096, width)
         fc6, fc7 = nn.Conv2d(channels, hidden, 7, padding=3), nn.Conv2d(hidden, hidden, 1)
         self.classifier = nn.Sequential(
-            fc6, nn.ReLU(), nn.Dropout(0.5), fc7, nn.ReLU(), nn.Dropout(0.5)
+            fc6, nn.ReLU(), Dropout(0.5), fc7, nn.ReLU(), Dropout(0.5)
         )
         he(self)
         skips = {32: 0, 16: 1, 8: 2}[stride]

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from dlgbench.layers.noise import Dropout
 from dlgbench.models.common import image_shape, scaled
 from dlgbench.registry import register_model
 
@@ -101,7 +102,7 @@ class GoogLeNet(nn.Module):
         self.aux1 = _auxiliary(module["4a"].outputs, num_classes, width) if auxiliary else None
         self.aux2 = _auxiliary(module["4d"].outputs, num_classes, width) if auxiliary else None
         self.head = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(channels, num_classes)
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), Dropout(0.2), nn.Linear(channels, num_classes)
         )
 
     def forward(self, x: Tensor) -> Tensor | GoogLeNetOutput:
@@ -129,7 +130,7 @@ def _auxiliary(inputs: int, num_classes: int, width: float) -> nn.Sequential:
         *features,
         nn.Linear(16 * channels, units),
         nn.ReLU(),
-        nn.Dropout(0.7),
+        Dropout(0.7),
         nn.Linear(units, num_classes),
     )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
+from dlgbench.layers.noise import Dropout
 from dlgbench.models.common import he, image_shape, scaled
 from dlgbench.registry import register_model
 
@@ -59,8 +60,8 @@ def vgg(
     hidden = scaled(4096, width)
     left = -(-height // 32) * -(-breadth // 32) if small else 7 * 7
     layers += [] if small else [nn.AdaptiveAvgPool2d(7)]
-    layers += [nn.Flatten(), nn.Linear(inputs * left, hidden), nn.ReLU(), nn.Dropout(0.5)]
-    layers += [nn.Linear(hidden, hidden), nn.ReLU(), nn.Dropout(0.5)]
+    layers += [nn.Flatten(), nn.Linear(inputs * left, hidden), nn.ReLU(), Dropout(0.5)]
+    layers += [nn.Linear(hidden, hidden), nn.ReLU(), Dropout(0.5)]
     network = nn.Sequential(*layers, nn.Linear(hidden, num_classes))
     he(network)
     return network

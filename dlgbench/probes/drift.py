@@ -12,11 +12,13 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from dlgbench.errors import DlgbenchError
 from dlgbench.layers.activations import is_hidden
+from dlgbench.layers.modes import evaluating
 from dlgbench.probes.observers import Observer
-from dlgbench.streams import isolated
+from dlgbench.streams import isolated, seed_global
 
 ROWS = 256
 
@@ -24,8 +26,8 @@ ROWS = 256
 class Drift(Observer):
     """How much mean and standard deviation of the last activation's input change, t by t.
 
-    At each evaluation t, mean_j(t) and sd_j(t) of unit j are taken over 256 training rows, with a
-    copy of the network in training mode. Recorded are |mean_j(t) - mean_j(t - 1)| / sd_j(t - 1)
+    At each evaluation t, mean_j(t) and sd_j(t) of unit j are taken over 256 training rows, with the
+    network in training mode, and copies of what a pass changes. Recorded are |mean_j(t) - mean_j(t - 1)| / sd_j(t - 1)
     and |ln sd_j(t) - ln sd_j(t - 1)|, averaged over the units. The metrics are the averages over
     the evaluations.
 
@@ -40,15 +42,22 @@ class Drift(Observer):
         self, _trainer: pl.Trainer, module: Any, _outputs: Any, batch: Any, *_: Any
     ) -> None:
         """Adds a point to each history."""
-        network, x = copy.deepcopy(module.network).train(), batch[0][:ROWS]
+        network, x = module.network, batch[0][:ROWS]
         inputs: list[Tensor] = []
-        self._last_activation(network).register_forward_pre_hook(
+        hook = self._last_activation(network).register_forward_pre_hook(
             # A clone, since the activation may work in place.
             lambda _module, args: inputs.append(args[0].flatten(1).clone())
         )
-        with isolated(x.device), torch.no_grad():
-            torch.manual_seed(module.done)
-            network(x)
+        buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+        noisy = [(layer, layer.draws) for layer in network.modules() if hasattr(layer, "draws")]
+        with isolated(x.device), evaluating(network, keep=(nn.Module,)), torch.no_grad():
+            seed_global(module.done, x.device)
+            for layer, draws in noisy:
+                layer.draws = copy.copy(draws)
+            functional_call(network, buffers, (x,))
+        hook.remove()
+        for layer, draws in noisy:
+            layer.draws = draws
         mean, sd = inputs[0].mean(0), inputs[0].std(0).clamp_min(1e-12)
         if self.last is not None:
             moved = float(((mean - self.last[0]).abs() / self.last[1]).mean())

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from dlgbench.errors import DlgbenchError
@@ -16,7 +15,7 @@ from dlgbench.probes.observers import Observer
 from dlgbench.probes.subject import Measurement, Subject
 from dlgbench.recipe import Recipe
 from dlgbench.registry import PROBES, Moment
-from dlgbench.streams import isolated
+from dlgbench.streams import isolated, seed_global
 
 UNCALLED = (  # hooks of a Lightning callback that the engine's own optimizer steps pass by
     "on_before_backward",
@@ -77,8 +76,9 @@ def measure(recipe: Recipe, when: Moment, subject: Subject) -> Measurement:
     total = Measurement()
     for name in _due(recipe, when):
         probe = _target(name)
-        with isolated(next(subject.network.parameters()).device):
-            torch.manual_seed(0)
+        device = next(subject.network.parameters()).device
+        with isolated(device):
+            seed_global(0, device)
             network, batch = copy.deepcopy(subject.network), subject.batch
             if batch is not None:
                 batch = batch[0].clone(), batch[1].clone()  # the training goes on with the rows

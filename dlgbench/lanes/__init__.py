@@ -1,0 +1,1 @@
+"""Lanes: small networks of one architecture, trained side by side as one stacked network."""

@@ -1,0 +1,100 @@
+"""Which cells are trained together, and how many at once: both rules are here alone.
+
+Neither torch nor the data are needed to tell what can be trained in lanes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlgbench.recipe import Recipe, plain
+from dlgbench.registry import ACTIVATIONS, OPTIMIZERS, PROBES, TASKS
+
+if TYPE_CHECKING:
+    from dlgbench.ablation import Cell
+
+PACKAGE = Path(__file__).parents[1]
+MODELS = ("mlp", "linear")  # the models whose layers `dlgbench.lanes.stack` knows
+CONSTANTS = ("momentum", "nesterov", "alpha", "rho", "betas", "eps", "etas", "step_sizes")
+# of a recipe: what lanes of one stack may differ in
+FREE = ("lr", "weight_decay", "schedule", "init", "random_stream", "target")
+FREE_DATA = ("train", "val", "standardize", "label_noise")
+# of a recipe: numbers of which only it counts whether they are 0 or None
+RATES = ("dropout", "input_dropout")
+
+# Bytes of weights and layers' inputs of all lanes that are trained at once. On a CPU a step gains
+# while they stay in the cache (`dlgbench bench lanes`); a GPU needs many to be busy.
+BYTES = {"cpu": 3 * 2**20, "smoke": 3 * 2**20, "gpu": 2**28}
+MOST = 64  # lanes
+
+
+def can_be_lanes(work: object) -> bool:
+    """Whether a recipe can be trained in lanes: an MLP or a linear model, of the suite's own parts.
+
+    A user's own task, optimizer, activation or observer runs in the single engine, which promises
+    to call it as Lightning does.
+    """
+    if not isinstance(work, Recipe):
+        return False
+    names = (str(work.model_args.get("activation", "relu")),)
+    parts: list[tuple[Any, str]] = [(TASKS, work.task), (OPTIMIZERS, work.optimizer)]
+    parts += [(ACTIVATIONS, name) for name in names]
+    parts += [(PROBES, name) for name in work.probes if _observes(name)]
+    own = [registry[name].file for registry, name in parts if name in registry]
+    return (
+        work.model in MODELS
+        and work.task in ("classification", "regression")
+        and set(work.optimizer_args) <= set(CONSTANTS)
+        and all(PACKAGE in file.parents for file in own)
+    )
+
+
+def _observes(probe: str) -> bool:
+    return probe in PROBES and PROBES[probe].when == "training"
+
+
+def key(cell: Cell) -> str:
+    """Equal for cells that can be trained together: they differ in numbers alone."""
+    assert isinstance(cell.work, Recipe)
+    recipe = cell.work.to_dict()
+    recipe = {name: value for name, value in recipe.items() if name not in FREE}
+    recipe["max_norm"] = recipe["max_norm"] is not None
+    data = recipe["data_args"].items()
+    recipe["data_args"] = {name: value for name, value in data if name not in FREE_DATA}
+    recipe["model_args"] |= {
+        name: bool(recipe["model_args"][name]) for name in RATES if name in recipe["model_args"]
+    }
+    recipe["optimizer_args"] = {
+        name: value if isinstance(value, bool) else None
+        for name, value in recipe["optimizer_args"].items()
+    }
+    return json.dumps([recipe, cell.scale, cell.precision, cell.engine], sort_keys=True)
+
+
+def most(cell: Cell) -> int:
+    """How many lanes are trained at once with this cell, at most."""
+    if cell.engine != "lanes" or not cell.work.steps:
+        return 1
+    sizes = _sizes(cell.work)
+    assert isinstance(cell.work, Recipe)
+    rows = cell.work.batch_size
+    weights = sum((inputs + 1) * units for inputs, units in zip(sizes, sizes[1:], strict=False))
+    size = 4 * (weights + rows * sum(sizes[:-1]))
+    return max(1, min(MOST, BYTES[cell.scale] // size))
+
+
+def _sizes(work: Any) -> list[int]:
+    """The widths of a model's layers, from its inputs to its outputs."""
+    from dlgbench.data import load
+    from dlgbench.models.common import scaled
+
+    arrays = load(str(work.data))
+    args: dict[str, Any] = plain(work.model_args)
+    inputs = math.prod(arrays.pool[0].shape[1:]) // work.data_args.get("shrink", 1) ** 2
+    default: Sequence[int] = (128, 128) if work.model == "mlp" else ()
+    hidden = [scaled(units, args.get("width", 1.0)) for units in args.get("hidden", default)]
+    return [inputs, *hidden, arrays.num_classes]
