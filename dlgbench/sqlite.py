@@ -12,30 +12,58 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
-def tagged(file: Path, key: str, value: str, since: int = 0) -> list[tuple[str, dict[str, str]]]:
-    """(id, tags) of each finished run that has the tag with this value, the oldest first.
+class Tagged:
+    """The runs of a store by the value of one tag.
 
-    Only of runs that ended at or after `since`, in ms.
+    MLflow has no index of values, so a look-up would read the tag of all runs. Here only what was
+    written since the last look-up is read.
     """
-    query = """
-        SELECT runs.run_uuid, tags.key, tags.value
-        FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid
-        WHERE runs.lifecycle_stage = 'active' AND runs.status = 'FINISHED' AND runs.end_time >= ?
-        AND runs.run_uuid IN (SELECT run_uuid FROM tags WHERE key = ? AND value = ?)
-        ORDER BY runs.end_time
-    """
-    with _reading(file) as connection:
-        runs: dict[str, dict[str, str]] = {}
-        for run, name, text in connection.execute(query, (since, key, value)):
-            runs.setdefault(run, {})[name] = text
-    return list(runs.items())
 
+    def __init__(self, file: Path, key: str) -> None:
+        self.file, self.key = file, key
+        self._forget(None)
 
-def has_tag(file: Path, key: str, value: str) -> bool:
-    """Whether any run has the tag with this value."""
-    query = "SELECT 1 FROM tags WHERE key = ? AND value = ? LIMIT 1"
-    with _reading(file) as connection:
-        return connection.execute(query, (key, value)).fetchone() is not None
+    def _forget(self, inode: int | None) -> None:
+        self._inode, self._last, self._runs = inode, 0, dict[str, list[str]]()
+
+    def _ids(self, connection: sqlite3.Connection, value: str) -> list[str]:
+        """The runs that have the tag with this value, finished or not."""
+        inode = self.file.stat().st_ino
+        newest = connection.execute("SELECT max(rowid) FROM tags").fetchone()[0] or 0
+        if inode != self._inode or newest < self._last:  # another file, or rows were deleted
+            self._forget(inode)
+        if newest > self._last:
+            query = "SELECT value, run_uuid FROM tags WHERE rowid > ? AND +key = ?"
+            for found, run in connection.execute(query, (self._last, self.key)):
+                self._runs.setdefault(found, []).append(run)
+            self._last = newest
+        return self._runs.get(value, [])
+
+    def exists(self, value: str) -> bool:
+        """Whether any run has the tag with this value."""
+        with _reading(self.file) as connection:
+            return bool(self._ids(connection, value))
+
+    def finished(self, value: str, since: int = 0) -> list[tuple[str, dict[str, str]]]:
+        """(id, tags) of each finished run that has the tag with this value, the oldest first.
+
+        Only of runs that ended at or after `since`, in ms.
+        """
+        query = """
+            SELECT runs.end_time, tags.key, tags.value
+            FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid
+            WHERE runs.lifecycle_stage = 'active' AND runs.status = 'FINISHED'
+            AND runs.end_time >= ? AND runs.run_uuid = ?
+        """
+        with _reading(self.file) as connection:
+            found = []
+            for run in dict.fromkeys(self._ids(connection, value)):
+                rows = connection.execute(query, (since, run)).fetchall()
+                tags = {name: text for _, name, text in rows}
+                if tags.get(self.key) == value:
+                    found.append((rows[0][0], run, tags))
+        found.sort(key=lambda entry: entry[0])
+        return [(run, tags) for _, run, tags in found]
 
 
 def histories(file: Path, runs: Sequence[str]) -> dict[str, list[tuple[str, int, float]]]:

@@ -60,6 +60,7 @@ class Store:
         digest = hashlib.sha256(uri.encode()).hexdigest()[:12]
         self.spool = Spool(root / ".dlgbench" / digest)
         self._experiments: dict[str, str] = {}
+        self._tagged_by: dict[str, sqlite.Tagged] = {}
         self._opened: Any = None
 
     @property
@@ -71,11 +72,18 @@ class Store:
     def _is_sqlite(self) -> bool:
         return self.uri.startswith("sqlite:///")
 
+    def _tags(self, name: str) -> sqlite.Tagged:
+        """The runs of a SQLite store by one of our tags."""
+        assert self._file is not None
+        if name not in self._tagged_by:
+            self._tagged_by[name] = sqlite.Tagged(self._file, f"{TAG}{name}")
+        return self._tagged_by[name]
+
     def _lacks(self, fingerprint: str) -> bool:
         """Whether it is certain that no run has the fingerprint: an open SQLite store can tell."""
         if self._opened is None or self._file is None or not self._file.exists():
             return False
-        return not sqlite.has_tag(self._file, f"{TAG}fingerprint", fingerprint)
+        return not self._tags("fingerprint").exists(fingerprint)
 
     def open(self) -> None:
         """Reaches the store, and migrates a fresh one.
@@ -266,7 +274,7 @@ class Store:
         """
         start = int(1000 * since)
         if self._file and self._file.exists():
-            return list(sqlite.tagged(self._file, f"{TAG}{name}", value, start))
+            return list(self._tags(name).finished(value, start))
         everywhere = [found.experiment_id for found in self._client.search_experiments()]
         finished = f"attributes.status = 'FINISHED' and attributes.end_time >= {start}"
         which = f"tags.`{TAG}{name}` = '{value}' and {finished}"
