@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from dlgbench.claim import Claim, unique
 from dlgbench.errors import DlgbenchError, unknown
-from dlgbench.lanes.grouping import can_be_lanes
+from dlgbench.grouping import can_be_lanes
 from dlgbench.recipe import Recipe, frozen
 from dlgbench.registry import DATA, interchangeable, is_interchangeable
 from dlgbench.scale import SCALES, TUNING_SEED, Scale

@@ -27,8 +27,8 @@ from torchvision.transforms import v2 as transforms
 
 from dlgbench.ablation import Cell
 from dlgbench.data import load
+from dlgbench.grouping import most
 from dlgbench.lanes.engine import train as train_together
-from dlgbench.lanes.grouping import most
 from dlgbench.models import create_model
 from dlgbench.provenance import provenance
 from dlgbench.recipe import Recipe
@@ -277,7 +277,13 @@ def batchnorm() -> dict[str, Any]:
     return _compared("batchnorm", networks, x, y, steps=200)
 
 
-_IMAGES = {"data": "mnist5k", "data_args": {"train": 2000, "val": 1000, "shrink": 2}}
+_IMAGES = Recipe(
+    model="mlp",
+    data="mnist5k",
+    data_args={"train": 2000, "val": 1000, "shrink": 2},
+    steps=200,
+    evaluations=2,
+)
 NETS: dict[str, Recipe] = {  # of these ablations at scale cpu, with fewer steps; and of `harness`
     "linearization_width": Recipe(
         model="mlp",
@@ -286,36 +292,23 @@ NETS: dict[str, Recipe] = {  # of these ablations at scale cpu, with fewer steps
         steps=400,
         evaluations=4,
     ),
-    "local_minima": Recipe(
-        model="mlp",
-        model_args={"hidden": (8,)},
-        optimizer="adam",
-        schedule="linear",
-        lr=0.01,
-        steps=400,
-        evaluations=2,
-        **_IMAGES,
+    "local_minima": _IMAGES.override(
+        {"model_args.hidden": (8,)}, optimizer="adam", schedule="linear", lr=0.01, steps=400
     ),
-    "gradient_depth": Recipe(
-        model="mlp", model_args={"hidden": (64,) * 10}, steps=200, evaluations=2, **_IMAGES
-    ),
-    "dropout": Recipe(
-        model="mlp",
-        model_args={"hidden": (256, 256), "dropout": 0.5, "input_dropout": 0.2},
+    "gradient_depth": _IMAGES.override({"model_args.hidden": (64,) * 10}),
+    "dropout": _IMAGES.override(
+        {"model_args": {"hidden": (256, 256), "dropout": 0.5, "input_dropout": 0.2}},
         optimizer="adam",
         schedule="linear",
         lr=0.001,
         batch_size=50,
-        steps=200,
-        evaluations=2,
-        **_IMAGES,
     ),
     "784-128-128-10": RECIPE.override(steps=200, evaluations=2),
 }
 
 
 def lanes() -> dict[str, Any]:
-    """Seconds of a run in the single engine, and in lanes as many as the suite's rule puts together.
+    """Seconds of a run in the single engine, and of one in lanes, as many as the rule allows.
 
     One thread; a round trains one group of lanes and two runs of the single engine, interleaved.
     Everything counts that a run needs: data, initial weights, steps, evaluations.
@@ -325,15 +318,7 @@ def lanes() -> dict[str, Any]:
         cell = Cell("bench", name, 0, "cpu", recipe, "tune", engine="lanes")
         groups[name] = [dataclasses.replace(cell, seed=seed) for seed in range(most(cell))]
     set_up_device(CELL)
-    rounds = []
-    for _ in range(ROUNDS + 1):
-        times = {}
-        for name, cells in groups.items():
-            alone = [dataclasses.replace(cell, engine="single") for cell in cells[:2]]
-            times[f"{name}, single"] = _seconds(lambda alone=alone: list(map(train, alone))) / 2
-            times[f"{name}, lanes"] = _seconds(lambda c=cells: train_together(c)) / len(cells)
-        rounds.append(times)
-    rounds = rounds[1:]  # the first one warms up
+    rounds = [_both_engines(groups) for _ in range(ROUNDS + 1)][1:]  # the first one warms up
     ratios = {
         name: statistics.median(t[f"{name}, single"] / t[f"{name}, lanes"] for t in rounds)
         for name in groups
@@ -348,10 +333,18 @@ def lanes() -> dict[str, Any]:
     }
 
 
-def _seconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+def _both_engines(groups: dict[str, list[Cell]]) -> dict[str, float]:
+    times = {}
+    for name, cells in groups.items():
+        start = time.perf_counter()
+        for cell in cells[:2]:
+            train(dataclasses.replace(cell, engine="single"))
+        middle = time.perf_counter()
+        train_together(cells)
+        end = time.perf_counter()
+        times[f"{name}, single"] = (middle - start) / len(cells[:2])
+        times[f"{name}, lanes"] = (end - middle) / len(cells)
+    return times
 
 
 def _compared(

@@ -20,6 +20,7 @@ from dlgbench.tracking import Store, find_uri
 
 BENCHMARKS = {
     "harness": "cost of a step",
+    "lanes": "small networks side by side against one by one",
     "workers": "two workers against one",
     "resnet50": "a step of ours against torchvision's",
     "batchnorm": "what it adds to a step",

@@ -58,8 +58,8 @@ def fingerprint(cell: Cell) -> str:
 def code_of(work: Work, by: Engine = "single") -> dict[str, str]:
     """What computes a run: `engine`, a digest, and `code`, digests of its parts by name, as JSON.
 
-    All recipes share the two engines; a training function is an engine of its own. A recipe's parts
-    are those that are registered, and its data. Runs that differ in the engine, or in a part that both
+    Recipes share the two engines; a training function is an engine of its own. A recipe's parts are
+    those that are registered, and its data. Runs that differ in the engine, or in a part that both
     use, are never paired.
 
     Raises:
@@ -108,7 +108,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 @functools.cache
 def engine(by: Engine = "single") -> str:
-    """The engine's name, and 12 hex digits of SHA-256 over the source that it shares by all runs."""
+    """The engine's name, and 12 hex digits of SHA-256 over the source that all its runs share."""
     names = ENGINE + LANES if by == "lanes" else ENGINE
     files = {file for name in names for file in with_imports(PACKAGE / name)}
     return f"{by} {_digest(files)}"

@@ -250,6 +250,12 @@ def _ablation_of(item: pytest.Item) -> Ablation | None:
     return given[0] if isinstance(given, tuple) and isinstance(given[0], Ablation) else None
 
 
+def _cell_of(item: pytest.Item) -> tuple[Ablation, Cell] | None:
+    """The ablation and the cell of a test of a cell; None for any other test."""
+    given = getattr(getattr(item, "callspec", None), "params", {}).get("cell")
+    return given if isinstance(given, tuple) and _ablation_of(item) else None
+
+
 # preflight ----------------------------------------------------------------------------------------
 
 
@@ -320,8 +326,7 @@ def _runner(request: pytest.FixtureRequest) -> Runner:
     from dlgbench.runner import Runner
 
     session = session_of(request.config)
-    cells = [item.callspec.params.get("cell") for item in request.session.items if _ablation_of(item)]
-    wanted = [cell for cell in cells if cell is not None]
+    wanted = [pair for item in request.session.items if (pair := _cell_of(item))]
     return Runner(session.store(), session.since, session.id, wanted)
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from dlgbench import grouping
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
 from dlgbench.errors import DlgbenchError
 from dlgbench.judging import choose, judge_runs
-from dlgbench.lanes import grouping
 from dlgbench.tracking import Store
 
 PACKAGE = Path(__file__).parent

@@ -165,7 +165,7 @@ def test_what_diverged_once_stays_diverged():
     engine.__dict__["_trainer"] = trainer
     engine._fabric = None
     x, y = torch.full((4, 1, 8, 8), math.nan), torch.zeros(4, dtype=torch.long)
-    engine.evaluate("val", (x, y))
+    engine.validation_step((x, y))
     assert engine.diverged
     engine._record({"val/loss": 1.0})
     assert trainer.should_stop

@@ -24,7 +24,8 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     "recipe": {"errors", "metrics"},
     "training": {"errors", "recipe", "interrupt"},
     "scale": {"errors", "recipe"},
-    "ablation": {"errors", "registry", "claim", "recipe", "scale", "training"},
+    "grouping": {"recipe", "registry"},
+    "ablation": {"errors", "registry", "claim", "grouping", "recipe", "scale", "training"},
     "discovery": {"errors", "ablation", "recipe"},
     # measure
     "equations": {"errors"},
@@ -48,6 +49,10 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
         ),
         *("data", "engine", "layers", "models", "probes", "tasks"),
     },
+    "lanes": {
+        *("errors", "registry", "ablation", "grouping", "train"),
+        *("data", "engine", "layers", "models", "probes", "tasks"),
+    },
     "preflight": {
         *("errors", "registry", "ablation", "recipe", "fingerprint", "train"),
         *("data", "engine", "probes", "tasks"),
@@ -58,7 +63,7 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     # judge
     "stats": {"claim", "metrics"},
     "judging": {"errors", "ablation", "claim", "metrics", "stats"},
-    "runner": {"errors", "ablation", "claim", "judging", "tracking"},
+    "runner": {"errors", "ablation", "claim", "grouping", "judging", "tracking"},
     # show
     "reports": {
         *("errors", "registry", "claim", "metrics", "recipe", "ablation", "discovery"),
@@ -72,15 +77,19 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     },
     "model_table": {"registry"},
     "cli": {"errors", "ablation", "claim", "scale", "discovery", "tracking"},
-    "bench": {"ablation", "recipe", "data", "models", "provenance", "tasks", "train"},
+    "bench": {
+        *("ablation", "grouping", "recipe", "data", "lanes", "models", "provenance", "tasks"),
+        "train",
+    },
     "__init__": {"errors", "registry", *NOUNS},
     "__main__": {"cli"},
 }
 LATER = {  # and what its functions may import when they are called
-    "recipe": {"train"},  # `run`: the way from a noun to what carries it out
+    "recipe": {"lanes", "train"},  # `run`: the way from a noun to what carries it out
+    "grouping": {"data", "models"},  # how large a net is
     "training": {"ablation", "fingerprint", "provenance"},
     "fingerprint": {"data"},
-    "runner": {"fingerprint"},
+    "runner": {"fingerprint", "lanes"},
     "pytest_plugin": {"preflight", "runner"},
     "model_table": {"probes"},
     "cli": {"bench", "model_table", "reports"},

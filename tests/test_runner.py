@@ -23,6 +23,7 @@ from dlgbench import (
 )
 from dlgbench.fingerprint import fingerprint
 from dlgbench.judging import choose, judge_runs, score
+from dlgbench.lanes import engine as lanes
 from dlgbench.registry import PROBES
 from dlgbench.runner import CellFailed, Runner
 from dlgbench.tracking import Store
@@ -267,3 +268,119 @@ def test_a_mistake_with_a_message_of_ours_needs_no_traceback(store):
     assert raised.value.own is None
     assert raised.value.text.startswith("train: expected the metrics that the ablation announces")
     assert "val/auc announced and not returned" in str(raised.value)
+
+
+# cells that go together ---------------------------------------------------------------------------
+
+NETS = Ablation(
+    question="Which?",
+    recipe=Recipe(
+        model="mlp",
+        model_args={"hidden": (4,)},
+        data="digits",
+        data_args={"train": 100, "val": 50},
+        steps=4,
+        evaluations=2,
+    ),
+    arms={"a": {}, "b": {"weight_decay": 0.1}, "deep": {"model_args.hidden": (4, 4)}},
+    tune={"lr": (0.1, 0.2)},
+    scales={"cpu": {"seeds": 5, "tuning_seeds": 2}},
+    name="nets",
+)
+WANTED = [(NETS, cell) for cell in NETS.cells("cpu")]
+
+
+@pytest.fixture
+def groups(monkeypatch):
+    """The ids of the cells that are trained together, group after group."""
+    trained = []
+    train = lanes.train
+
+    def record(cells):
+        trained.append([cell.id for cell in cells])
+        if any(cell.seed in BROKEN for cell in cells):
+            raise ValueError("no luck with a lane")
+        return train(cells)
+
+    monkeypatch.setattr(lanes, "train", record)
+    return trained
+
+
+def test_cells_of_a_session_are_trained_together_across_arms(store, groups):
+    runner = Runner(store, wanted=WANTED)
+    for number, (_, cell) in enumerate(WANTED):
+        assert runner.run(NETS, cell).status == "finished"
+        if number == 0:  # the tuning of all arms of this architecture
+            together = [other.id for _, other in WANTED if other.purpose == "tune"]
+            assert groups == [[name for name in together if not name.startswith("deep")]]
+    tuned, tuned_deep, evaluated, evaluated_deep = map(set, groups)
+    assert len(tuned) == 8
+    assert len(tuned_deep) == 4
+    assert evaluated == {f"{arm}-s{seed}" for arm in "ab" for seed in range(5)}
+    assert evaluated_deep == {f"deep-s{seed}" for seed in range(5)}
+    assert runner.trained == len(WANTED)
+
+
+def test_a_cell_alone_gives_the_run_that_it_gives_in_company(tmp_path, fresh, groups):
+    for name in ("together", "alone"):
+        (tmp_path / name).mkdir()
+    cell = NETS.tuning("b", "cpu")[3]
+    company = Runner(fresh(tmp_path / "together"), wanted=WANTED).run(NETS, cell)
+    alone = Runner(fresh(tmp_path / "alone")).run(NETS, cell)
+    assert list(map(len, groups)) == [8, 1]
+    assert alone.history == company.history
+    assert alone.summary | {"seconds": 0} == company.summary | {"seconds": 0}
+
+
+def test_an_evaluation_waits_for_no_other_arm(store, groups):
+    Runner(store, wanted=WANTED).run(NETS, NETS.evaluation("a", "cpu")[2])
+    # its own arm's tuning comes first, with what goes with it; arm deep is not tuned yet
+    assert list(map(len, groups)) == [8, 10]
+
+
+def test_a_lane_that_raises_fails_alone(store, groups):
+    BROKEN.add(1001)
+    runner = Runner(store, session="one", wanted=WANTED)
+    good, bad = NETS.tuning("a", "cpu")[:2]
+    assert runner.run(NETS, good).status == "finished"
+    assert list(map(len, groups)) == [8] + [1] * 8  # together, then which of them is it?
+    assert runner.trained == 4
+    with pytest.raises(CellFailed, match=r"a-tune-lr=0.1-s1001 failed: ValueError: no luck with"):
+        runner.run(NETS, bad)
+    assert len(groups) == 9
+    with pytest.raises(CellFailed, match=r"a-tune-lr=0.1-s1001 failed"):  # in another worker too
+        Runner(store, session="one", wanted=WANTED).run(NETS, bad)
+    assert len(groups) == 9
+
+
+def test_a_worker_does_what_is_next_while_another_holds_its_cell(store, groups):
+    mine = NETS.tuning("a", "cpu")[0]
+    with FileLock(store.spool.locks / f"{fingerprint(mine)}.lock"):
+        runner = Runner(store, wanted=WANTED)
+        worker = threading.Thread(target=runner.run, args=(NETS, mine))
+        worker.start()
+        patience = time.monotonic() + HANGING
+        while runner.trained < 11 and time.monotonic() < patience:  # all the tuning but `mine`
+            worker.join(0.05)
+        assert worker.is_alive()
+        assert list(map(len, groups)) == [7, 4]
+        store.save(mine, fingerprint(mine), mine.work.run(mine))
+    worker.join(HANGING)
+    assert not worker.is_alive()
+    assert runner.trained == 11
+
+
+def test_an_interruption_loses_the_group_in_flight_alone(store, groups, monkeypatch):
+    Runner(store, wanted=WANTED).run(NETS, WANTED[0][1])
+
+    def interrupted(_cells):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lanes, "train", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            Runner(store, wanted=WANTED).run(NETS, NETS.tuning("deep", "cpu")[0])
+    again = Runner(store, wanted=WANTED)
+    for _, cell in WANTED:
+        again.run(NETS, cell)
+    assert list(map(len, groups)) == [8, 4, 10, 5]

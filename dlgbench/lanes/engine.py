@@ -27,7 +27,7 @@ from dlgbench.train import Trial, carry_out
 
 
 def train(cells: Sequence[Cell]) -> list[Run]:
-    """Trains cells that `dlgbench.lanes.grouping.key` puts together, and evaluates each.
+    """Trains cells that `dlgbench.grouping.key` puts together, and evaluates each.
 
     The runs are those of `dlgbench.train.train`, up to rounding.
 
@@ -50,7 +50,7 @@ class Lane(Engine):
         self.observers = observers(self.recipe)
         self.rule = self.configure_optimizers()
 
-    def optimizers(self, use_pl_optimizer: bool = True) -> Any:  # noqa: ARG002, FBT001, FBT002
+    def optimizers(self, use_pl_optimizer: bool = True) -> Any:  # noqa: ARG002
         """The lane's torch optimizer: its constants and its present lr, for observers."""
         return self.rule
 
@@ -85,7 +85,9 @@ class Together:
         self.inputs = first.splits.pool.to(like.dtype)  # all lanes draw from one pool
         scale = [(lane.splits.mean, lane.splits.sd) for lane in self.lanes]
         shape = (len(self.lanes), *[1] * self.inputs.dim())
-        self.mean, self.sd = (like.new_tensor(part).view(shape) for part in zip(*scale, strict=True))
+        self.mean, self.sd = (
+            like.new_tensor(part).view(shape) for part in zip(*scale, strict=True)
+        )
         self.is_scaled = any(pair != (0.0, 1.0) for pair in scale)
         norms = [lane.recipe.max_norm for lane in self.lanes]
         self.max_norm = None if norms[0] is None else like.new_tensor(norms)
@@ -103,7 +105,7 @@ class Together:
             x = self._inputs(rows[step])
             if augment:
                 x = torch.stack([of(each) for of, each in zip(augment, x, strict=True) if of])
-            loss, gradient = self.stack.step(lambda z, y=y[step]: self.loss(z, y), x)
+            loss, gradient = self.stack.step(self.loss, x, y[step])
             with torch.no_grad():
                 self.rule.step(self.stack.weights, gradient, lr[step])
             if self.max_norm is not None:
@@ -149,6 +151,10 @@ def fit(trials: Sequence[Trial]) -> None:
 
 def _call(lane: Lane, hook: str, k: int) -> None:
     """Calls a hook of the lane's observers as Lightning does, but without a Trainer."""
-    arguments = (None, lane, None, lane.stacks[k], k) if hook.endswith("end") else (None, lane, lane.stacks[k], k)
+    arguments = (
+        (None, lane, None, lane.stacks[k], k)
+        if hook.endswith("end")
+        else (None, lane, lane.stacks[k], k)
+    )
     for observer in lane.observers:
         getattr(observer, hook)(*arguments)

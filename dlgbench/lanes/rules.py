@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from dlgbench.errors import DlgbenchError
+from dlgbench.grouping import CONSTANTS
 from dlgbench.tasks.optimization import MomentumEMA
 
 State = dict[str, Any]
@@ -42,14 +43,14 @@ def adagrad(w: Tensor, g: Tensor, state: State, lr: Tensor, c: Constants) -> Non
     """S <- S + g^2; W <- W - lr g / (sqrt(S) + eps)."""
     _decay(w, g, c)
     s = _memory(state, "s", w).addcmul_(g, g)
-    w.addcdiv_(g.mul_(lr), s.sqrt().add_(c["eps"]), value=-1)
+    w.addcdiv_(g.mul_(lr), _root(s).add_(c["eps"]), value=-1)
 
 
 def rmsprop(w: Tensor, g: Tensor, state: State, lr: Tensor, c: Constants) -> None:
     """S <- a S + (1 - a) g^2; W <- W - lr g / (sqrt(S) + eps)."""
     _decay(w, g, c)
     s = _memory(state, "s", w).lerp_(g.square(), 1 - c["alpha"])
-    w.addcdiv_(g.mul_(lr), s.sqrt().add_(c["eps"]), value=-1)
+    w.addcdiv_(g.mul_(lr), _root(s).add_(c["eps"]), value=-1)
 
 
 def adadelta(w: Tensor, g: Tensor, state: State, lr: Tensor, c: Constants) -> None:
@@ -80,7 +81,7 @@ def _adam(w: Tensor, g: Tensor, state: State, lr: Tensor, c: Constants) -> None:
     m = _memory(state, "m", w).lerp_(g, 1 - b1)
     s = _memory(state, "s", w).lerp_(g.square_(), 1 - b2)
     root = (1 - b2**t).sqrt()  # sqrt(S / (1 - b2^t)) + eps = (sqrt(S) + eps root) / root
-    w.addcdiv_(m * (lr * root / (1 - b1**t)), s.sqrt().add_(c["eps"] * root), value=-1)
+    w.addcdiv_(m * (lr * root / (1 - b1**t)), _root(s).add_(c["eps"] * root), value=-1)
 
 
 def rprop(w: Tensor, g: Tensor, state: State, lr: Tensor, c: Constants) -> None:
@@ -106,8 +107,6 @@ RULES: dict[type[torch.optim.Optimizer], Update] = {
     torch.optim.AdamW: adamw,
     torch.optim.Rprop: rprop,
 }
-# the constants that a recipe's `optimizer_args` may change; torch's others keep their defaults
-CONSTANTS = ("momentum", "nesterov", "alpha", "rho", "betas", "eps", "etas", "step_sizes")
 
 
 class Rule:
@@ -124,8 +123,8 @@ class Rule:
     def __init__(self, optimizers: list[torch.optim.Optimizer], like: Tensor) -> None:
         kinds = {type(optimizer) for optimizer in optimizers}
         if len(kinds) != 1 or not kinds <= set(RULES):
-            names = ", ".join(sorted(kind.__name__ for kind in kinds))
-            raise DlgbenchError(f"lanes: expected optimizers of one class with a rule, got {names}")
+            came = ", ".join(sorted(kind.__name__ for kind in kinds))
+            raise DlgbenchError(f"lanes: expected optimizers of one class with a rule, got {came}")
         self.update = RULES[kinds.pop()]
         self.state: State = {}
         groups = [optimizer.param_groups[0] for optimizer in optimizers]
@@ -165,7 +164,12 @@ def _memory(state: State, name: str, w: Tensor) -> Tensor:
     return memory
 
 
+def _root(s: Tensor) -> Tensor:
+    """sqrt(s + 1e-36): MKL takes five times as long for a 0, and every dead input leaves zeros."""
+    return s.add(1e-36).sqrt_()
+
+
 def _decay(w: Tensor, g: Tensor, c: Constants) -> None:
-    """g <- g + weight_decay W."""
+    """G <- g + weight_decay W."""
     if "weight_decay" in c and c["weight_decay"].any():
         g.addcmul_(w, c["weight_decay"])

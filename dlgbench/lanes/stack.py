@@ -22,16 +22,19 @@ from dlgbench.models.mlp import Residual
 from dlgbench.registry import ACTIVATIONS
 
 Layer = Callable[[Tensor], Tensor]
+Loss = Callable[[Tensor, Tensor], Tensor]  # of `dlgbench.lanes.losses`
 VECTOR = 16  # numbers of 32 bits in 64 bytes, the longest vector of a processor (AVX-512)
 ALIGNED = 64  # numbers; the weights of each layer begin at a multiple of 256 bytes
 
 
 class Stack:
-    """The networks' training mode. Their parameters become views of `weights`, so each network is
-    trained by what trains the stack, and can be evaluated by itself at any time.
+    """R networks in training mode.
+
+    Their parameters become views of `weights`: each network is trained by what trains the stack,
+    and can be evaluated by itself at any time.
 
     Args:
-        networks: R networks with equal layers, of the classes in `STACKED`.
+        networks: R networks with equal layers, of the classes in `FORMS` and activations.
 
     Attributes:
         weights: (R, P), the parameters of each lane in a row.
@@ -59,13 +62,13 @@ class Stack:
         self._noise: list[tuple[Draws, list[Any]]] = []
         self.forward = self._layer(networks)
 
-    def step(self, loss: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-        """The losses (R,) of the outputs for x, and their gradients (R, P), overwritten next time.
+    def step(self, loss: Loss, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """The losses (R,) of a minibatch, and their gradients (R, P), overwritten next time.
 
         The sum of the losses is differentiated: lanes share no weights, so each gets its own
         gradient.
         """
-        losses = loss(self.forward(x))
+        losses = loss(self.forward(x), y)
         losses.sum().backward()
         return losses.detach(), self.gradient
 
@@ -88,9 +91,9 @@ class Stack:
 
     def _layer(self, modules: Sequence[nn.Module]) -> Layer:
         first = modules[0]
-        for kind, make in STACKED.items():
-            if type(first) is kind:
-                return make(self, modules)
+        if type(first) in FORMS:
+            layer: Layer = getattr(self, FORMS[type(first)])(modules)
+            return layer
         if isinstance(first, EXACT):
             return first
         if any(type(first) is part.make for part in ACTIVATIONS.values()):
@@ -104,7 +107,7 @@ class Stack:
         """
 
         def forward(x: Tensor) -> Tensor:
-            count = x[0].numel()
+            count = x.shape[1:].numel()
             if not count % (2 * VECTOR):
                 return activation(x)
             filled = F.pad(x.flatten(1), (0, -count % (2 * VECTOR)))
@@ -209,7 +212,8 @@ class _Linear(torch.autograd.Function):
         x = _aligned(x)
         ctx.save_for_backward(x, w)
         ctx.gradients = w.grad, b.grad
-        z = _room(x.new_empty(0), *x.shape[:2], w.shape[1])
+        lanes, rows, _ = x.shape
+        z = _room(x, lanes, rows, w.shape[1])
         return torch.baddbmm(b[:, None], x, w.mT, out=z)
 
     @staticmethod
@@ -219,26 +223,30 @@ class _Linear(torch.autograd.Function):
         torch.sum(d, 1, out=d_b)
         if not ctx.needs_input_grad[0]:
             return None, None, None
-        return torch.bmm(d, w, out=_room(x, *x.shape)), None, None
+        lanes, rows, inputs = x.shape
+        return torch.bmm(d, w, out=_room(x, lanes, rows, inputs)), None, None
 
 
 def _room(like: Tensor, lanes: int, rows: int, columns: int) -> Tensor:
-    """An uninitialized (lanes, rows, columns), in which each lane begins at a multiple of 64 bytes."""
+    """Uninitialized (lanes, rows, columns); each lane begins at a multiple of 64 bytes."""
     size = rows * columns
     room = like.new_empty(lanes, size + -size % VECTOR)
     return room[:, :size].view(lanes, rows, columns)
 
 
 def _aligned(x: Tensor) -> Tensor:
-    """x (R, B, C), or a copy of it where a lane does not begin at a multiple of 64 bytes."""
-    if x.is_contiguous() and not x[0].numel() % VECTOR:
+    """X (R, B, C), or a copy of it where a lane does not begin at a multiple of 64 bytes."""
+    if x.is_contiguous() and not x.shape[1:].numel() % VECTOR:
         return x
-    return _room(x, *x.shape).copy_(x)
+    lanes, rows, columns = x.shape
+    return _room(x, lanes, rows, columns).copy_(x)
 
 
 def _interleave(x: Tensor, gap: int) -> Tensor:
     """(R, B, C) -> (B, R (C + gap)), with zeros in the gaps."""
     lanes, rows, channels = x.shape
+    if not gap:
+        return x.transpose(0, 1).flatten(1)
     flat = x.new_zeros(rows, lanes, channels + gap)
     flat[..., :channels] = x.transpose(0, 1)
     return flat.flatten(1)
@@ -256,7 +264,7 @@ class _Filled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, w: Tensor, gap: int) -> Tensor:
         ctx.gradient = w.grad
-        return F.pad(w, (0, gap)).flatten()
+        return (F.pad(w, (0, gap)) if gap else w).flatten()
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None]:
@@ -291,17 +299,16 @@ class _Separated(torch.autograd.Function):
         return _interleave(gradients[0], ctx.gap), None, None
 
 
-STACKED: dict[type[nn.Module], Callable[[Stack, Sequence[Any]], Layer]] = {
-    nn.Sequential: Stack._sequential,
-    NoisyBatchNorm1d: Stack._sequential,
-    Residual: Stack._residual,
-    nn.Linear: Stack._linear,
-    nn.BatchNorm1d: Stack._batch_norm,
-    Dropout: Stack._dropout,
-    GaussianNoise: Stack._gaussian,
-    CovariateShift: Stack._shift,
-    StandardizePatch: Stack._patch,
-    nn.Flatten: Stack._flatten,
-}
 EXACT = (nn.Identity, nn.ReLU, nn.LeakyReLU, Step)  # have no rounding, or none that varies
-
+FORMS: dict[type[nn.Module], str] = {  # the method that makes a layer of these
+    nn.Sequential: "_sequential",
+    NoisyBatchNorm1d: "_sequential",
+    Residual: "_residual",
+    nn.Linear: "_linear",
+    nn.BatchNorm1d: "_batch_norm",
+    Dropout: "_dropout",
+    GaussianNoise: "_gaussian",
+    CovariateShift: "_shift",
+    StandardizePatch: "_patch",
+    nn.Flatten: "_flatten",
+}

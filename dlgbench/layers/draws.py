@@ -50,23 +50,22 @@ class Draws:
     """
 
     def __init__(self, seeds: Sequence[int]) -> None:
-        words = [[_signed(seed >> 32), _signed(seed)] for seed in seeds]
-        self._seeds = torch.tensor(words, dtype=torch.int32)
-        self.passes = 0
-        self._block, self._keys = -1, self._seeds
+        self.seeds, self.passes = tuple(seeds), 0
+        self._block, self._keys = -1, torch.empty(0)
 
     @classmethod
     def merged(cls, lanes: Sequence[Draws]) -> Draws:
         """The lanes of several draws, which have made equally many passes, as one."""
-        draws = cls([])
-        draws._seeds, draws.passes = torch.cat([lane._seeds for lane in lanes]), lanes[0].passes
+        draws = cls([seed for lane in lanes for seed in lane.seeds])
+        draws.passes = lanes[0].passes
         return draws
 
     def bits(self, count: int, device: torch.device) -> Tensor:
         """(R, count) of int32, all 32 bits random: those of the next pass."""
         block, place = divmod(self.passes, PASSES)
         if block != self._block:
-            first, second = self._seeds.to(device).split(1, dim=1)
+            words = [[_signed(seed >> 32), _signed(seed)] for seed in self.seeds]
+            first, second = torch.tensor(words, dtype=torch.int32, device=device).split(1, dim=1)
             start = block * PASSES
             passes = torch.arange(start, start + PASSES, dtype=torch.int32, device=device)
             self._block, self._keys = block, mix(mix(passes ^ first) ^ second)
@@ -74,7 +73,7 @@ class Draws:
         return mix(_positions(count, device) ^ self._keys[:, place, None])
 
     def kept(self, rates: Tensor, shape: Sequence[int]) -> Tensor:
-        """r / (1 - p), r ~ Bernoulli(1 - p): (R, *shape) of 0 and 1 / (1 - p), in dtype of `rates`.
+        """R / (1 - p), r ~ Bernoulli(1 - p): (R, *shape) of 0 and 1 / (1 - p), in dtype of `rates`.
 
         Args:
             rates: p of each lane, (R,), rounded here to a multiple of 2^-16.

@@ -6,6 +6,7 @@ Slides "Dropout", "'Feature noising'", "Test time: Deterministic Approximation".
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -112,7 +113,8 @@ def seed_noise(network: nn.Module, seed: int, random_stream: int = 0) -> None:
     From then on its noise depends on the seed, on k, and on how often it was called in training,
     and on nothing else. Other layers draw from torch's global generator.
     """
-    for k, layer in enumerate(m for m in network.modules() if hasattr(m, "draws")):
+    layers: list[Any] = [layer for layer in network.modules() if hasattr(layer, "draws")]
+    for k, layer in enumerate(layers):
         layer.draws = Draws([stream_seed(seed, f"noise/{k}", random_stream)])
 
 

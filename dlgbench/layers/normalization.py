@@ -85,7 +85,7 @@ class CovariateShift(nn.Module):
         return self.shifted(x.movedim(1, -1)[None], draws)[0].movedim(-1, 1)
 
     def shifted(self, x: Tensor, draws: Draws) -> Tensor:
-        """s x + m for R lanes, (R, B, ..., C) -> the same."""
+        """S x + m for R lanes, (R, B, ..., C) -> the same."""
         unit, each = (self.channels,), x.shape[1:]
         lanes = (-1, *[1] * (x.dim() - 2), self.channels)
         mu = self.shift * draws.uniform(unit, x)

@@ -170,9 +170,7 @@ class FCN(nn.Module):
             self.stages.append(nn.Sequential(*layers, nn.MaxPool2d(2, ceil_mode=True)))
         hidden = scaled(4096, width)
         fc6, fc7 = nn.Conv2d(channels, hidden, 7, padding=3), nn.Conv2d(hidden, hidden, 1)
-        self.classifier = nn.Sequential(
-            fc6, nn.ReLU(), Dropout(0.5), fc7, nn.ReLU(), Dropout(0.5)
-        )
+        self.classifier = nn.Sequential(fc6, nn.ReLU(), Dropout(0.5), fc7, nn.ReLU(), Dropout(0.5))
         he(self)
         skips = {32: 0, 16: 1, 8: 2}[stride]
         scored = (hidden, scaled(512, width), scaled(256, width))[: skips + 1]

@@ -27,9 +27,9 @@ class Drift(Observer):
     """How much mean and standard deviation of the last activation's input change, t by t.
 
     At each evaluation t, mean_j(t) and sd_j(t) of unit j are taken over 256 training rows, with the
-    network in training mode, and copies of what a pass changes. Recorded are |mean_j(t) - mean_j(t - 1)| / sd_j(t - 1)
-    and |ln sd_j(t) - ln sd_j(t - 1)|, averaged over the units. The metrics are the averages over
-    the evaluations.
+    network in training mode, and copies of what a pass changes. Recorded are
+    |mean_j(t) - mean_j(t - 1)| / sd_j(t - 1) and |ln sd_j(t) - ln sd_j(t - 1)|, averaged over the
+    units. The metrics are the averages over the evaluations.
 
     Ioffe & Szegedy 2015, Figure 1 (b, c); Santurkar et al. 2018, section 2.1.
     """

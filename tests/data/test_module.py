@@ -83,7 +83,7 @@ def test_the_test_split_is_standardized_once_however_often_it_is_used(name):
     assert torch.equal(x, next(iter(second.test_dataloader()))[0])
     assert torch.equal(x, first.test()[0])
     assert np.array_equal(before, load(name).test[0])
-    pool = first.train[0] * first._sd + first._mean
+    pool = first.train[0] * first.sd + first.mean
     raw = torch.as_tensor(before).float() / (255 if before.dtype == np.uint8 else 1)
     assert torch.allclose(x, (raw - pool.mean()) / pool.std(), atol=1e-4)
 
@@ -104,7 +104,7 @@ def test_images_of_bytes_as_targets_are_read_as_0_to_1():
     assert y.dtype == torch.float32
     assert 0 <= y.min() < 0.1
     assert 0.9 < y.max() <= 1
-    assert torch.allclose(x * photographs._sd + photographs._mean, y, atol=1e-5)
+    assert torch.allclose(x * photographs.sd + photographs.mean, y, atol=1e-5)
 
 
 def test_label_noise_reaches_its_share_of_the_training_labels_alone():

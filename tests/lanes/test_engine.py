@@ -12,10 +12,10 @@ from dlgbench import Cell, Recipe
 from dlgbench import train as single
 from dlgbench.ablation import Ablation
 from dlgbench.discovery import discover
+from dlgbench.grouping import can_be_lanes, key
 from dlgbench.lanes import engine as lanes
 from dlgbench.lanes.engine import Lane, Together
-from dlgbench.lanes.grouping import can_be_lanes, key
-from dlgbench.layers.draws import Draws as lanes_draws
+from dlgbench.layers.draws import Draws
 from dlgbench.train import Trial
 
 REPOSITORY = Path(__file__).parents[2]
@@ -100,9 +100,7 @@ def test_lanes_train_as_the_single_engine_does_in_float64(name, monkeypatch):
     cells = [with_seed(kinds()[name], seed) for seed in (0, 1)]
     in_float32 = {"boundary", "warp"}  # these make points of the plane of their own
     probes = tuple(probe for probe in cells[0].work.probes if probe not in in_float32)
-    cells = [
-        dataclasses.replace(cell, work=cell.work.override(probes=probes)) for cell in cells
-    ]
+    cells = [dataclasses.replace(cell, work=cell.work.override(probes=probes)) for cell in cells]
     for cell, run in zip(cells, lanes.train(cells), strict=True):
         alone = single.train(dataclasses.replace(cell, engine="single"))
         assert run.status == alone.status
@@ -119,13 +117,13 @@ def recorded(monkeypatch):
     """A list into which every draw of noise goes, as (R, ...)."""
     drawn = []
     for name in ("kept", "uniform", "normal"):
-        method = getattr(lanes_draws, name)
+        method = getattr(Draws, name)
 
         def record(self, *args, method=method):
             drawn.append(method(self, *args))
             return drawn[-1]
 
-        monkeypatch.setattr(lanes_draws, name, record)
+        monkeypatch.setattr(Draws, name, record)
     return drawn
 
 
@@ -162,7 +160,7 @@ def test_equal_starts_rows_and_noise_and_ten_equal_steps_in_float32(name, monkey
     cells = [with_seed(kinds()[name], seed) for seed in (3, 4)]
     changes = {"steps": 10, "evaluations": 10, "lr": cells[0].work.lr / 100}
     cells = [dataclasses.replace(cell, work=cell.work.override(changes)) for cell in cells]
-    # before batch normalization, a bias's gradient is 0 up to rounding; Adam makes whole steps of it
+    # a bias before batch normalization has no gradient but rounding: Adam makes whole steps of it
     is_noise = "norm" in cells[0].work.model_args and cells[0].work.optimizer == "adam"
     drawn = recorded(monkeypatch)
     alone = [(by_hand(Trial(cell, device)), drawn.copy(), drawn.clear())[:2] for cell in cells]
@@ -194,6 +192,7 @@ def test_a_run_is_the_same_to_the_bit_alone_and_in_company(name):
 
 
 # with everything at once --------------------------------------------------------------------------
+
 
 def lane(number):
     """A cell that differs from the others in all numbers in which lanes may differ."""
@@ -277,7 +276,10 @@ def test_a_lane_that_diverges_is_reported_and_leaves_the_others_as_they_are():
 def test_the_identity_in_place_of_dropout_is_no_dropout_to_the_bit_in_another_group():
     plain = {"norm": "none", "dropout": 0.0}
     without = [
-        dataclasses.replace(lane(n), work=lane(n).work.override({f"model_args.{k}": v for k, v in plain.items()}, probes=()))
+        dataclasses.replace(
+            lane(n),
+            work=lane(n).work.override({f"model_args.{k}": v for k, v in plain.items()}, probes=()),
+        )
         for n in range(4)
     ]
     removed = [

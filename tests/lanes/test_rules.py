@@ -23,7 +23,11 @@ CONSTANTS = {
     "adadelta": [(1.0, 0.0, {}), (0.5, 0.1, {"rho": 0.5}), (2.0, 0.01, {"eps": 0.1})],
     "adam": [(0.1, 0.0, {}), (0.01, 0.1, {"betas": (0.5, 0.9)}), (0.05, 0.01, {"eps": 0.1})],
     "adamw": [(0.1, 0.0, {}), (0.01, 0.1, {"betas": (0.5, 0.9)}), (0.05, 0.01, {"eps": 0.1})],
-    "rprop": [(0.1, 0.0, {}), (0.01, 0.0, {"etas": (0.3, 1.5)}), (0.5, 0.0, {"step_sizes": (0.02, 0.6)})],
+    "rprop": [
+        (0.1, 0.0, {}),
+        (0.01, 0.0, {"etas": (0.3, 1.5)}),
+        (0.5, 0.0, {"step_sizes": (0.02, 0.6)}),
+    ],
 }
 
 
@@ -38,14 +42,21 @@ def gradient(w):
 
 def optimizers(name, parameters):
     recipes = [
-        Recipe(model="mlp", data="mnist5k", optimizer=name, lr=lr, weight_decay=decay, optimizer_args=args)
+        Recipe(
+            model="mlp",
+            data="mnist5k",
+            optimizer=name,
+            lr=lr,
+            weight_decay=decay,
+            optimizer_args=args,
+        )
         for lr, decay, args in CONSTANTS[name]
     ]
     return [optimization.optimizer(r, [p]) for r, p in zip(recipes, parameters, strict=True)]
 
 
 def path(name, keep=None, after=STEPS):
-    """The weights of all lanes after each step, by the rule; after some, only lanes `keep` go on."""
+    """The weights of all lanes after each step, by the rule; after some only `keep` go on."""
     w = start()
     rule = Rule(optimizers(name, [torch.nn.Parameter(row.clone()) for row in w]), w)
     lr = torch.tensor([[constants[0]] for constants in CONSTANTS[name]], dtype=w.dtype)

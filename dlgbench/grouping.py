@@ -5,6 +5,7 @@ Neither torch nor the data are needed to tell what can be trained in lanes.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Sequence
@@ -17,8 +18,9 @@ from dlgbench.registry import ACTIVATIONS, OPTIMIZERS, PROBES, TASKS
 if TYPE_CHECKING:
     from dlgbench.ablation import Cell
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parent
 MODELS = ("mlp", "linear")  # the models whose layers `dlgbench.lanes.stack` knows
+# what a recipe's `optimizer_args` may change; torch's other constants keep their defaults
 CONSTANTS = ("momentum", "nesterov", "alpha", "rho", "betas", "eps", "etas", "step_sizes")
 # of a recipe: what lanes of one stack may differ in
 FREE = ("lr", "weight_decay", "schedule", "init", "random_stream", "target")
@@ -26,9 +28,9 @@ FREE_DATA = ("train", "val", "standardize", "label_noise")
 # of a recipe: numbers of which only it counts whether they are 0 or None
 RATES = ("dropout", "input_dropout")
 
-# Bytes of weights and layers' inputs of all lanes that are trained at once. On a CPU a step gains
-# while they stay in the cache (`dlgbench bench lanes`); a GPU needs many to be busy.
-BYTES = {"cpu": 3 * 2**20, "smoke": 3 * 2**20, "gpu": 2**28}
+# Bytes of the largest layer, its weights, inputs and outputs, in all lanes that are trained at
+# once: on a CPU lanes gain while they stay in the cache (`dlgbench bench lanes`); a GPU needs many
+BYTES = {"cpu": 2**21, "smoke": 2**21, "gpu": 2**28}
 MOST = 64  # lanes
 
 
@@ -79,12 +81,10 @@ def most(cell: Cell) -> int:
     """How many lanes are trained at once with this cell, at most."""
     if cell.engine != "lanes" or not cell.work.steps:
         return 1
-    sizes = _sizes(cell.work)
     assert isinstance(cell.work, Recipe)
     rows = cell.work.batch_size
-    weights = sum((inputs + 1) * units for inputs, units in zip(sizes, sizes[1:], strict=False))
-    size = 4 * (weights + rows * sum(sizes[:-1]))
-    return max(1, min(MOST, BYTES[cell.scale] // size))
+    largest = max(a * b + rows * (a + b) for a, b in itertools.pairwise(_sizes(cell.work)))
+    return max(1, min(MOST, BYTES[cell.scale] // (4 * largest)))
 
 
 def _sizes(work: Any) -> list[int]:

@@ -15,10 +15,11 @@ from dlgbench import (
     register_probe,
     register_task,
 )
-from dlgbench.lanes.grouping import BYTES, MOST, can_be_lanes, key, most
+from dlgbench.grouping import BYTES, MOST, can_be_lanes, key, most
 from dlgbench.probes.observers import Observer
 from dlgbench.registry import ACTIVATIONS, MODELS, OPTIMIZERS, PROBES, TASKS
 from dlgbench.tasks.classification import Classification
+from dlgbench.training import Training
 
 RECIPE = Recipe(
     model="mlp",
@@ -125,7 +126,7 @@ def test_a_user_s_own_code_runs_in_the_single_engine():
     ):
         assert not can_be_lanes(RECIPE.override(changes)), changes
     assert can_be_lanes(RECIPE.override(probes=("own_end",)))  # looks at the trained network
-    assert not can_be_lanes(lambda config, seed, log: {})
+    assert not can_be_lanes(Training(lambda config, seed, log: {}, {}, {"val/error": "e"}))  # noqa: ARG005
 
 
 def test_an_ablation_has_one_engine_for_all_that_it_pairs():
@@ -145,10 +146,12 @@ def test_how_many_lanes_by_net_and_batch():
     small, wide = cell(), cell(**{"model_args.hidden": (2000, 2000)})
     assert most(cell(**{"model_args.hidden": (2,), "data": "annulus", "batch_size": 10})) == MOST
     assert most(wide) == 1
-    assert 1 < most(cell(**{"data_args.shrink": 2, "batch_size": 500})) < most(
-        cell(**{"data_args.shrink": 2, "batch_size": 50})
+    assert (
+        1
+        < most(cell(**{"data_args.shrink": 2, "batch_size": 500}))
+        < most(cell(**{"data_args.shrink": 2, "batch_size": 50}))
     )
     assert most(dataclasses.replace(small, engine="single")) == 1
     assert most(cell(steps=0)) == 1
-    # 784-8-10 at batch 100: 6,370 weights, and 79,200 numbers that go into its layers
-    assert most(small) == BYTES["cpu"] // (4 * (6370 + 100 * (784 + 8)))
+    # 784-8-10 at batch 100: the first layer has 784 x 8 weights, 100 x 784 inputs, 100 x 8 outputs
+    assert most(small) == BYTES["cpu"] // (4 * (784 * 8 + 100 * (784 + 8)))
