@@ -52,7 +52,7 @@ def train(cell: Cell) -> Run:
         DlgbenchError: for a recipe that can't be carried out, before anything is trained.
         KeyboardInterrupt: on Ctrl-C. Nothing is returned, so nothing half-trained is ever stored.
     """
-    return carry_out([cell], fit)[0]
+    return carry_out([dataclasses.replace(cell, engine="single")], fit)[0]
 
 
 Fit = Callable[[Sequence["Trial"]], None]

@@ -238,6 +238,23 @@ def test_an_odd_number_of_rows_and_units_too():
         assert results(run) == results(lanes.train([cell])[0])
 
 
+def test_each_lane_has_its_own_augmentation():
+    changes = {"data_args.augment": "crop_flip", "probes": ("updates",), "schedule": "constant"}
+    cells = [
+        dataclasses.replace(
+            lane(n), work=lane(n).work.override(changes | {"model_args.norm": "none"})
+        )
+        for n in range(3)
+    ]
+    for cell, run in zip(cells, lanes.train(cells), strict=True):
+        assert results(run) == results(lanes.train([cell])[0])
+        alone = single.train(cell)
+        for (*_, value), (*_, wanted) in zip(run.history, alone.history, strict=True):
+            assert value == pytest.approx(wanted, rel=1e-3, abs=1e-3)
+        assert run.provenance["engine"].startswith("lanes ")
+        assert alone.provenance["engine"].startswith("single ")
+
+
 def test_each_number_reaches_its_lane():
     """A lane with a number changed trains otherwise; its neighbour does not."""
     base = dataclasses.replace(lane(3), purpose="evaluate")
