@@ -152,10 +152,6 @@ def fit(trials: Sequence[Trial]) -> None:
 
 def _call(lane: Lane, hook: str, k: int) -> None:
     """Calls a hook of the lane's observers as Lightning does, but without a Trainer."""
-    arguments = (
-        (None, lane, None, lane.stacks[k], k)
-        if hook.endswith("end")
-        else (None, lane, lane.stacks[k], k)
-    )
+    outputs = [None] if hook == "on_train_batch_end" else []
     for observer in lane.observers:
-        getattr(observer, hook)(*arguments)
+        getattr(observer, hook)(None, lane, *outputs, lane.stacks[k], k)

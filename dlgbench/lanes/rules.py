@@ -1,8 +1,9 @@
 """Update rules for lanes: torch.optim's, elementwise, with a value of each constant per lane.
 
 A rule updates the weights w (R, P) of R lanes in place, given the gradient g (R, P), which it may
-overwrite. lr and the constants `c`, named as in torch.optim, are (R, 1). `state` is the rule's
-memory: tensors (R, P) by name, empty at first, and `t`, the number of the step from 1.
+overwrite. lr and the constants `c`, named as in torch.optim, are (R, 1); a momentum or weight decay
+of 0 in all lanes is left out. `state` is the rule's memory: tensors (R, P) by name, empty at first,
+and `t`, the number of the step from 1.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ SWITCHES = ("nesterov",)  # lanes of one stack agree on them
 def sgd(w: Tensor, g: Tensor, state: State, lr: Tensor, c: Constants) -> None:
     """V <- mu V + g; W <- W - lr V, or W - lr (g + mu V) with Nesterov's gradient."""
     _decay(w, g, c)
-    if c["momentum"].any():
+    if "momentum" in c:
         v = _memory(state, "v", w).mul_(c["momentum"]).add_(g)
         g = g.addcmul_(v, c["momentum"]) if c["nesterov"] else v
     w.addcmul_(g, lr, value=-1)
@@ -35,7 +36,7 @@ def sgd(w: Tensor, g: Tensor, state: State, lr: Tensor, c: Constants) -> None:
 def momentum_ema(w: Tensor, g: Tensor, state: State, lr: Tensor, c: Constants) -> None:
     """V <- mu V + (1 - mu) g; W <- W - lr V."""
     _decay(w, g, c)
-    v = _memory(state, "v", w).lerp_(g, 1 - c["momentum"])
+    v = _memory(state, "v", w).lerp_(g, 1 - c["momentum"]) if "momentum" in c else g
     w.addcmul_(v, lr, value=-1)
 
 
@@ -71,7 +72,8 @@ def adam(w: Tensor, g: Tensor, state: State, lr: Tensor, c: Constants) -> None:
 
 def adamw(w: Tensor, g: Tensor, state: State, lr: Tensor, c: Constants) -> None:
     """W <- (1 - lr weight_decay) W, then Adam's step."""
-    w.mul_(1 - lr * c["weight_decay"])
+    if "weight_decay" in c:
+        w.mul_(1 - lr * c["weight_decay"])
     _adam(w, g, state, lr, c)
 
 
@@ -130,7 +132,9 @@ class Rule:
         groups = [optimizer.param_groups[0] for optimizer in optimizers]
         names = [name for name in (*CONSTANTS, "weight_decay") if name in groups[0]]
         self.constants = {
-            name: _per_lane([group[name] for group in groups], name, like) for name in names
+            name: _per_lane([group[name] for group in groups], name, like)
+            for name in names
+            if name not in ("momentum", "weight_decay") or any(group[name] for group in groups)
         }
 
     def step(self, w: Tensor, g: Tensor, lr: Tensor) -> None:
@@ -171,5 +175,5 @@ def _root(s: Tensor) -> Tensor:
 
 def _decay(w: Tensor, g: Tensor, c: Constants) -> None:
     """G <- g + weight_decay W."""
-    if "weight_decay" in c and c["weight_decay"].any():
+    if "weight_decay" in c:
         g.addcmul_(w, c["weight_decay"])
