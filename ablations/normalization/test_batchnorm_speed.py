@@ -11,7 +11,8 @@ it needs 240 steps; at .3 it needs 80.) The target is such that plain sigmoid ne
 the budget and normalized ones need several evaluations. Minibatches are of equal size, so steps
 are samples. Wall time is recorded (`seconds`) and shown, without a claim, since cells share their
 machine; `dlgbench bench batchnorm` measures how much longer a step takes. The usable rates are the
-question of `normalization/batchnorm_rates`, drift that of `normalization/internal_covariate_shift`.
+question of `normalization/batchnorm_rates`, drift that of `normalization/internal_covariate_shift`,
+and a conv net at cpu that of `normalization/batchnorm_speed_convnet`.
 
 Earlier protocol. On Fashion-MNIST a first evaluation kept the target of 12 %, which no net met
 there: all claims were left undecided. Its target is now 24 %, which the plain nets meet there about

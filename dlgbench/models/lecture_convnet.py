@@ -5,10 +5,12 @@ Slides "Convolutional Network and Filter Visualizations", "Parameter initializat
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from torch import nn
 
+from dlgbench.errors import unknown
 from dlgbench.models.common import image_shape, scaled
 from dlgbench.registry import register_model
 
@@ -22,7 +24,11 @@ from dlgbench.registry import register_model
     proof="tests/models/test_lecture_convnet.py::test_layers_by_hand",
 )
 def lecture_convnet(
-    input_shape: Sequence[int] = (1, 28, 28), num_classes: int = 10, *, width: float = 1.0
+    input_shape: Sequence[int] = (1, 28, 28),
+    num_classes: int = 10,
+    *,
+    norm: str = "none",
+    width: float = 1.0,
 ) -> nn.Sequential:
     """Three convolutions and one hidden layer: 25,384 parameters for MNIST.
 
@@ -37,20 +43,24 @@ def lecture_convnet(
     negative log likelihood. Here, as everywhere, the outputs are logits and the loss is
     cross-entropy.
 
+    Args:
+        input_shape, num_classes: shapes of an input and of the output.
+        norm: `none`, or `batch` for batch normalization before each ReLU (Ioffe & Szegedy 2015).
+        width: scales the numbers of maps and hidden units.
+
     Raises:
-        DlgbenchError: for a shape other than (C, H, W) with sides of at least 8.
+        DlgbenchError: for a shape other than (C, H, W) with sides of at least 8, or an unknown
+            norm.
     """
+    if norm not in ("none", "batch"):
+        raise unknown("norm", norm, ("none", "batch"))
     channels, height, breadth = image_shape("lecture_convnet", input_shape, least=8)
     a, b, c, hidden = (scaled(units, width) for units in (8, 16, 32, 50))
-    return nn.Sequential(
-        nn.Conv2d(channels, a, 4, stride=2, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(a, b, 4, stride=2, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(b, c, 4, stride=2, padding=1),
-        nn.ReLU(),
-        nn.Flatten(),
-        nn.Linear(c * (height // 8) * (breadth // 8), hidden),
-        nn.ReLU(),
-        nn.Linear(hidden, num_classes),
-    )
+    layers: list[nn.Module] = []
+    for inputs, maps in itertools.pairwise((channels, a, b, c)):
+        layers.append(nn.Conv2d(inputs, maps, 4, stride=2, padding=1))
+        layers += [nn.BatchNorm2d(maps)] if norm == "batch" else []
+        layers.append(nn.ReLU())
+    layers += [nn.Flatten(), nn.Linear(c * (height // 8) * (breadth // 8), hidden)]
+    layers += [nn.BatchNorm1d(hidden)] if norm == "batch" else []
+    return nn.Sequential(*layers, nn.ReLU(), nn.Linear(hidden, num_classes))

@@ -39,6 +39,20 @@ def test_other_images_and_widths(shape):
     assert [layer.weight.shape[0] for layer in weighted(network)] == [4, 8, 16, 25, 7]
 
 
+def test_batch_normalization_stands_before_each_relu_and_starts_from_the_same_weights():
+    torch.manual_seed(0)
+    plain = create_model("lecture_convnet")
+    torch.manual_seed(0)
+    network = create_model("lecture_convnet", norm="batch")
+    kinds = [type(layer).__name__ for layer in network]
+    assert kinds[:9] == 3 * ["Conv2d", "BatchNorm2d", "ReLU"]
+    assert kinds[9:] == ["Flatten", "Linear", "BatchNorm1d", "ReLU", "Linear"]
+    pairs = zip(weighted(plain), weighted(network), strict=True)
+    assert all(torch.equal(a.weight, b.weight) for a, b in pairs)
+    with pytest.raises(DlgbenchError, match="norm"):
+        create_model("lecture_convnet", norm="layer")
+
+
 def test_what_is_no_image_is_refused():
     wanted = r"lecture_convnet: expected images .* at least 8, got input_shape \(1, 7, 28\)"
     with pytest.raises(DlgbenchError, match=wanted):
