@@ -23,7 +23,7 @@ ABLATION = Ablation(
         "none_16": NET_OF_16,
         "dropout_16": NET_OF_16 | DROPOUT,
     },
-    tune={"lr": (0.0003, 0.001, 0.002, 0.003, 0.006, 0.01)},
+    tune={"lr": (0.0003, 0.001, 0.002, 0.003, 0.006, 0.01, 0.02, 0.04)},
     scales={"cpu": {"data_args.train": 500, "steps": 2000}},
     claims=[
         Claim(

@@ -13,7 +13,7 @@ ABLATION = Ablation(
     slide="Dropout Performance",
     override={"model_args.hidden": (1024, 1024, 1024), "model_args.dropout": 0.5},
     arms={"twin_a": {}, "twin_b": {"random_stream": 1}},
-    tune={"lr": (0.0003, 0.001, 0.002, 0.003, 0.006, 0.01)},
+    tune={"lr": (0.0003, 0.001, 0.002, 0.003, 0.006, 0.01, 0.02, 0.04)},
     scales={"cpu": {"data_args.train": 500, "steps": 2000}},
     claims=[
         Claim(

@@ -6,19 +6,21 @@ and Table 2.
 Protocol. cpu: 196-256-256-10 on 500 and 1,000 MNIST digits at 14x14, which it over-fits. Adam
 decays linearly to 0 over 200 and 150 epochs: dropout trains more slowly, and looks useless when
 there are few steps. Only hidden units are dropped. gpu: the six architectures of Figure 4 on
-Fashion-MNIST, dropout there with max-norm 3 and input dropout .2. Every arm tries six settings; the
-L2 arm, which is shown without a claim, tries three rates x two strengths.
+Fashion-MNIST, dropout there with max-norm 3 and input dropout .2. Every arm tries eight settings;
+the L2 arm, which is shown without a claim, tries four rates x two strengths.
 
 Earlier protocols; no threshold was ever changed. (1) 3 x 256 at 28x28 for 800 and 1,500 steps fell
 into the trap of few steps (+0.8 points [0.0, 1.6] at n = 200, -0.2 [-0.7, 0.2] at 1,000). (2) The
 present one at 28x28 gave +0.8 [0.5, 1.2] at n = 500 and +0.3 [-0.1, 0.7] at 1,000, and cost too
 much for the suite's budget of core-seconds: hence 14x14. From (1) to (2) the tuning went from two
-seeds with 1,000 validation images to one seed with 2,000.
+seeds with 1,000 validation images to one seed with 2,000. (3) With ten seeds n = 500 stayed
+undecided (+1.0 points [.5, 1.5]; a decision at this spread takes 13): the 20 of cpu, and two rates
+above .01, which the baseline had chosen, were declared before the rerun.
 """
 
 from dlgbench import Ablation, Claim, Recipe, at_least, difference
 
-RATES = (0.0003, 0.001, 0.002, 0.003, 0.006, 0.01)
+RATES = (0.0003, 0.001, 0.002, 0.003, 0.006, 0.01, 0.02, 0.04)
 RATES_OF_LARGE_NETS = tuple(rate / 3 for rate in RATES)
 DROP = {"model_args.dropout": 0.5}
 
@@ -33,6 +35,7 @@ SMALL = {
     "batch_size": 50,
     "evaluations": 10,
     "tuning_seeds": 1,
+    "seeds": 20,
     "arms": ("none_n500", "dropout_n500", "l2_n500", "none_n1000", "dropout_n1000"),
 }
 
@@ -83,7 +86,7 @@ ABLATION = Ablation(
         "dropout_n500": {"lr": RATES},
         "none_n1000": {"lr": RATES},
         "dropout_n1000": {"lr": RATES},
-        "l2_n500": {"lr": (0.0003, 0.001, 0.003), "weight_decay": (1e-3, 1e-2)},
+        "l2_n500": {"lr": (0.001, 0.003, 0.01, 0.03), "weight_decay": (1e-3, 1e-2)},
         **{arm: {"lr": RATES_OF_LARGE_NETS} for arm in LARGE_ARMS},
     },
     scales={"cpu": SMALL, "gpu": {"arms": tuple(LARGE_ARMS)}},
