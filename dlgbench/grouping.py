@@ -23,10 +23,11 @@ MODELS = ("mlp", "linear")  # the models whose layers `dlgbench.lanes.stack` kno
 # what a recipe's `optimizer_args` may change; torch's other constants keep their defaults
 CONSTANTS = ("momentum", "nesterov", "alpha", "rho", "betas", "eps", "etas", "step_sizes")
 # of a recipe: what lanes of one stack may differ in
-FREE = ("lr", "weight_decay", "schedule", "init", "random_stream", "target")
+FREE = ("lr", "schedule", "init", "random_stream", "target")
 FREE_DATA = ("train", "val", "standardize", "label_noise")
-# of a recipe: numbers of which only it counts whether they are 0 or None
+# numbers of which only it counts whether they are 0 or None: 0 times an infinity is no number
 RATES = ("dropout", "input_dropout")
+SWITCHES = ("momentum", "nesterov")
 
 # Bytes of the largest layer, its weights, inputs and outputs, in all lanes that are trained at
 # once: on a CPU lanes gain while they stay in the cache (`dlgbench bench lanes`); a GPU needs many
@@ -65,13 +66,14 @@ def key(cell: Cell) -> str:
     recipe = cell.work.to_dict()
     recipe = {name: value for name, value in recipe.items() if name not in FREE}
     recipe["max_norm"] = recipe["max_norm"] is not None
+    recipe["weight_decay"] = bool(recipe["weight_decay"])
     data = recipe["data_args"].items()
     recipe["data_args"] = {name: value for name, value in data if name not in FREE_DATA}
     recipe["model_args"] |= {
         name: bool(recipe["model_args"][name]) for name in RATES if name in recipe["model_args"]
     }
     recipe["optimizer_args"] = {
-        name: value if isinstance(value, bool) else None
+        name: bool(value) if name in SWITCHES else None
         for name, value in recipe["optimizer_args"].items()
     }
     return json.dumps([recipe, cell.scale, cell.precision, cell.engine], sort_keys=True)

@@ -26,6 +26,7 @@ RECIPE = Recipe(
     model_args={"hidden": (8,), "dropout": 0.1},
     data="mnist5k",
     optimizer="momentum",
+    weight_decay=0.2,
     optimizer_args={"momentum": 0.5},
     max_norm=3.0,
 )
@@ -56,6 +57,7 @@ STRUCTURE = {
     "task": "regression",
     "loss": "squared",
     "optimizer": "nag",
+    "weight_decay": 0.0,
     "max_norm": None,
     "batch_size": 7,
     "steps": 7,
@@ -67,6 +69,7 @@ STRUCTURE = {
     "model_args.activation": "tanh",
     "model_args.norm": "batch",
     "optimizer_args.nesterov": True,
+    "optimizer_args.momentum": 0.0,
     "data_args.shrink": 2,
     "data_args.augment": "crop",
 }

@@ -19,6 +19,8 @@ from torch import Tensor
 from dlgbench.ablation import Cell, Run
 from dlgbench.data.module import DataModule, MinibatchStack
 from dlgbench.engine import Engine
+from dlgbench.errors import DlgbenchError
+from dlgbench.grouping import key
 from dlgbench.lanes.losses import LOSSES
 from dlgbench.lanes.rules import Rule
 from dlgbench.lanes.stack import Stack
@@ -33,9 +35,14 @@ def train(cells: Sequence[Cell]) -> list[Run]:
     The runs are those of `dlgbench.train.train`, up to rounding.
 
     Raises:
-        DlgbenchError: for a recipe that can't be carried out, before anything is trained.
+        DlgbenchError: for cells that do not go together, and for a recipe that can't be carried
+            out, before anything is trained.
         KeyboardInterrupt: on Ctrl-C. Nothing is returned.
     """
+    if len(keys := {key(cell) for cell in cells}) > 1:
+        raise DlgbenchError(
+            f"lanes: expected cells with one grouping.key, got {len(keys)}: {', '.join(keys)}"
+        )
     return carry_out([dataclasses.replace(cell, engine="lanes") for cell in cells], fit)
 
 

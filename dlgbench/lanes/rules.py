@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from dlgbench.errors import DlgbenchError
-from dlgbench.grouping import CONSTANTS
 from dlgbench.tasks.optimization import MomentumEMA
 
 State = dict[str, Any]
@@ -48,19 +47,23 @@ def adagrad(w: Tensor, g: Tensor, state: State, lr: Tensor, c: Constants) -> Non
 
 
 def rmsprop(w: Tensor, g: Tensor, state: State, lr: Tensor, c: Constants) -> None:
-    """S <- a S + (1 - a) g^2; W <- W - lr g / (sqrt(S) + eps)."""
+    """S <- a S + (1 - a) g^2; V <- mu V + g / (sqrt(S) + eps); W <- W - lr V."""
     _decay(w, g, c)
-    s = _memory(state, "s", w).lerp_(g.square(), 1 - c["alpha"])
-    w.addcdiv_(g.mul_(lr), _root(s).add_(c["eps"]), value=-1)
+    s = _mean_square(state, "s", g, c["alpha"])
+    root = _root(s).add_(c["eps"])
+    if "momentum" in c:
+        v = _memory(state, "v", w).mul_(c["momentum"]).addcdiv_(g, root)
+        w.addcmul_(v, lr, value=-1)
+    else:
+        w.addcdiv_(g.mul_(lr), root, value=-1)
 
 
 def adadelta(w: Tensor, g: Tensor, state: State, lr: Tensor, c: Constants) -> None:
     """U = sqrt((D + eps) / (S + eps)) g; W <- W - lr U; D and S are averages of U^2 and g^2."""
     _decay(w, g, c)
-    s = _memory(state, "s", w).lerp_(g.square(), 1 - c["rho"])
-    d = _memory(state, "d", w)
+    s, d = _mean_square(state, "s", g, c["rho"]), _memory(state, "d", w)
     u = g.mul_(d.add(c["eps"]).sqrt_()).div_(s.add(c["eps"]).sqrt_())
-    d.lerp_(u.square(), 1 - c["rho"])
+    _mean_square(state, "d", u, c["rho"])
     w.addcmul_(u, lr, value=-1)
 
 
@@ -81,7 +84,7 @@ def _adam(w: Tensor, g: Tensor, state: State, lr: Tensor, c: Constants) -> None:
     state["t"] = t = state.get("t", 0) + 1
     b1, b2 = c["betas"]
     m = _memory(state, "m", w).lerp_(g, 1 - b1)
-    s = _memory(state, "s", w).lerp_(g.square_(), 1 - b2)
+    s = _mean_square(state, "s", g, b2)
     root = (1 - b2**t).sqrt()  # sqrt(S / (1 - b2^t)) + eps = (sqrt(S) + eps root) / root
     w.addcdiv_(m * (lr * root / (1 - b1**t)), _root(s).add_(c["eps"] * root), value=-1)
 
@@ -130,10 +133,10 @@ class Rule:
         self.update = RULES[kinds.pop()]
         self.state: State = {}
         groups = [optimizer.param_groups[0] for optimizer in optimizers]
-        names = [name for name in (*CONSTANTS, "weight_decay") if name in groups[0]]
         self.constants = {
             name: _per_lane([group[name] for group in groups], name, like)
-            for name in names
+            for name, value in groups[0].items()
+            if name not in ("params", "lr") and _is_constant(name, value)
             if name not in ("momentum", "weight_decay") or any(group[name] for group in groups)
         }
 
@@ -153,6 +156,13 @@ class Rule:
         self.constants = {name: kept(value) for name, value in self.constants.items()}
 
 
+def _is_constant(name: str, value: Any) -> bool:
+    """Whether an entry of torch's parameter groups is a constant of the rule, not an option."""
+    if isinstance(value, bool):
+        return name in SWITCHES
+    return isinstance(value, (int, float, tuple, list))
+
+
 def _per_lane(values: list[Any], name: str, like: Tensor) -> Any:
     if name in SWITCHES:
         return bool(values[0])
@@ -166,6 +176,11 @@ def _memory(state: State, name: str, w: Tensor) -> Tensor:
         state[name] = torch.zeros_like(w)
     memory: Tensor = state[name]
     return memory
+
+
+def _mean_square(state: State, name: str, x: Tensor, a: Tensor) -> Tensor:
+    """S <- a S + (1 - a) x^2; `lerp` would make inf - inf of a square that overflowed."""
+    return _memory(state, name, x).mul_(a).addcmul_(x, x * (1 - a))
 
 
 def _root(s: Tensor) -> Tensor:

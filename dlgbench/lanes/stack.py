@@ -212,19 +212,39 @@ class _Linear(torch.autograd.Function):
         x = _aligned(x)
         ctx.save_for_backward(x, w)
         ctx.gradients = w.grad, b.grad
+        if _is_vector(x, w):
+            x, w, b = _twice(x), _twice(w), b.repeat(2, 1)
         lanes, rows, _ = x.shape
-        z = _room(x, lanes, rows, w.shape[1])
-        return torch.baddbmm(b[:, None], x, w.mT, out=z)
+        z = torch.baddbmm(b[:, None], x, w.mT, out=_room(x, lanes, rows, w.shape[1]))
+        return z[: len(ctx.gradients[0])]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None, None]:
         (x, w), (d_w, d_b), d = ctx.saved_tensors, ctx.gradients, _aligned(gradients[0])
-        torch.bmm(d.mT, x, out=d_w)
+        own = len(d)
         torch.sum(d, 1, out=d_b)
+        if _is_vector(x, w):
+            x, w, d = _twice(x), _twice(w), _twice(d)
+            d_w.copy_(torch.bmm(d.mT, x, out=torch.empty_like(w))[:own])
+        else:
+            torch.bmm(d.mT, x, out=d_w)
         if not ctx.needs_input_grad[0]:
             return None, None, None
         lanes, rows, inputs = x.shape
-        return torch.bmm(d, w, out=_room(x, lanes, rows, inputs)), None, None
+        return torch.bmm(d, w, out=_room(x, lanes, rows, inputs))[:own], None, None
+
+
+def _is_vector(x: Tensor, w: Tensor) -> bool:
+    """Whether a lane is alone and its product is one with a vector.
+
+    For one such product torch takes another kernel than for several, so that a lane's result would
+    depend on its company: it is computed twice instead.
+    """
+    return len(x) == 1 and 1 in (*x.shape[1:], *w.shape[1:])
+
+
+def _twice(x: Tensor) -> Tensor:
+    return _aligned(x.repeat(2, 1, 1))
 
 
 def _room(like: Tensor, lanes: int, rows: int, columns: int) -> Tensor:

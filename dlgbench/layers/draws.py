@@ -76,10 +76,11 @@ class Draws:
         """R / (1 - p), r ~ Bernoulli(1 - p): (R, *shape) of 0 and 1 / (1 - p), in dtype of `rates`.
 
         Args:
-            rates: p of each lane, (R,), rounded here to a multiple of 2^-16.
+            rates: p of each lane, (R,), rounded here to a multiple of 2^-16 below 1; of float32, or
+                of a wider type: in bfloat16 the mean of r / (1 - p) would not be 1.
             shape: of one lane.
         """
-        count, limits = math.prod(shape), (rates * HALF).round()
+        count, limits = math.prod(shape), (rates * HALF).round().clamp(max=HALF - 1)
         halves = self.bits((count + 1) // 2, rates.device).view(torch.int16)[:, :count]
         limits = limits[:, None]
         kept = torch.empty(halves.shape, dtype=rates.dtype, device=rates.device)
@@ -88,12 +89,17 @@ class Draws:
 
     def uniform(self, shape: Sequence[int], like: Tensor) -> Tensor:
         """(R, *shape) of numbers of U(-1, 1), in the middles of 2^24 equal intervals."""
-        whole = self.bits(math.prod(shape), like.device) >> 8
-        return whole.to(like.dtype).mul_(2).add_(1).mul_(2.0**-24).view(-1, *shape)
+        return self._uniform(shape, like).to(like.dtype)
 
     def normal(self, shape: Sequence[int], like: Tensor) -> Tensor:
         """(R, *shape) of numbers of N(0, 1): the quantiles of `uniform`, within 5.3 of 0."""
-        return self.uniform(shape, like).erfinv_().mul_(math.sqrt(2))
+        return self._uniform(shape, like).erfinv_().mul_(math.sqrt(2)).to(like.dtype)
+
+    def _uniform(self, shape: Sequence[int], like: Tensor) -> Tensor:
+        """`uniform` in float32, or in a wider type of `like`: a narrower one would round to 1."""
+        whole = self.bits(math.prod(shape), like.device) >> 8
+        wide = whole.to(torch.promote_types(like.dtype, torch.float32))
+        return wide.mul_(2).add_(1).mul_(2.0**-24).view(-1, *shape)
 
 
 def _signed(word: int) -> int:

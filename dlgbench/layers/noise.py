@@ -6,6 +6,7 @@ Slides "Dropout", "'Feature noising'", "Test time: Deterministic Approximation".
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -26,7 +27,7 @@ class Dropout(nn.Dropout):
         """Any shape."""
         if self.draws is None or not self.training or not self.p:
             return super().forward(x)
-        return x * self.draws.kept(x.new_tensor([self.p]), x.shape)[0]
+        return x * _kept(self.draws, self.p, x, x.shape)
 
 
 class SpatialDropout(nn.Dropout2d):
@@ -38,7 +39,7 @@ class SpatialDropout(nn.Dropout2d):
         """(B, C, H, W) -> the same; one r for each channel of each sample."""
         if self.draws is None or not self.training or not self.p:
             return super().forward(x)
-        return x * self.draws.kept(x.new_tensor([self.p]), x.shape[:2])[0, :, :, None, None]
+        return x * _kept(self.draws, self.p, x, x.shape[:2])[:, :, None, None]
 
 
 class GaussianNoise(nn.Module):
@@ -139,6 +140,12 @@ def monte_carlo(network: nn.Module, x: Tensor, samples: int) -> Tensor:
         for _ in range(samples - 1):
             mean += network(x).softmax(1)
     return mean / samples
+
+
+def _kept(draws: Draws, rate: float, x: Tensor, shape: Sequence[int]) -> Tensor:
+    """Dropout's factors (`Draws.kept`) for one network, in x's type."""
+    wide = torch.promote_types(x.dtype, torch.float32)
+    return draws.kept(x.new_tensor([rate], dtype=wide), shape)[0].to(x.dtype)
 
 
 def _check_rate(rate: float) -> None:

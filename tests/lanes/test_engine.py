@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dlgbench import Cell, Recipe
+from dlgbench import Cell, DlgbenchError, Recipe
 from dlgbench import train as single
 from dlgbench.ablation import Ablation
 from dlgbench.discovery import discover
@@ -236,6 +236,21 @@ def test_an_odd_number_of_rows_and_units_too():
     ]
     for cell, run in zip(odd, lanes.train(odd), strict=True):
         assert results(run) == results(lanes.train([cell])[0])
+
+
+@pytest.mark.parametrize(("hidden", "rows"), [((1,), 16), ((1,), 64), ((1, 1), 32), ((4,), 1)])
+def test_a_layer_of_one_unit_and_a_batch_of_one_row_too(hidden, rows):
+    """For a single product with a vector torch takes another kernel than for several."""
+    changes = {"batch_size": rows, "model_args": {"hidden": hidden, "activation": "tanh"}}
+    thin = [dataclasses.replace(lane(n), work=lane(n).work.override(changes)) for n in range(3)]
+    for cell, run in zip(thin, lanes.train(thin), strict=True):
+        assert results(run) == results(lanes.train([cell])[0])
+
+
+def test_cells_that_do_not_go_together_are_refused():
+    other = dataclasses.replace(lane(1), work=lane(1).work.override(steps=3))
+    with pytest.raises(DlgbenchError, match=r"expected cells with one grouping.key, got 2"):
+        lanes.train([lane(0), other])
 
 
 def test_each_lane_has_its_own_augmentation():

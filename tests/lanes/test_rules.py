@@ -5,7 +5,7 @@ import functools
 import pytest
 import torch
 
-from dlgbench import DlgbenchError, Recipe
+from dlgbench import DlgbenchError, Recipe, grouping
 from dlgbench.equations import optimizers as equations
 from dlgbench.lanes.rules import Rule
 from dlgbench.registry import OPTIMIZERS
@@ -19,7 +19,7 @@ CONSTANTS = {
     "nag": [(0.1, 0.0, {}), (0.01, 0.1, {"momentum": 0.5}), (0.05, 0.01, {"momentum": 0.99})],
     "momentum_ema": [(0.1, 0.0, {}), (0.5, 0.1, {"momentum": 0.5}), (1.0, 0.01, {"momentum": 0})],
     "adagrad": [(0.1, 0.0, {}), (0.01, 0.1, {"eps": 1e-3}), (0.5, 0.01, {})],
-    "rmsprop": [(0.1, 0.0, {}), (0.01, 0.1, {"alpha": 0.5}), (0.05, 0.01, {"eps": 0.1})],
+    "rmsprop": [(0.1, 0.0, {}), (0.01, 0.1, {"alpha": 0.5}), (0.05, 0.01, {"momentum": 0.9})],
     "adadelta": [(1.0, 0.0, {}), (0.5, 0.1, {"rho": 0.5}), (2.0, 0.01, {"eps": 0.1})],
     "adam": [(0.1, 0.0, {}), (0.01, 0.1, {"betas": (0.5, 0.9)}), (0.05, 0.01, {"eps": 0.1})],
     "adamw": [(0.1, 0.0, {}), (0.01, 0.1, {"betas": (0.5, 0.9)}), (0.05, 0.01, {"eps": 0.1})],
@@ -118,6 +118,45 @@ def test_the_first_lane_steps_as_the_lecture_s_equation(name):
 def test_lanes_that_go_on_alone_keep_their_memory(name):
     whole, left = path(name), path(name, keep=[2, 0], after=5)
     assert torch.equal(left[-1], whole[-1][[2, 0]])
+
+
+@pytest.mark.parametrize("name", CONSTANTS)
+def test_every_constant_that_lanes_admit_and_torch_takes_changes_the_step(name):
+    other = {"momentum": 0.7, "nesterov": None, "alpha": 0.3, "rho": 0.3, "betas": (0.3, 0.3)}
+    other |= {"eps": 0.7, "etas": (0.2, 3.0), "step_sizes": (0.3, 0.4)}
+    assert set(other) == set(grouping.CONSTANTS)
+    base = Recipe(model="mlp", data="mnist5k", optimizer=name, lr=0.1)
+    takes = optimization.optimizer(base, [torch.nn.Parameter(start()[0])]).param_groups[0]
+
+    def end(args):
+        w = start()[:1]
+        recipe = base.override(optimizer_args=args)
+        rule = Rule([optimization.optimizer(recipe, [torch.nn.Parameter(w[0].clone())])], w)
+        for _ in range(STEPS):
+            rule.step(w, gradient(w), torch.tensor([[0.1]], dtype=w.dtype))
+        return w
+
+    other["nesterov"] = not takes.get("nesterov")
+    for constant in set(other) & set(takes):
+        beside = {"momentum": 0.5} if constant == "nesterov" else {}
+        changed = end(beside | {constant: other[constant]})
+        assert not torch.equal(changed, end(beside)), constant
+
+
+@pytest.mark.parametrize("name", ["rmsprop", "adadelta", "adam", "adamw", "adagrad"])
+def test_a_square_that_overflows_stops_its_weight_as_in_torch_and_is_no_nan(name):
+    w = torch.ones(1, 2)
+    parameter = torch.nn.Parameter(w[0].clone())
+    theirs = optimization.optimizer(
+        Recipe(model="mlp", data="mnist5k", optimizer=name, lr=0.1), [parameter]
+    )
+    rule = Rule([theirs], w)
+    for large in (1e20, 1.0, 1.0):
+        parameter.grad = torch.tensor([1.0, large])
+        theirs.step()
+        rule.step(w, parameter.grad[None].clone(), torch.tensor([[0.1]]))
+    assert torch.isfinite(w).all()
+    assert torch.allclose(w[0], parameter.detach(), rtol=1e-5, atol=1e-5)
 
 
 def test_an_optimizer_without_a_rule_is_refused():

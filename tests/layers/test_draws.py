@@ -58,10 +58,10 @@ def test_a_lane_gets_the_same_numbers_in_any_company():
     assert torch.equal(merged.bits(9, CPU), together.bits(9, CPU)[[2, 0]])
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.2, 0.5, 0.999])
+@pytest.mark.parametrize("rate", [0.0, 0.2, 0.5, 0.999, 0.9999999])
 def test_the_share_that_is_dropped_is_the_rate_and_the_mean_is_exact(rate):
     kept = Draws([3]).kept(torch.tensor([rate], dtype=torch.float64), (1000, 1001))
-    rounded = round(rate * HALF) / HALF
+    rounded = min(round(rate * HALF), HALF - 1) / HALF
     assert sorted(kept.unique().tolist()) == pytest.approx([0, 1 / (1 - rounded)][not rate :])
     dropped = int((kept == 0).sum())
     assert scipy.stats.binomtest(dropped, kept.numel(), rounded).pvalue > 1e-4 or dropped == 0
@@ -90,6 +90,19 @@ def test_uniform_and_normal_have_their_distributions():
     assert scipy.stats.kstest(normal.numpy(), "norm").pvalue > 1e-4
     whole = Draws([0]).bits(4, CPU) >> 8  # the largest and least numbers are inside (-1, 1)
     assert ((2 * whole.double() + 1) / 2**24).abs().max() < 1
+
+
+@pytest.mark.parametrize("name", ["dropout", "spatial_dropout", "gaussian"])
+def test_noise_in_bfloat16_is_that_of_float32_rounded(name):
+    """Drawn in bfloat16 a uniform number rounds to 1, whose normal quantile is infinite."""
+    narrow, wide = noise(name, 0.01), noise(name, 0.01)
+    for layer in (narrow, wide):
+        seed_noise(layer, seed=3)
+    x = torch.ones(500, 40, 10, 10)
+    y = narrow(x.bfloat16())
+    assert y.dtype == torch.bfloat16
+    assert torch.isfinite(y).all()
+    assert torch.allclose(y.float(), wide(x), rtol=2**-7)
 
 
 def test_layers_draw_by_seed_number_and_call_and_not_from_the_global_generator():
