@@ -93,7 +93,12 @@ def _square(traced: Trunk) -> tuple[int, Fraction]:
     return rows.field, rows.jump
 
 
-def _trunk(subject: Subject) -> Trunk:
+def trunk_of(subject: Subject) -> Trunk:
+    """`trunk` of a network that has one.
+
+    Raises:
+        DlgbenchError: where it has none, and as `trunk`.
+    """
     traced = trunk(subject.network, subject.input_shape)
     if traced is None:
         raise _without_windows(subject.network)
@@ -161,7 +166,7 @@ def measure(subject: Subject) -> Measurement:
     Raises:
         DlgbenchError: as `arithmetic`.
     """
-    traced = _trunk(subject)
+    traced = trunk_of(subject)
     expected, jump = _square(traced)
     shape = _large_shape(traced, subject.input_shape)
     masks = gradient_mask(traced.network, shape, traced.rows.period)
@@ -192,7 +197,7 @@ def effective_field(subject: Subject) -> Measurement:
     Raises:
         DlgbenchError: as `arithmetic`.
     """
-    traced = _trunk(subject)
+    traced = trunk_of(subject)
     expected, _ = _square(traced)
     shape = _large_shape(traced, subject.input_shape)
     device = next(traced.network.parameters()).device

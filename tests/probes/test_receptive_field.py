@@ -35,7 +35,8 @@ PUBLISHED = {
     **{f"resnet{6 * n + 2}": 28 * n - 3 for n in (3, 5, 7, 9, 18)},
     "context_module": 67,  # Yu & Koltun 2016, Table 1
 }
-# In an MLP and a decoder of a code units see the whole image; of the others the gradient takes seconds, or vanishes below 1e-308.
+# In an MLP and a decoder of a code units see the whole image; of the others the gradient takes
+# seconds, or vanishes below 1e-308.
 # They are made of the steps of others that are tested, as resnet110 of those of resnet56.
 WITHOUT_GRADIENT = {
     "mlp",
