@@ -17,7 +17,8 @@ doubling give or take a quarter for four times the depth, which is far from four
 a tenth, the least that one would see in a picture. On the tuning seed of the pilot the trained
 net's field was narrower and not wider; claim and expectation stay as they are published.
 
-Control: layers of 1x1 see one pixel, however many.
+Control: layers of 1x1 see one pixel, however many; or none, where a whole layer is dead at its
+initial weights, as in two of ten seeds.
 """
 
 import math
@@ -25,12 +26,13 @@ import math
 from dlgbench import Ablation, Claim, Recipe, at_least, at_most, log_ratio, value, within
 
 FIELD, LUO = "effective_field", "Luo 2016"
-STACK = {"model": "conv_stack", "data": None, "data_args": {}, "model_args": {}, "steps": 0}
+UNTRAINED: dict[str, object] = {"model": "conv_stack", "data": None, "data_args": {}, "steps": 0}
 
 
 def stack(layers: int, kernel: int = 3) -> dict[str, object]:
     """Layers of K x K at their initial weights."""
-    return STACK | {"model_args": {"dilations": (1,) * layers, "kernels": (kernel,) * layers}}
+    args = {"dilations": (1,) * layers, "kernels": (kernel,) * layers}
+    return UNTRAINED | {"model_args": args}
 
 
 ABLATION = Ablation(

@@ -17,7 +17,8 @@ def constant_sobel() -> Arrays:
     (sum of w) c = 0: one equation for nine weights. So learn it without padding. The padded frame
     is an edge: its corners, sides and inside are nine independent equations, which give w away.
     """
-    return Arrays(*map(_flat, (photographs_sobel().pool, photographs_sobel().test)), 1)
+    photographs = photographs_sobel()
+    return Arrays(_flat(photographs.pool), _flat(photographs.test), 1)
 
 
 def _flat(split: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -42,7 +42,7 @@ def edge_kernels(study: Study) -> list[Plot]:
     if not kernels:
         return []
     shown = [*kernels.items(), (SOBEL, next(iter(sobel.values())))]
-    figure, axes = base.grid(len(shown), 4, base.WIDTH / 4 + 0.3)
+    figure, axes = base.grid(len(shown), 4, base.WIDTH / 4 + 0.45)
     for ax, (arm, kernel) in zip(axes, shown, strict=True):
         ax.imshow(kernel, cmap="RdBu_r", vmin=-2, vmax=2)
         for (row, column), weight in np.ndenumerate(kernel):
@@ -76,7 +76,7 @@ def edge_pictures(study: Study) -> list[Plot]:
         *responses.items(),
     ]
     size = float(np.abs(edges[first]).max())
-    figure, axes = base.grid(len(shown), 4, base.WIDTH / 4 + 0.3)
+    figure, axes = base.grid(len(shown), 4, base.WIDTH / 4 + 0.45)
     for ax, (name, picture) in zip(axes, shown, strict=True):
         if name == "photograph":
             ax.imshow(picture, cmap="gray")
@@ -149,19 +149,21 @@ def fields_over_input(study: Study) -> list[Plot]:
     for arm, frame in frames.items():
         alike.setdefault(tuple(map(int, frame)), []).append(arm)
     order = sorted(alike, key=lambda frame: (frame[0], frame[3] - frame[2]))
-    figure, axes = base.grid(len(order), 6, base.WIDTH / 6 + 0.55)
+    figure, axes = base.grid(len(order), 6, base.WIDTH / 6 + 0.25)
     for ax, frame in zip(axes, order, strict=True):
         _over_input(ax, pictures[alike[frame][0]], frame)
         height, width, top, bottom, *_ = frame
-        names = "\n".join(_lines(alike[frame], 22))
-        ax.set_title(f"{names}\n{bottom - top + 1} of {height} × {width}", fontsize=7)
+        title = "\n".join(_lines(alike[frame], 22))
+        ax.set_title(f"{title}\n{bottom - top + 1} of {height} × {width}", fontsize=7)
     rows = [(arm, *frame) for frame in order for arm in alike[frame]]
     names = ["arm", "height", "width", "top", "bottom", "left", "right"]
     caption = base.caption(
         study,
         "The pixels that the middle unit of the last map depends on (blue), over an input of the "
         "net's own size: a photograph, scaled to it. A field that is larger than its input sees "
-        "only padding beyond. Each title: side of the field, and sides of the input. Exact: n = 1.",
+        "only padding beyond. Each title: side of that field, and sides of the input. Where maps "
+        "are up-sampled units differ in what they see, and another than the middle one may see "
+        "more. Exact: n = 1.",
     )
     table = pd.DataFrame(rows, columns=names)
     return [Plot("fields_over_input", "Fields over an input", caption, figure, table)]
