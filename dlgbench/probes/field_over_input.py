@@ -1,4 +1,4 @@
-"""Where in an image the middle unit looks, to be drawn.
+"""Where in an image a unit of the middle looks, to be drawn.
 
 Slide "Receptive field arithmetic".
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from dlgbench.probes.feature_maps import Axis, Patch
 from dlgbench.probes.receptive_field import trunk_of
 from dlgbench.probes.subject import Measurement, Subject, on_meta
 
@@ -15,7 +16,10 @@ LARGEST = 128  # side of the recorded image
 
 
 def field_over_input(subject: Subject) -> Measurement:
-    """The field of the last map's middle unit over an input of the network's own size.
+    """The field of a unit in the middle of the last map, over an input of the network's own size.
+
+    Where something is up-sampled, units differ in what they see: it is the first one from the
+    middle on that sees most.
 
     Arrays: `field_over_input/image`, scikit-image's `camera` at the sides of an input (at most
     128), and `field_over_input/frame`, H, W of the input and the first and last row, first and last
@@ -32,7 +36,8 @@ def field_over_input(subject: Subject) -> Measurement:
     dtype = next(subject.network.parameters()).dtype
     x = torch.empty(1, *subject.input_shape, dtype=dtype, device="meta")
     rows, columns = on_meta(traced.network)(x).shape[2:]
-    frame = [height, width, *traced.rows.at(rows // 2), *traced.columns.at(columns // 2)]
+    patches = _widest(traced.rows, rows // 2), _widest(traced.columns, columns // 2)
+    frame = [height, width, *patches[0], *patches[1]]
     shown = min(height, LARGEST), min(width, LARGEST)
     image = resize(camera(), shown, anti_aliasing=True, preserve_range=True)
     return Measurement(
@@ -41,3 +46,8 @@ def field_over_input(subject: Subject) -> Measurement:
             "field_over_input/frame": np.array(frame, np.int64),
         }
     )
+
+
+def _widest(axis: Axis, middle: int) -> Patch:
+    patches = (axis.at(unit) for unit in range(middle, middle + axis.period))
+    return max(patches, key=lambda patch: patch[1] - patch[0])

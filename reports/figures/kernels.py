@@ -141,7 +141,7 @@ def field_table(study: Study) -> list[Plot]:
 
 @register_figure("fields_over_input")
 def fields_over_input(study: Study) -> list[Plot]:
-    """The field of the middle unit over an input, to scale, for each architecture."""
+    """The field of a unit in the middle over an input, to scale, for each architecture."""
     frames, pictures = (study.array(f"field_over_input/{name}") for name in ("frame", "image"))
     if not frames:
         return []
@@ -159,11 +159,10 @@ def fields_over_input(study: Study) -> list[Plot]:
     names = ["arm", "height", "width", "top", "bottom", "left", "right"]
     caption = base.caption(
         study,
-        "The pixels that the middle unit of the last map depends on (blue), over an input of the "
-        "net's own size: a photograph, scaled to it. A field that is larger than its input sees "
-        "only padding beyond. Each title: side of that field, and sides of the input. Where maps "
-        "are up-sampled units differ in what they see, and another than the middle one may see "
-        "more. Exact: n = 1.",
+        "The pixels that a unit in the middle of the last map depends on (blue), over an input of "
+        "the net's own size: a photograph, scaled to it. A field that is larger than its input sees "
+        "only padding beyond. Each title: side of that field, and sides of the input. Exact: "
+        "n = 1.",
     )
     table = pd.DataFrame(rows, columns=names)
     return [Plot("fields_over_input", "Fields over an input", caption, figure, table)]

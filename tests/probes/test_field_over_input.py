@@ -28,17 +28,22 @@ def test_the_frame_by_hand():
     assert drawn(nn.Conv2d(1, 1, 5, padding=2), (1, 4, 6))[1] == [4, 6, 0, 4, 1, 5]
 
 
-@pytest.mark.parametrize("name", ["lecture_convnet", "conv_stack", "lenet5", "unet"])
+@pytest.mark.parametrize("name", ["lecture_convnet", "conv_stack", "lenet5"])
 def test_inside_the_image_the_frame_is_the_gradients(name):
     shape = (1, 100, 100)
-    args = {"levels": 2} if name == "unet" else {}
-    network = create_model(name, input_shape=shape, num_classes=1, width=0.1, **args)
+    network = create_model(name, input_shape=shape, num_classes=1, width=0.1)
     _, frame = drawn(network, shape)
-    cut = list(network) if isinstance(network, nn.Sequential) else [network]
-    layers = [layer for layer in cut if not isinstance(layer, nn.Flatten | nn.Linear)]
+    layers = [layer for layer in network if not isinstance(layer, nn.Flatten | nn.Linear)]
     (mask,) = gradient_mask(nn.Sequential(*layers), shape)
     seen = [mask.any(axis).nonzero().ravel() for axis in (1, 0)]
     assert frame == [100, 100, *(int(edge) for axis in seen for edge in (axis[0], axis[-1]))]
+
+
+def test_of_up_sampled_units_it_is_one_that_sees_most():
+    network = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.Upsample(scale_factor=2))
+    network.append(nn.Conv2d(1, 1, 2))
+    # 17 units: unit 8 sees the map's unit 4 twice, unit 9 its units 4 and 5: the pixels 3 to 6
+    assert drawn(network, (1, 9, 9))[1] == [9, 9, 3, 6, 3, 6]
 
 
 def test_a_large_input_is_recorded_small_and_its_frame_in_its_own_pixels():
