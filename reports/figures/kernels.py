@@ -160,7 +160,7 @@ def fields_over_input(study: Study) -> list[Plot]:
     caption = base.caption(
         study,
         "The pixels that a unit in the middle of the last map depends on (blue), over an input of "
-        "the net's own size: a photograph, scaled to it. A field that is larger than its input sees "
+        "the net's own size: a photograph, scaled to it. A field larger than its input sees "
         "only padding beyond. Each title: side of that field, and sides of the input. Exact: "
         "n = 1.",
     )
