@@ -8,6 +8,7 @@ needs torch but `module` and `augmentation`, which are imported where networks a
 from dlgbench.data import (  # noqa: F401  (they register themselves)
     canvases,
     cifar,
+    constant,
     images,
     photographs,
     polynomial,

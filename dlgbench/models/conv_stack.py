@@ -1,4 +1,4 @@
-"""A stack of 3x3 convolutions, plain, dilated or pooled.
+"""A stack of convolutions, 3x3 by default, plain, dilated or pooled.
 
 Slides "Receptive field arithmetic", "Dilated Convolution".
 """
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from dlgbench.errors import DlgbenchError
 from dlgbench.layers.activations import activation as activation_by_name
 from dlgbench.models.common import image_shape, scaled
 from dlgbench.registry import register_model
@@ -31,10 +32,12 @@ def conv_stack(
     activation: str = "relu",
     pool: bool = False,
     width: float = 1.0,
+    kernels: Sequence[int] | None = None,
+    padding: bool = True,
 ) -> nn.Sequential:
-    """F_i = g(conv3x3(F_(i-1), dilation d_i)); the last layer has no g.
+    """F_i = g(conv(F_(i-1), K_i x K_i, dilation d_i)); the last layer has no g.
 
-    With d = 1, 2, 4, ... the receptive field is 3, 7, 15, ... = 2^(i+1) - 1.
+    With K = 3 and d = 1, 2, 4, ... the receptive field is 3, 7, 15, ... = 2^(i+1) - 1.
 
     Shapes: (B, C, H, W) -> (B, num_classes, H, W). With `pool`, max-pooling by 2 between two layers
     halves H and W each time.
@@ -46,18 +49,29 @@ def conv_stack(
         activation: g, a name of `dlgbench.layers.activations`.
         pool: whether to pool between the layers.
         width: scales `channels`.
+        kernels: K_i, the odd side of each layer's kernel; 3 by default.
+        padding: whether zeros around the maps keep H and W; if not, layer i takes (K_i - 1) d_i
+            from each.
 
     Raises:
-        DlgbenchError: for an unknown activation, or a shape other than (C, H, W).
+        DlgbenchError: for an unknown activation, a shape other than (C, H, W), or kernels that are
+            not one odd side for each dilation.
     """
+    kernels = [3] * len(dilations) if kernels is None else kernels
+    if len(kernels) != len(dilations) or not all(side % 2 for side in kernels):
+        raise DlgbenchError(
+            f"conv_stack: kernels: expected {len(dilations)} odd sides, one for each dilation, got "
+            f"{list(kernels)}"
+        )
     layers: list[nn.Module] = []
     inputs, channels = image_shape("conv_stack", input_shape)[0], scaled(channels, width)
-    for k, dilation in enumerate(dilations):
+    for k, (dilation, side) in enumerate(zip(dilations, kernels, strict=True)):
         last = k == len(dilations) - 1
         if pool and k:
             layers.append(nn.MaxPool2d(2))
         outputs = num_classes if last else channels
-        layers.append(nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation))
+        margin = dilation * (side - 1) // 2 if padding else 0
+        layers.append(nn.Conv2d(inputs, outputs, side, padding=margin, dilation=dilation))
         if not last:
             layers.append(activation_by_name(activation))
         inputs = channels

@@ -210,3 +210,19 @@ register_probe(
         "weights, above the line that joins its ends",
     },
 )("dlgbench.probes.minima:minima")
+register_probe(
+    "edge_filter",
+    when="test",
+    metrics={
+        "edge_filter/kernel_error": "largest absolute difference of a learnt 3x3 kernel from "
+        "Sobel's",
+        "edge_filter/output_error": "RMS of the output's error over RMS of the target, on the test "
+        "split; nan where the target is 0",
+        "edge_filter/picture_error": "RMS of the difference from Sobel's response to a photograph, "
+        "over RMS of that response",
+    },
+)("dlgbench.probes.edge_filter:edge_filter")
+register_probe("field_over_input", when="start", metrics={})(
+    "dlgbench.probes.field_over_input:field_over_input"
+)
+register_probe("feature_maps", when="test", metrics={})("dlgbench.probes.maps:feature_maps")

@@ -27,7 +27,10 @@ PICTURE = 32  # largest side of the map of an effective field
 def field(
     network: nn.Module, input_shape: Sequence[int] | None = None
 ) -> tuple[int, Fraction] | None:
-    """(r, j) of the last feature map; None where there is no feature map, as in an MLP.
+    """(r, j) of the last feature map; None where a unit of the last map sees the whole image.
+
+    That is so in an MLP, which has no map, and in a decoder of a code: the linear layers before it
+    have seen everything, however little the encoder's last map sees.
 
     r is the side of the square of pixels that a unit depends on, and j the number of pixels between
     two neighbours. Windows of k taps, d apart, with stride s, in turn: r += (k - 1) d j, then
@@ -69,8 +72,8 @@ def arithmetic(
 
 def _without_windows(network: nn.Module) -> DlgbenchError:
     return DlgbenchError(
-        "receptive field: expected a network with windows over an image, "
-        f"got {type(network).__name__}"
+        "receptive field: expected a network with windows over an image, none of them after a "
+        f"linear layer, got {type(network).__name__}"
     )
 
 
@@ -90,7 +93,12 @@ def _square(traced: Trunk) -> tuple[int, Fraction]:
     return rows.field, rows.jump
 
 
-def _trunk(subject: Subject) -> Trunk:
+def trunk_of(subject: Subject) -> Trunk:
+    """`trunk` of a network that has one.
+
+    Raises:
+        DlgbenchError: where it has none, and as `trunk`.
+    """
     traced = trunk(subject.network, subject.input_shape)
     if traced is None:
         raise _without_windows(subject.network)
@@ -158,7 +166,7 @@ def measure(subject: Subject) -> Measurement:
     Raises:
         DlgbenchError: as `arithmetic`.
     """
-    traced = _trunk(subject)
+    traced = trunk_of(subject)
     expected, jump = _square(traced)
     shape = _large_shape(traced, subject.input_shape)
     masks = gradient_mask(traced.network, shape, traced.rows.period)
@@ -189,7 +197,7 @@ def effective_field(subject: Subject) -> Measurement:
     Raises:
         DlgbenchError: as `arithmetic`.
     """
-    traced = _trunk(subject)
+    traced = trunk_of(subject)
     expected, _ = _square(traced)
     shape = _large_shape(traced, subject.input_shape)
     device = next(traced.network.parameters()).device

@@ -28,7 +28,10 @@ class Trunk(NamedTuple):
 
 
 def trunk(network: nn.Module, input_shape: Sequence[int]) -> Trunk | None:
-    """A network in evaluation mode up to its last feature map; None where it has no windows.
+    """A network in evaluation mode up to its last feature map; None where it has none.
+
+    It has none where no step is a window, and where windows follow a flattened map, as in a decoder
+    of a code: a unit of the output then depends on the whole image.
 
     The last feature map is the output, or the map at which the spatial axes end before it. Windows,
     up-samplings, paddings and slices change what a unit sees, as `Axis` says. Steps that act on
@@ -57,7 +60,7 @@ def trunk(network: nn.Module, input_shape: Sequence[int]) -> Trunk | None:
             "receptive field: expected a network that torch.fx can trace, and inputs that fit it, "
             f"got {name} with inputs of shape {tuple(input_shape)}: {error}"
         ) from error
-    if not follower.windows or follower.last is None:
+    if not follower.windows or follower.decodes or follower.last is None:
         return None
     graph.output_node().args = (follower.last,)
     graph.eliminate_dead_code()
@@ -87,6 +90,7 @@ class _Follower(fx.Interpreter):
         self.windows = False
         # Results of a flattened map; they are not run, so that images of any size pass.
         self.vectors: set[fx.Node] = set()
+        self.decodes = False  # whether a window acts on such a result
 
     def call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
         """What the layer returns; of a pointwise layer its input, since only its shape matters."""
@@ -98,6 +102,8 @@ class _Follower(fx.Interpreter):
         """The node's value."""
         if not self.vectors.isdisjoint(n.all_input_nodes):
             self.vectors.add(n)
+            layer = self.fetch_attr(str(n.target)) if n.op == "call_module" else None
+            self.decodes |= layer is not None and layer_rule(layer) in WINDOWED
             return None
         y = super().run_node(n)
         sources = [source for source in n.all_input_nodes if source in self.planes]

@@ -42,6 +42,7 @@ def _stretched(images: np.ndarray) -> np.ndarray:
 
 FIELD = "receptive_field"
 MEASURED = FIELD, f"{FIELD}/arithmetic", f"{FIELD}/stride"
+MOST_FIELDS = 12  # of different sides; more are drawn as a table (`kernels.field_table`)
 
 
 @register_figure("receptive_fields")
@@ -60,6 +61,8 @@ def receptive_fields(study: Study) -> list[Plot]:
         for side in data.loc[data["arm"] == arm, FIELD]:
             arms.setdefault(round(side), []).append(arm)
     sides = sorted(arms, reverse=True)
+    if len(sides) > MOST_FIELDS:
+        return []
     figure = Figure(figsize=(6.4, 3.5))
     ax = figure.subplots()
     half, gap = sides[0] / 2, sides[0] / max(len(sides) - 1, 1)
@@ -115,11 +118,11 @@ def _panels(
 def filters(study: Study) -> list[Plot]:
     """The weights of the first layer's units as images."""
     weights = study.array("filters/weights")
-    if not weights:
+    if not weights or study.array("feature_maps/filters"):  # which are drawn with their maps
         return []
 
     def draw(ax: Axes, arm: str) -> str:
-        ax.imshow(_sheet(weights[arm][:MOST_FILTERS]), cmap="gray", interpolation="nearest")
+        ax.imshow(sheet(weights[arm][:MOST_FILTERS]), cmap="gray", interpolation="nearest")
         return f"\nroughness {words.number(study.mean('filters/roughness', arm), 2)}"
 
     figure, table = _panels(weights, "weight", draw)
@@ -133,7 +136,7 @@ def filters(study: Study) -> list[Plot]:
     return [Plot("filters", "First-layer filters", caption, figure, table)]
 
 
-def _sheet(weights: np.ndarray) -> np.ndarray:
+def sheet(weights: np.ndarray) -> np.ndarray:
     """Filters (N, C, S, S) on a sheet with gaps between them.
 
     (H, W, 3) in [0, 1] with white gaps for three channels; else (H, W), the mean over the channels,

@@ -35,10 +35,12 @@ PUBLISHED = {
     **{f"resnet{6 * n + 2}": 28 * n - 3 for n in (3, 5, 7, 9, 18)},
     "context_module": 67,  # Yu & Koltun 2016, Table 1
 }
-# An MLP has no feature map; of the others the gradient takes seconds, or vanishes below 1e-308.
+# In an MLP and a decoder of a code units see the whole image; of the others the gradient takes
+# seconds, or vanishes below 1e-308.
 # They are made of the steps of others that are tested, as resnet110 of those of resnet56.
 WITHOUT_GRADIENT = {
     "mlp",
+    "encoder_decoder",
     "resnet34",
     "resnet101",
     "resnet152",
@@ -225,7 +227,7 @@ def test_the_size_of_the_images_does_not_matter():
     for name, shape in [
         ("lenet5", (1, 32, 32)),
         ("vgg16", (3, 224, 224)),
-        ("encoder_decoder", (1, 28, 28)),
+        ("colorization", (1, 32, 32)),
         ("unet", (1, 100, 60)),
     ]:
         network = create_model(name, width=0.01).double()
@@ -258,11 +260,22 @@ def test_without_windows_over_an_image_there_is_no_field():
     assert sized("mlp") is None
     assert sized("function") is None
     assert field(nn.Sequential(nn.Conv1d(1, 1, 3)), (1, 9)) is None
-    match = "expected a network with windows over an image, got Sequential"
+    match = "windows over an image, none of them after a linear layer, got Sequential"
     with pytest.raises(DlgbenchError, match=match):
         arithmetic(create_model("mlp"))
     with pytest.raises(DlgbenchError, match=match):
         measure(Subject(create_model("mlp"), (1, 28, 28)))
+
+
+def test_a_decoder_of_a_code_sees_the_whole_image_and_not_what_its_encoder_sees():
+    network = create_model("encoder_decoder", width=0.1).eval()
+    assert field(network.encoder[:6], (1, 28, 28)) == (15, 8)
+    assert field(network, (1, 28, 28)) is None
+    x = torch.rand(1, 1, 28, 28, requires_grad=True)
+    (gradient,) = torch.autograd.grad(network(x)[0, 0, 0, 0], x)
+    assert gradient[0, 0, -1].any()  # the first pixel of the output, the last row of the input
+    with pytest.raises(DlgbenchError, match="none of them after a linear layer, got EncoderD"):
+        measure(Subject(network, (1, 28, 28)))
 
 
 def test_what_arithmetic_cannot_follow_is_said():
