@@ -82,12 +82,16 @@ def photographs_noisy() -> Arrays:
 
     The network must take the noise away.
     """
-    random = np.random.default_rng([SPLIT_SEED, 1])
-    pool, test = (
-        (y / np.float32(255) + random.normal(0, NOISE, y.shape).astype(np.float32), y)
-        for y in _patches(32)
-    )
-    return Arrays(pool, test, 1)
+    return _noisy(*_patches(32))
+
+
+@register_data("photographs_flat_noisy")
+def photographs_flat_noisy() -> Arrays:
+    """Control of `photographs_noisy`: y is constant, each patch's mean, and has no detail to keep.
+
+    The noise is the same.
+    """
+    return _noisy(*(_flattened(patches) for patches in _patches(32)))
 
 
 @register_data("photographs_ab")
@@ -98,11 +102,29 @@ def photographs_ab() -> Arrays:
     "Colorization Network"). They come from the photographs in colour alone: of `TEST`, china and
     motorcycle.
     """
+    pool, test = map(to_lab, _patches(32, colour=True))
+    return Arrays(pool, test, 2)
+
+
+def to_lab(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(L / 100, (a, b) / 110) of colour images in CIELAB.
+
+    Shapes: (N, 3, H, W) uint8 -> (N, 1, H, W), (N, 2, H, W), float32.
+    """
     from skimage.color import rgb2lab
 
-    patches = _patches(32, colour=True)
-    labs = (rgb2lab(rgb.astype(np.float32) / 255, channel_axis=1) for rgb in patches)
-    pool, test = ((lab[:, :1] / np.float32(100), lab[:, 1:] / np.float32(110)) for lab in labs)
+    lab = rgb2lab(rgb.astype(np.float32) / 255, channel_axis=1)
+    return lab[:, :1] / np.float32(100), lab[:, 1:] / np.float32(110)
+
+
+@register_data("photographs_ab_shuffled")
+def photographs_ab_shuffled() -> Arrays:
+    """Control of `photographs_ab`: each grey patch has the colours of another one, drawn once.
+
+    So x says nothing about y. Pool and test split are shuffled each for itself.
+    """
+    random, data = np.random.default_rng([SPLIT_SEED, 2]), photographs_ab()
+    pool, test = ((x, y[random.permutation(len(y))]) for x, y in (data.pool, data.test))
     return Arrays(pool, test, 2)
 
 
@@ -149,6 +171,22 @@ def photograph(name: str) -> np.ndarray:
 
     package, _, inner = (COLOUR | GREY)[name].partition("/")
     return imread(io.BytesIO(read_packaged(package, inner, SHA256[name])))
+
+
+def _noisy(*splits: np.ndarray) -> Arrays:
+    """Patches y of pool and test split, and x = y / 255 + N(0, 0.05^2)."""
+    random = np.random.default_rng([SPLIT_SEED, 1])
+    pool, test = (
+        (y / np.float32(255) + random.normal(0, NOISE, y.shape).astype(np.float32), y)
+        for y in splits
+    )
+    return Arrays(pool, test, 1)
+
+
+def _flattened(patches: np.ndarray) -> np.ndarray:
+    """Patches (N, C, H, W), each of its mean alone, rounded."""
+    means = patches.mean((2, 3), keepdims=True).round().astype(np.uint8)
+    return np.broadcast_to(means, patches.shape).copy()
 
 
 def _filtered(response: Callable[[np.ndarray], np.ndarray]) -> Arrays:

@@ -12,6 +12,7 @@ from dlgbench.models import (  # noqa: F401  (they register themselves)
     cifar_resnet,
     colorization,
     context,
+    constant,
     conv_stack,
     densenet,
     encoder_decoder,
