@@ -82,16 +82,12 @@ def photographs_noisy() -> Arrays:
 
     The network must take the noise away.
     """
-    return _noisy(*_patches(32))
-
-
-@register_data("photographs_flat_noisy")
-def photographs_flat_noisy() -> Arrays:
-    """Control of `photographs_noisy`: y is constant, each patch's mean, and has no detail to keep.
-
-    The noise is the same.
-    """
-    return _noisy(*(_flattened(patches) for patches in _patches(32)))
+    random = np.random.default_rng([SPLIT_SEED, 1])
+    pool, test = (
+        (y / np.float32(255) + random.normal(0, NOISE, y.shape).astype(np.float32), y)
+        for y in _patches(32)
+    )
+    return Arrays(pool, test, 1)
 
 
 @register_data("photographs_ab")
@@ -171,22 +167,6 @@ def photograph(name: str) -> np.ndarray:
 
     package, _, inner = (COLOUR | GREY)[name].partition("/")
     return imread(io.BytesIO(read_packaged(package, inner, SHA256[name])))
-
-
-def _noisy(*splits: np.ndarray) -> Arrays:
-    """Patches y of pool and test split, and x = y / 255 + N(0, 0.05^2)."""
-    random = np.random.default_rng([SPLIT_SEED, 1])
-    pool, test = (
-        (y / np.float32(255) + random.normal(0, NOISE, y.shape).astype(np.float32), y)
-        for y in splits
-    )
-    return Arrays(pool, test, 1)
-
-
-def _flattened(patches: np.ndarray) -> np.ndarray:
-    """Patches (N, C, H, W), each of its mean alone, rounded."""
-    means = patches.mean((2, 3), keepdims=True).round().astype(np.uint8)
-    return np.broadcast_to(means, patches.shape).copy()
 
 
 def _filtered(response: Callable[[np.ndarray], np.ndarray]) -> Arrays:

@@ -46,9 +46,10 @@ def spectrum(images: Tensor) -> Tensor:
 def at_start(subject: Subject) -> Measurement:
     """`checkerboard` of the untrained network, under names of its own."""
     now = checkerboard(subject)
-    start = {"checkerboard_start": now.metrics["checkerboard"]}
-    arrays = {name.replace("board/", "board_start/"): array for name, array in now.arrays.items()}
-    return Measurement(start, arrays=arrays)
+    arrays = {
+        f"checkerboard_start/{name.partition('/')[2]}": array for name, array in now.arrays.items()
+    }
+    return Measurement({"checkerboard_start": now.metrics["checkerboard"]}, arrays=arrays)
 
 
 @torch.no_grad()

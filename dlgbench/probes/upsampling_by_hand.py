@@ -23,16 +23,18 @@ def _gap(actual: Tensor, expected: Tensor) -> float:
 def _layers(kernel: int, stride: int, *, rotated: bool) -> tuple[nn.Module, nn.Module]:
     """The two layers `zero_insertion` and `transposed` in float64 with the same weights."""
     zeros, transposed = (
-        upsample(name, IN, OUT, stride, kernel).double() for name in ("zero_insertion", "transposed")
+        upsample(name, IN, OUT, stride, kernel).double()
+        for name in ("zero_insertion", "transposed")
     )
-    weight = zeros[-1].weight.transpose(0, 1)
-    transposed.weight.copy_(weight.flip(2, 3) if rotated else weight)
-    transposed.bias.copy_(zeros[-1].bias)
+    w, bias = zeros.parameters()
+    weight = w.transpose(0, 1)
+    transposed.get_parameter("weight").copy_(weight.flip(2, 3) if rotated else weight)
+    transposed.get_parameter("bias").copy_(bias)
     return zeros, transposed
 
 
 def _unevenness(name: str, kernel: int) -> float:
-    """max / min - 1 of what a layer of ones makes of an image of ones, away from the edges."""
+    """Max / min - 1 of what a layer of ones makes of an image of ones, away from the edges."""
     layer = upsample(name, 1, 1, kernel=kernel).double()
     for parameter in layer.parameters():
         nn.init.ones_(parameter)
