@@ -20,7 +20,7 @@ class Constant(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, K, H, W)."""
-        return self.bias[None, :, None, None].expand(len(x), -1, *x.shape[2:])
+        return 0 * x[:, :1] + self.bias[:, None, None]
 
 
 @register_model(
