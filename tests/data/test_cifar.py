@@ -11,6 +11,15 @@ from dlgbench import DlgbenchError
 from dlgbench.data import cifar
 
 
+def laid_out(content, root):
+    """The folder of the data root with the files in it."""
+    place = root / "root" / CIFAR10.base_folder
+    place.mkdir(parents=True)
+    for name, batch in content.items():
+        (place / name).write_bytes(batch)
+    return place
+
+
 def test_torchvision_downloads_cifar10(small_cifar, mirror, monkeypatch):
     x, y, content, root = small_cifar
     folder, address = mirror
@@ -32,10 +41,7 @@ def test_torchvision_downloads_cifar10(small_cifar, mirror, monkeypatch):
 @pytest.mark.usefixtures("unplugged")
 def test_cifar10_from_torchvisions_files(small_cifar):
     x, y, content, root = small_cifar
-    place = root / "root" / CIFAR10.base_folder
-    place.mkdir(parents=True)
-    for name, batch in content.items():
-        (place / name).write_bytes(batch)
+    place = laid_out(content, root)
     got = cifar.cifar10()
     assert np.array_equal(got.pool[0], x[:15])
     assert np.array_equal(got.pool[1], y[:15])
@@ -50,10 +56,7 @@ def test_cifar10_from_torchvisions_files(small_cifar):
 @pytest.mark.usefixtures("unplugged")
 def test_cifar10_to_be_coloured(small_cifar):
     x, _, content, root = small_cifar
-    place = root / "root" / CIFAR10.base_folder
-    place.mkdir(parents=True)
-    for name, batch in content.items():
-        (place / name).write_bytes(batch)
+    laid_out(content, root)
     got = cifar.cifar10_ab()
     for split, rgb in ((got.pool, x[:15]), (got.test, x[15:])):
         assert [part.dtype for part in split] == [np.float32, np.float32]

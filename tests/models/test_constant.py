@@ -19,5 +19,5 @@ def test_least_squares_finds_the_mean_of_each_channel():
 
 
 def test_what_is_no_image_is_refused():
-    with pytest.raises(DlgbenchError, match=r"model constant: expected images of shape \(C, H, W\)"):
+    with pytest.raises(DlgbenchError, match=r"model constant: expected images of shape"):
         create_model("constant", input_shape=(2,))
