@@ -18,6 +18,7 @@ from dlgbench.reports.style import INK, Plot
 # what the networks give -------------------------------------------------------------------------
 
 MOST_ROWS = 4
+WIDEST = 1.6  # inches, of a picture
 MOST_WITH_ERRORS = 3  # arms; with more, their errors would make the pictures too small
 GREY: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 1}
 SIGNED: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -0.3, "vmax": 0.3}
@@ -51,8 +52,9 @@ def _outputs(study: Study, data: str, arms: list[str], plots: int) -> Plot:
         errors = {f"error of\n{arm}": (z - y).mean(1) for arm, z in images.items()}
     columns = len(pictures) + len(errors)
     rows = len(x)
-    panel = base.WIDTH / columns * x.shape[2] / x.shape[3]
-    figure, axes = base.grid(rows * columns, columns, panel + 0.5 / rows)
+    side = min(base.WIDTH / columns, WIDEST)
+    panel = side * x.shape[2] / x.shape[3]
+    figure, axes = base.grid(rows * columns, columns, panel + 0.5 / rows, side * columns)
     for place, (name, stack) in enumerate((pictures | errors).items()):
         look = SIGNED if name in errors else GREY
         for row in range(rows):
