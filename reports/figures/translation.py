@@ -43,7 +43,9 @@ def _outputs(study: Study, data: str, arms: list[str], plots: int) -> Plot:
     images = {arm: study.array("outputs/image")[arm][:MOST_ROWS] for arm in arms}
     colours = x.shape[1] == 1 and y.shape[1] == 2
     metric = "mse" if colours else "psnr"
-    pictures = {"input": _shown(x), "target": _shown(y, x)}
+    pictures = {"target": _shown(y, x)}
+    if not np.array_equal(x, y):
+        pictures = {"input": _shown(x)} | pictures
     for arm, z in images.items():
         value = words.number(study.mean(f"test/{metric}", arm), 3)
         pictures[f"{arm}\n{f'MSE {value}' if colours else f'{value} dB'}"] = _shown(z, x)

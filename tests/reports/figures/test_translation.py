@@ -47,8 +47,9 @@ def test_each_data_set_has_a_plot_and_many_arms_have_no_errors(make_study, rende
     study = make_study(NET, arms, of_first_seed(arrays, {"test/psnr": 20.0}))
     plots = rendered("outputs", study)
     assert set(plots) == {"outputs_photographs", "outputs_photographs_noisy"}
+    # the target, which is the input too, and the arms; beside one arm also its error
     counts = {name: len(plot.figure.axes) // MOST_ROWS for name, plot in plots.items()}
-    assert counts == {"outputs_photographs": 6, "outputs_photographs_noisy": 4}
+    assert counts == {"outputs_photographs": 5, "outputs_photographs_noisy": 3}
     assert "Data: photographs_noisy." in plots["outputs_photographs_noisy"].caption
 
 
