@@ -120,10 +120,10 @@ def by_band(study: Study) -> list[Plot]:
     bands = int(points["step"].max())
     points = points.assign(frequency=(points["step"] - 0.5) / bands)
     line = base.over_seeds(points, "metric", "arm", "frequency", log=True)
-    by_data: dict[str, list[str]] = {}
-    for arm in dict.fromkeys(line["arm"]):
-        by_data.setdefault(str(study.works[arm].data), []).append(arm)
     works = {arm: study.works[arm] for arm in study.arms if arm in set(line["arm"])}
+    by_data: dict[str, list[str]] = {}
+    for arm, work in works.items():
+        by_data.setdefault(str(work.data), []).append(arm)
     looks = panels.looks(works, by_data)
     figure, axes = base.grid(len(by_data), 2, 2.9, sharey=True)
     for ax, (data, arms) in zip(axes, by_data.items(), strict=True):
