@@ -12,6 +12,7 @@ import numpy as np
 
 from dlgbench.data.arrays import Arrays
 from dlgbench.data.files import fetch_files
+from dlgbench.data.photographs import to_lab
 from dlgbench.registry import register_data
 
 
@@ -30,6 +31,17 @@ def cifar10() -> Arrays:
     )
     pool, test = (_read_split(folder.parent, train=train) for train in (True, False))
     return Arrays(pool, test, 10, hashlib.sha256("".join(digests.values()).encode()).hexdigest())
+
+
+@register_data("cifar10_ab")
+def cifar10_ab() -> Arrays:
+    """CIFAR-10 to be coloured: x = L / 100, (N, 1, 32, 32), and y = (a, b) / 110, (N, 2, 32, 32).
+
+    float32, as `photographs_ab`; the splits are those of `cifar10`.
+    """
+    images = cifar10()
+    pool, test = (to_lab(x) for x, _ in (images.pool, images.test))
+    return Arrays(pool, test, 2, images.digest)
 
 
 def _read_split(root: Path, *, train: bool) -> tuple[np.ndarray, np.ndarray]:

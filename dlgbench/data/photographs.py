@@ -98,11 +98,29 @@ def photographs_ab() -> Arrays:
     "Colorization Network"). They come from the photographs in colour alone: of `TEST`, china and
     motorcycle.
     """
+    pool, test = map(to_lab, _patches(32, colour=True))
+    return Arrays(pool, test, 2)
+
+
+def to_lab(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(L / 100, (a, b) / 110) of colour images in CIELAB.
+
+    Shapes: (N, 3, H, W) uint8 -> (N, 1, H, W), (N, 2, H, W), float32.
+    """
     from skimage.color import rgb2lab
 
-    patches = _patches(32, colour=True)
-    labs = (rgb2lab(rgb.astype(np.float32) / 255, channel_axis=1) for rgb in patches)
-    pool, test = ((lab[:, :1] / np.float32(100), lab[:, 1:] / np.float32(110)) for lab in labs)
+    lab = rgb2lab(rgb.astype(np.float32) / 255, channel_axis=1)
+    return lab[:, :1] / np.float32(100), lab[:, 1:] / np.float32(110)
+
+
+@register_data("photographs_ab_shuffled")
+def photographs_ab_shuffled() -> Arrays:
+    """Control of `photographs_ab`: each grey patch has the colours of another one, drawn once.
+
+    So x says nothing about y. Pool and test split are shuffled each for itself.
+    """
+    random, data = np.random.default_rng([SPLIT_SEED, 2]), photographs_ab()
+    pool, test = ((x, y[random.permutation(len(y))]) for x, y in (data.pool, data.test))
     return Arrays(pool, test, 2)
 
 

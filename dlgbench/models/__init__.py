@@ -11,6 +11,7 @@ from dlgbench.models import (  # noqa: F401  (they register themselves)
     alexnet,
     cifar_resnet,
     colorization,
+    constant,
     context,
     conv_stack,
     densenet,

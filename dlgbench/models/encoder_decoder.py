@@ -40,6 +40,7 @@ def encoder_decoder(
     *,
     code: int = 32,
     upsampling: str = "transposed",
+    kernel: int = 3,
     width: float = 1.0,
 ) -> EncoderDecoder:
     """Image -> vector of `code` units -> image of `num_classes` channels.
@@ -58,7 +59,8 @@ def encoder_decoder(
     Args:
         input_shape, num_classes: shape of an image, channels of the output.
         code: number of units of the code, which `width` does not scale.
-        upsampling: a name of `dlgbench.layers.upsampling`, with 3x3 kernels.
+        upsampling: a name of `dlgbench.layers.upsampling`.
+        kernel: side of the kernels of the up-samplings.
         width: scales the numbers of maps.
 
     Raises:
@@ -74,12 +76,12 @@ def encoder_decoder(
         channels = maps
     decoder: list[nn.Module] = [nn.Linear(code, units), nn.ReLU(), nn.Unflatten(1, (c, *coarse))]
     for maps in (b, a):
-        decoder += [upsample(upsampling, channels, maps), nn.ReLU()]
+        decoder += [upsample(upsampling, channels, maps, kernel=kernel), nn.ReLU()]
         channels = maps
     hidden = nn.Sequential(*encoder), nn.Sequential(*decoder)
     for layers in hidden:
         he(layers)
     return EncoderDecoder(
         nn.Sequential(*hidden[0], nn.Flatten(), nn.Linear(units, code)),
-        nn.Sequential(*hidden[1], upsample(upsampling, a, num_classes)),
+        nn.Sequential(*hidden[1], upsample(upsampling, a, num_classes, kernel=kernel)),
     )

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dlgbench.errors import DlgbenchError, unknown
+from dlgbench.layers.draws import Draws
 from dlgbench.layers.upsampling import AnySide, upsample
 from dlgbench.models.common import he, image_shape, scaled
 from dlgbench.registry import register_model
@@ -40,6 +41,23 @@ class NoSkip(nn.Module):
         return torch.cat([up, up], 1)
 
 
+class NoiseSkip(nn.Module):
+    """[N(0, 1), up-sampled map]: a sabotage of `Skip`, which tells the decoder nothing.
+
+    The noise is drawn anew in each pass, in evaluation too.
+    """
+
+    draws: Draws | None = None
+
+    def forward(self, up: Tensor, encoded: Tensor) -> Tensor:  # noqa: ARG002  (called like Skip)
+        """Noise in the place of the encoder's map."""
+        noise = self.draws.normal(up.shape, up)[0] if self.draws else torch.randn_like(up)
+        return torch.cat([noise, up], 1)
+
+
+SKIPS = {True: Skip, False: NoSkip, "noise": NoiseSkip}
+
+
 class UNet(nn.Module):
     """The contracting path, the skips, the expanding path; see `unet`."""
 
@@ -50,7 +68,7 @@ class UNet(nn.Module):
         maps: Sequence[int],
         *,
         padding: int,
-        skips: bool,
+        skips: bool | str,
         upsampling: str,
         norm: str,
     ) -> None:
@@ -60,7 +78,7 @@ class UNet(nn.Module):
         self.pool = nn.MaxPool2d(2)
         falling = list(zip(maps[:0:-1], maps[-2::-1], strict=True))
         self.up = nn.ModuleList(upsample(upsampling, a, b, kernel=2) for a, b in falling)
-        self.skips = nn.ModuleList(Skip() if skips else NoSkip() for _ in falling)
+        self.skips = nn.ModuleList(SKIPS[skips]() for _ in falling)
         self.merge = nn.ModuleList(_pair(2 * b, b, padding, norm) for _, b in falling)
         self.head = nn.Conv2d(maps[0], num_classes, 1)
 
@@ -133,7 +151,7 @@ def unet(
     num_classes: int = 2,
     *,
     padding: str = "same",
-    skips: bool = True,
+    skips: bool | str = True,
     upsampling: str = "transposed",
     norm: str = "none",
     levels: int = 4,
@@ -156,18 +174,20 @@ def unet(
         input_shape, num_classes: shapes of an image and number of maps of the output.
         padding: `same`, or `valid`, the paper's, for which every map to be pooled needs even sides.
         skips: without them the up-sampled map replaces the encoder's (`NoSkip`), so that all shapes
-            and parameters stay.
+            and parameters stay; with `noise` noise replaces it (`NoiseSkip`), a sabotage.
         upsampling: a name of `dlgbench.layers.upsampling`, with 2x2 kernels.
         norm: `none`, or `batch` after each 3x3 convolution, which then has no bias.
         levels: how many times the resolution is halved.
         width: scales the numbers of maps, 64 ... 64 * 2^levels.
 
     Raises:
-        DlgbenchError: for an unknown padding, norm or up-sampling; for a shape other than
+        DlgbenchError: for unknown padding, skips, norm or up-sampling; for a shape other than
             (C, H, W), or one that does not fit without padding.
     """
     if padding not in ("same", "valid"):
         raise unknown("padding", padding, ("same", "valid"))
+    if skips not in SKIPS:
+        raise unknown("kind of skips", skips, map(str, SKIPS))
     if norm not in ("none", "batch"):
         raise unknown("norm", norm, ("none", "batch"))
     channels, *sides = image_shape("unet", input_shape)

@@ -226,3 +226,39 @@ register_probe("field_over_input", when="start", metrics={})(
     "dlgbench.probes.field_over_input:field_over_input"
 )
 register_probe("feature_maps", when="test", metrics={})("dlgbench.probes.maps:feature_maps")
+register_probe(
+    "checkerboard_start",
+    when="start",
+    metrics={
+        "checkerboard_start": "share of the output images' power that repeats every two pixels, "
+        "before training"
+    },
+)("dlgbench.probes.checkerboard:at_start")
+register_probe(
+    "upsampling_by_hand",
+    when="start",
+    metrics={
+        "upsampling/zero_insertion": "largest difference between zero insertion with a convolution "
+        "and transposed convolution, of the same kernel, rotated",
+        "upsampling/equations": "the same between transposed convolution by its equation and "
+        "torch's",
+        "upsampling/by_matrix": "the same between the transposed matrix of a convolution and "
+        "torch's transposed convolution",
+        "upsampling/not_rotated": "a sabotage: the difference of the first, with the kernel not "
+        "rotated",
+        "upsampling/uneven_2": "max / min - 1 of the number of windows of 2x2 that reach a pixel, "
+        "stride 2",
+        "upsampling/uneven_3": "the same of windows of 3x3",
+        "upsampling/uneven_4": "the same of windows of 4x4",
+        "upsampling/uneven_nearest": "the same of nearest neighbours and a 3x3 convolution",
+    },
+)("dlgbench.probes.upsampling_by_hand:upsampling_by_hand")
+register_probe(
+    "high_frequency",
+    when="test",
+    metrics={
+        "high_frequency/error": "power of the error over that of the target, above half the "
+        "Nyquist frequency, on the test split"
+    },
+)("dlgbench.probes.high_frequency:high_frequency")
+register_probe("outputs", when="test", metrics={})("dlgbench.probes.outputs:outputs")

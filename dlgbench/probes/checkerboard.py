@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dlgbench.errors import DlgbenchError
-from dlgbench.probes.subject import Measurement, Subject
+from dlgbench.probes.subject import Measurement, Subject, to_array
 
 
 def share(images: Tensor) -> float:
@@ -29,9 +29,35 @@ def share(images: Tensor) -> float:
     return float(fast) / total if total else math.nan
 
 
+PICTURES = 2
+
+
+def spectrum(images: Tensor) -> Tensor:
+    """Mean power of images (B, C, H, W) at each frequency, (H, W), with (0, 0) in the middle.
+
+    It is the mean of |F[u, v]|^2 over images and channels, F as for `share`; 0 at (0, 0). What
+    repeats every two pixels lies in the first row and the first column where sides are even.
+    """
+    power = torch.fft.fft2(images.double()).abs().square().mean((0, 1))
+    power[0, 0] = 0
+    return torch.fft.fftshift(power)
+
+
+def at_start(subject: Subject) -> Measurement:
+    """`checkerboard` of the untrained network, under names of its own."""
+    now = checkerboard(subject)
+    arrays = {
+        f"checkerboard_start/{name.partition('/')[2]}": array for name, array in now.arrays.items()
+    }
+    return Measurement({"checkerboard_start": now.metrics["checkerboard"]}, arrays=arrays)
+
+
 @torch.no_grad()
 def checkerboard(subject: Subject) -> Measurement:
     """`share` of the output on the probe batch, in evaluation mode, and its ratio to the target's.
+
+    Arrays: `checkerboard/image` (2, C, H, W), the first outputs, and `checkerboard/spectrum`
+    (H, W), `spectrum` of all of them.
 
     The ratio is nan where the target is not an image. Windows that do not overlap evenly (stride 2,
     kernel 3) write every second row and column brighter. Odena, Dumoulin & Olah 2016,
@@ -50,4 +76,6 @@ def checkerboard(subject: Subject) -> Measurement:
     output = share(z)
     target = share(y) if y.dim() == 4 and y.is_floating_point() else math.nan
     ratio = output / target if target else math.nan
-    return Measurement({"checkerboard": output, "checkerboard/ratio": ratio})
+    images = {"image": z[:PICTURES], "spectrum": spectrum(z)}
+    arrays = {f"checkerboard/{name}": to_array(image) for name, image in images.items()}
+    return Measurement({"checkerboard": output, "checkerboard/ratio": ratio}, arrays=arrays)

@@ -10,6 +10,7 @@
 | curves | learning curves, with and without dropout and of all arms |
 | rates | error by learning rate, and the usable range of rates |
 | kernels | edge kernels, fields over an input, arithmetic against gradient, feature maps |
+| translation | what networks give from image to image, error by frequency, checkerboards |
 
 `base` and `panels` hold what they share. A plot of your own is registered in the same way, by
 `dlgbench.register_figure`, and follows these on the page.
@@ -17,7 +18,17 @@
 
 import importlib
 
-PAGE_ORDER = ("effects", "planes", "depth", "images", "probes", "curves", "rates", "kernels")
+PAGE_ORDER = (
+    "effects",
+    "planes",
+    "depth",
+    "images",
+    "probes",
+    "curves",
+    "rates",
+    "kernels",
+    "translation",
+)
 
 for _name in PAGE_ORDER:
     importlib.import_module(f"{__name__}.{_name}")

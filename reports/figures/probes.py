@@ -235,6 +235,7 @@ LAYERS = {
 }
 # Curves of other plots, and one that is not drawn.
 OTHERS = {SAMPLES_CURVE, PATH, NOISE_CURVE, "lighting/by_setting"}
+OTHERS |= {"high_frequency/by_band"}
 
 
 @register_figure("layers")

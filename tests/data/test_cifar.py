@@ -4,10 +4,20 @@ import tarfile
 
 import numpy as np
 import pytest
+from skimage.color import lab2rgb
 from torchvision.datasets import CIFAR10
 
 from dlgbench import DlgbenchError
 from dlgbench.data import cifar
+
+
+def laid_out(content, root):
+    """The folder of the data root with the files in it."""
+    place = root / "root" / CIFAR10.base_folder
+    place.mkdir(parents=True)
+    for name, batch in content.items():
+        (place / name).write_bytes(batch)
+    return place
 
 
 def test_torchvision_downloads_cifar10(small_cifar, mirror, monkeypatch):
@@ -31,10 +41,7 @@ def test_torchvision_downloads_cifar10(small_cifar, mirror, monkeypatch):
 @pytest.mark.usefixtures("unplugged")
 def test_cifar10_from_torchvisions_files(small_cifar):
     x, y, content, root = small_cifar
-    place = root / "root" / CIFAR10.base_folder
-    place.mkdir(parents=True)
-    for name, batch in content.items():
-        (place / name).write_bytes(batch)
+    place = laid_out(content, root)
     got = cifar.cifar10()
     assert np.array_equal(got.pool[0], x[:15])
     assert np.array_equal(got.pool[1], y[:15])
@@ -44,3 +51,16 @@ def test_cifar10_from_torchvisions_files(small_cifar):
     (place / "data_batch_3").write_bytes(content["data_batch_3"][:-1] + b"!")
     with pytest.raises(DlgbenchError, match=r"cifar-10-batches-py/data_batch_3 is corrupt: MD5"):
         cifar.cifar10()
+
+
+@pytest.mark.usefixtures("unplugged")
+def test_cifar10_to_be_coloured(small_cifar):
+    x, _, content, root = small_cifar
+    laid_out(content, root)
+    got = cifar.cifar10_ab()
+    for split, rgb in ((got.pool, x[:15]), (got.test, x[15:])):
+        assert [part.dtype for part in split] == [np.float32, np.float32]
+        lab = np.concatenate([split[0] * 100, split[1] * 110], 1)
+        assert np.abs(lab2rgb(lab, channel_axis=1) * 255 - rgb).max() < 0.51
+    assert (got.pool[0].shape, got.pool[1].shape) == ((15, 1, 32, 32), (15, 2, 32, 32))
+    assert (got.num_classes, got.digest) == (2, cifar.cifar10().digest)

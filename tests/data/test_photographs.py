@@ -10,6 +10,7 @@ SETS = [
     "photographs",
     "photographs_noisy",
     "photographs_ab",
+    "photographs_ab_shuffled",
     "photographs_sobel",
     "photographs_sobel_magnitude",
 ]
@@ -34,7 +35,7 @@ def test_a_photograph_is_scikit_images_own_and_scikit_learns():
 @pytest.mark.parametrize("name", SETS)
 def test_sizes(name):
     arrays = load(name)
-    side, channels = (16 if "sobel" in name else 32), (2 if name == "photographs_ab" else 1)
+    side, channels = (16 if "sobel" in name else 32), (2 if "_ab" in name else 1)
     for (x, y), size in ((arrays.pool, 3000), (arrays.test, 1000)):
         assert (x.shape, y.shape) == ((size, 1, side, side), (size, channels, side, side))
     assert arrays.num_classes == channels
@@ -84,6 +85,15 @@ def test_l_and_ab_give_the_photograph_back():
     chroma = np.hypot(*np.moveaxis(y * 110, 1, 0))
     assert chroma[:500].mean() > 5  # china
     assert chroma[500:].mean() > 5  # motorcycle
+
+
+def test_shuffled_colours_are_those_of_other_patches():
+    plain, shuffled = load("photographs_ab"), load("photographs_ab_shuffled")
+    for (x, y), (same, other) in ((plain.pool, shuffled.pool), (plain.test, shuffled.test)):
+        assert np.array_equal(x, same)
+        assert sorted(y.sum((1, 2, 3))) == sorted(other.sum((1, 2, 3)))
+        stay = (y == other).all((1, 2, 3))
+        assert stay.sum() < 5  # of a random permutation one patch keeps its colours, on average
 
 
 def test_sobel_agrees_with_scipy():

@@ -44,3 +44,12 @@ def test_arms_of_up_sampling_have_equal_parameters():
     assert len({sum(p.numel() for p in net.parameters()) for net in networks.values()}) == 1
     with pytest.raises(DlgbenchError, match="no up-sampling is called 'bicubic'"):
         create_model("encoder_decoder", upsampling="bicubic")
+
+
+@pytest.mark.parametrize("kernel", [2, 3, 4])
+def test_kernels_of_the_decoder(kernel):
+    network = create_model("encoder_decoder", kernel=kernel)
+    count = sum(p.numel() for p in network.decoder.parameters())
+    windows = 128 * 64 + 64 * 32 + 32
+    assert count == (32 * 2048 + 2048) + kernel**2 * windows + (64 + 32 + 1)
+    assert network(torch.rand(2, 1, 28, 28)).shape == (2, 1, 28, 28)

@@ -116,6 +116,8 @@ def test_forward_at_two_sizes_and_a_gradient_reaches_every_parameter(name, chann
 def test_one_batch_can_be_over_fitted(name):
     if name in DEGRADED:
         pytest.skip("too deep to train: the claim of architectures/residual_depth")
+    if name == "constant":
+        pytest.skip("does not see its input")
     assert any(_remaining_loss(name, lr) < 0.25 for lr in (0.003, 0.001))
 
 

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from dlgbench import DlgbenchError, create_model
+from dlgbench.layers.noise import seed_noise
 from dlgbench.layers.upsampling import UPSAMPLINGS
-from dlgbench.models.unet import NoSkip, Skip, valid_side
+from dlgbench.models.unet import NoiseSkip, NoSkip, Skip, valid_side
 
 
 def count(**args):
@@ -92,6 +93,24 @@ def test_without_skips_the_parameters_are_equal_and_all_are_used():
     for merge in network.body.merge:
         halves = merge[0].weight.grad.chunk(2, 1)
         assert all(half.any() for half in halves)
+
+
+def test_skips_of_noise_tell_the_decoder_nothing():
+    assert count(skips="noise") == count(skips=True)
+    up, encoded = torch.rand(2, 3, 40, 40), torch.rand(2, 3, 40, 40)
+    skip = NoiseSkip()
+    noise, kept = skip(up, encoded).chunk(2, 1)
+    assert torch.equal(kept, up)
+    assert (noise.mean(), noise.std()) == (pytest.approx(0, abs=0.05), pytest.approx(1, abs=0.05))
+    drawn = []
+    for _ in range(2):
+        seed_noise(skip, 7)
+        drawn.append([skip(up, encoded), skip(up, -encoded)])
+    assert torch.equal(drawn[0][0], drawn[1][0])
+    assert torch.equal(drawn[0][1], drawn[1][1])
+    assert not torch.equal(*drawn[0])
+    with pytest.raises(DlgbenchError, match="no kind of skips is called 'noisy'; did you mean"):
+        create_model("unet", skips="noisy")
 
 
 def test_a_skip_is_the_middle_of_the_encoders_map():

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from dlgbench import DlgbenchError, create_model
 from dlgbench.layers.upsampling import upsample
-from dlgbench.probes.checkerboard import checkerboard, share
+from dlgbench.probes.checkerboard import at_start, checkerboard, share, spectrum
 from dlgbench.probes.subject import Subject
 
 ROW, COLUMN = torch.meshgrid(torch.arange(8), torch.arange(12), indexing="ij")
@@ -96,3 +96,25 @@ def test_an_output_without_images_is_refused():
     match = r"expected an output of images \(B, C, H, W\) .*, got shape \(1, 96\)"
     with pytest.raises(DlgbenchError, match=match):
         checkerboard(Subject(nn.Flatten(), (1, 8, 12), (images(BOARD), torch.zeros(1))))
+
+
+def test_the_spectrum_is_numpys_and_a_checkerboard_lies_in_its_first_row_and_column():
+    x = np.random.default_rng(0).normal(3, 1, size=(2, 3, 6, 10))
+    expected = (np.abs(np.fft.fftshift(np.fft.fft2(x), (2, 3))) ** 2).mean((0, 1))
+    expected[3, 5] = 0
+    np.testing.assert_allclose(spectrum(torch.from_numpy(x)), expected, atol=1e-9)
+    assert (spectrum(images(BOARD)) > 1e-9).nonzero().tolist() == [[0, 0]]
+    assert (spectrum(images(STRIPES)) > 1e-9).nonzero().tolist() == [[4, 0]]
+
+
+def test_before_training_the_same_is_recorded_under_other_names():
+    z = images(SLOW + BOARD, SLOW, BOARD)
+    subject = Subject(nn.Identity(), (1, 8, 12), (z, z))
+    before, after = at_start(subject), checkerboard(subject)
+    assert before.metrics == {"checkerboard_start": after.metrics["checkerboard"]}
+    assert set(after.arrays) == {"checkerboard/image", "checkerboard/spectrum"}
+    np.testing.assert_array_equal(after.arrays["checkerboard/image"], z[:2].float())
+    np.testing.assert_array_equal(after.arrays["checkerboard/spectrum"], spectrum(z).float())
+    for name, array in after.arrays.items():
+        same = before.arrays[name.replace("checkerboard", "checkerboard_start")]
+        np.testing.assert_array_equal(same, array)
