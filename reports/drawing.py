@@ -195,9 +195,7 @@ def changed(studies: Sequence[Study], store: Store, out: Path) -> list[Study]:
     return sorted(outdated, key=lambda study: -len(study.runs))
 
 
-def draw_all(
-    studies: Sequence[Study], store: Store, out: Path
-) -> Iterator[tuple[Study, Drawing]]:
+def draw_all(studies: Sequence[Study], store: Store, out: Path) -> Iterator[tuple[Study, Drawing]]:
     """Each study with its plots, in the order in which they are done.
 
     What is drawn becomes an artifact of the ablation's experiment in the store.
@@ -288,7 +286,9 @@ def _received(reader: Connection, process: Any, study: Study) -> Drawing:
     except EOFError:
         process.join()
         ended = f"ended with exit code {process.exitcode}"
-        drawing = Drawing((), (f"figures of {study.ablation.name}: the process that draws {ended}",))
+        drawing = Drawing(
+            (), (f"figures of {study.ablation.name}: the process that draws {ended}",)
+        )
     process.join()
     reader.close()
     return drawing

@@ -118,7 +118,7 @@ def _lay_out(figure: Figure, dpi: float) -> None:
 
     With a layout engine `savefig` draws each file twice, the first time for the layout alone.
     """
-    if engine := figure.get_layout_engine():
+    if figure.axes and (engine := figure.get_layout_engine()):
         before = figure.dpi
         figure.set_dpi(dpi)
         engine.execute(figure)
