@@ -257,9 +257,10 @@ def report(args: argparse.Namespace) -> int:
     """Plots and page, from the store alone."""
     from dlgbench.reports import results
     from dlgbench.reports.page import build
+    from dlgbench.reports.watch import Watch
 
     ablations, store, root = _ablations(args.places), _store(args), find_root(Path.cwd())
-    page = build(ablations, store, args.scale, args.out or root / "reports" / "build")
+    page = build(ablations, store, args.scale, args.out or root / "reports" / "build", Watch())
     print(f"report: {page.resolve().as_uri()}")
     if not args.reference:
         return 0

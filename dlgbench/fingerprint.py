@@ -66,9 +66,9 @@ def code_of(work: Work, by: Engine = "single") -> dict[str, str]:
         DlgbenchError: for a name that is not registered, or a data set that can't be loaded.
     """
     if not isinstance(work, Recipe):
-        return {"engine": _digest(with_imports(work.source)), "code": "{}"}
+        return {"engine": code_digest(with_imports(work.source)), "code": "{}"}
     parts = {
-        f"{type(part).__name__} {part.name}": _digest(with_imports(part.source))
+        f"{type(part).__name__} {part.name}": code_digest(with_imports(part.source))
         for part in parts_of(work)
     }
     if work.data is not None:
@@ -111,7 +111,7 @@ def engine(by: Engine = "single") -> str:
     """The engine's name, and 12 hex digits of SHA-256 over the source that all its runs share."""
     names = ENGINE + LANES if by == "lanes" else ENGINE
     files = {file for name in names for file in with_imports(PACKAGE / name)}
-    return f"{by} {_digest(files)}"
+    return f"{by} {code_digest(files)}"
 
 
 @functools.cache
@@ -193,7 +193,7 @@ def _imports(file: Path) -> Iterator[tuple[int, str]]:
             yield from ((node.level, ".".join([*of, alias.name])) for alias in node.names)
 
 
-def _digest(files: Iterable[Path]) -> str:
+def code_digest(files: Iterable[Path]) -> str:
     """12 hex digits of SHA-256 over the code of files, independent of where they lie."""
     return _hashed(sorted(_hashed([_code(file)]) for file in files))[:12]
 

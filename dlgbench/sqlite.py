@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
@@ -64,6 +64,34 @@ class Tagged:
                     found.append((rows[0][0], run, tags))
         found.sort(key=lambda entry: entry[0])
         return [(run, tags) for _, run, tags in found]
+
+
+def experiments(file: Path) -> set[str]:
+    """The names of the experiments."""
+    query = "SELECT name FROM experiments WHERE lifecycle_stage = 'active'"
+    with _reading(file) as connection:
+        return {name for (name,) in connection.execute(query)}
+
+
+def tagged_runs(
+    file: Path, experiment: str, wanted: Mapping[str, str]
+) -> list[tuple[str, dict[str, str]]]:
+    """(id, tags) of an experiment's finished runs with these tags; the one that ended last is last.
+
+    An experiment that does not exist has none.
+    """
+    query = """
+        SELECT runs.run_uuid, tags.key, tags.value
+        FROM experiments JOIN runs ON runs.experiment_id = experiments.experiment_id
+        JOIN tags ON tags.run_uuid = runs.run_uuid
+        WHERE experiments.name = ? AND runs.lifecycle_stage = 'active' AND runs.status = 'FINISHED'
+        ORDER BY runs.end_time, runs.start_time DESC, runs.run_uuid
+    """
+    found: dict[str, dict[str, str]] = {}
+    with _reading(file) as connection:
+        for run, key, text in connection.execute(query, (experiment,)):
+            found.setdefault(run, {})[key] = text
+    return [(run, tags) for run, tags in found.items() if wanted.items() <= tags.items()]
 
 
 def histories(file: Path, runs: Sequence[str]) -> dict[str, list[tuple[str, int, float]]]:

@@ -304,14 +304,8 @@ class Store:
             (cell.arm, str(cell.seed), cell.purpose, setting_of(cell)): cell
             for cell in ablation.cells(scale)
         }
-        experiment = self._client.get_experiment_by_name(ablation.name)
-        if experiment is None:
-            return {}
-        kind = f"tags.`{TAG}kind` = 'cell' and tags.`{TAG}scale` = '{scale}'"
-        which = f"{kind} and attributes.status = 'FINISHED'"
         newest: dict[Cell, tuple[str, Mapping[str, str]]] = {}
-        for run in self._search([experiment.experiment_id], which, "attributes.end_time ASC"):
-            tags = run.data.tags
+        for run_id, tags in self._of(ablation.name, {"kind": "cell", "scale": scale}):
             names = ("arm", "seed", "purpose", "setting")
             arm, seed, purpose, setting = (tags[f"{TAG}{name}"] for name in names)
             tried = setting if purpose == "tune" else "null"
@@ -329,8 +323,35 @@ class Store:
             for old in [old for old in newest if (old.arm, old.seed, old.purpose) == same]:
                 del newest[old]
             newest.pop(cell, None)  # so that the newest of all is last
-            newest[cell] = run.info.run_id, tags
+            newest[cell] = run_id, tags
         return newest
+
+    def _of(self, ablation: str, wanted: Mapping[str, str]) -> Iterable[Tagged]:
+        """The finished runs of an ablation that have these tags of ours, the newest last.
+
+        A SQLite store is read without mlflow, which makes objects of every metric of every run.
+        """
+        if self._file and self._file.exists():
+            named = {f"{TAG}{name}": text for name, text in wanted.items()}
+            return sqlite.tagged_runs(self._file, ablation, named)
+        experiment = self._client.get_experiment_by_name(ablation)
+        if experiment is None:
+            return []
+        tags = [f"tags.`{TAG}{name}` = '{text}'" for name, text in wanted.items()]
+        which = " and ".join([*tags, "attributes.status = 'FINISHED'"])
+        found = self._search([experiment.experiment_id], which, "attributes.end_time ASC")
+        return ((run.info.run_id, run.data.tags) for run in found)
+
+    def ablations(self) -> set[str]:
+        """The names of the ablations that it has anything of, also of those on other data.
+
+        Raises:
+            DlgbenchError: where the store is out of reach.
+        """
+        with self._reaching():
+            if self._file and self._file.exists():
+                return sqlite.experiments(self._file)
+            return {found.name for found in self._client.search_experiments()}
 
     def _histories(self, runs: list[str]) -> dict[str, list[Point]]:
         """(metric, step, value) of each run, by its id.

@@ -5,22 +5,22 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import sys
-import traceback
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from rich.console import Console
 
 from dlgbench.ablation import Ablation
 from dlgbench.metrics import larger_is_better
-from dlgbench.registry import FIGURES, Part
 from dlgbench.reports import controls, style, tables, words
+from dlgbench.reports.drawing import Drawing, changed, draw_all, recorded
 from dlgbench.reports.replication import Replication, replicate, summary, tally_text
 from dlgbench.reports.study import Origin, Study, gather, origin
-from dlgbench.reports.style import Plot
 from dlgbench.reports.tables import Arms, ClaimRow, Grid
+from dlgbench.reports.watch import Watch
 from dlgbench.tracking import Store
 
 HERE = Path(__file__).parent
@@ -46,16 +46,23 @@ class Section:
     claims: list[ClaimRow]
     arms: Arms
     grids: list[Grid]
-    plots: list[Plot]
-    problems: list[str]
+    drawing: Drawing
     origin: Origin
     declared: int
     diverged: list[tuple[str, int, str]]
     replication: Replication | None
 
 
-def build(ablations: Sequence[Ablation], store: Store, scale: str | None, out: Path) -> Path:
+def build(
+    ablations: Sequence[Ablation],
+    store: Store,
+    scale: str | None,
+    out: Path,
+    watch: Watch | None = None,
+) -> Path:
     """Writes the page and its plots and tables into a folder, and attaches the plots to the store.
+
+    Plots that lie there already, and would be the same again, are kept.
 
     Args:
         ablations: what to report on.
@@ -63,6 +70,7 @@ def build(ablations: Sequence[Ablation], store: Store, scale: str | None, out: P
         scale: the scale to show; None for the fullest that has runs, each ablation its own.
         out: the folder, made where it is missing: `index.html`, `claims.csv`, and a folder per
             ablation.
+        watch: where the progress is shown, if anywhere.
 
     Returns:
         The page's path.
@@ -70,20 +78,27 @@ def build(ablations: Sequence[Ablation], store: Store, scale: str | None, out: P
     Raises:
         DlgbenchError: where the store is out of reach, or has no runs of any of the ablations.
     """
-    studies = gather(ablations, store, scale)
+    watch = watch or Watch(Console(quiet=True))
+    studies = gather(watch.over(ablations, "ablations read", len(ablations)), store, scale)
     out.mkdir(parents=True, exist_ok=True)
     tables.claims_frame(studies).to_csv(out / "claims.csv", index=False)
-    sections = [_section(study, out / study.ablation.name, store) for study in studies]
+    todo = changed(studies, store, out)
+    drawn = watch.over(draw_all(todo, store, out), "ablations drawn", len(todo))
+    drawings = {study.ablation.name: drawing for study, drawing in drawn}
+    sections = [
+        _section(study, out / study.ablation.name, store, drawings.get(study.ablation.name))
+        for study in studies
+    ]
+    for problem in (problem for section in sections for problem in section.drawing.problems):
+        print(problem, file=sys.stderr)
     page = out / "index.html"
     page.write_text(_render(sections), encoding="utf-8")
     return page
 
 
-def _section(study: Study, folder: Path, store: Store) -> Section:
-    plots, problems = draw(study, folder)
+def _section(study: Study, folder: Path, store: Store, drawing: Drawing | None) -> Section:
     grids = []
     if study.runs:
-        store.attach(study.ablation.name, [folder / f"{plot.name}.png" for plot in plots])
         folder.mkdir(parents=True, exist_ok=True)
         tables.arms_frame(study).to_csv(folder / "arms.csv", index=False)
         tables.tuning_frame(study).to_csv(folder / "tuning.csv", index=False)
@@ -94,8 +109,7 @@ def _section(study: Study, folder: Path, store: Store) -> Section:
         claims=[tables.warned(row, grids) for row in rows],
         arms=tables.arms(study),
         grids=grids,
-        plots=plots,
-        problems=problems,
+        drawing=drawing or recorded(folder),
         origin=origin(list(study.runs.values())),
         declared=len(study.ablation.cells(study.scale)),
         diverged=[
@@ -105,47 +119,6 @@ def _section(study: Study, folder: Path, store: Store) -> Section:
         ],
         replication=replicate(study, store),
     )
-
-
-def draw(study: Study, folder: Path) -> tuple[list[Plot], list[str]]:
-    """Every registered plot that the study's runs allow, written into the folder.
-
-    A figure that fails costs its own plots and no others: it becomes a line, here and on stderr.
-    """
-    plots: list[Plot] = []
-    problems: list[str] = []
-    for figure in FIGURES.values():
-        try:
-            with style.styled():
-                drawn = _checked(figure.make(study), {plot.name for plot in plots})
-            for plot in drawn:
-                style.write(plot, folder)
-        except Exception as error:  # noqa: BLE001  (a user's figure may raise anything)
-            problems.append(_problem(figure, study, error))
-            print(problems[-1], file=sys.stderr)
-        else:
-            plots += drawn
-    return plots, problems
-
-
-def _checked(drawn: object, taken: set[str]) -> list[Plot]:
-    """What a figure gave, if it is a list of plots whose names are free."""
-    if not isinstance(drawn, list) or not all(isinstance(plot, Plot) for plot in drawn):
-        raise TypeError(f"expected a list of dlgbench.Plot, got {drawn!r}")
-    for plot in drawn:
-        if plot.name in taken:
-            raise ValueError(f"expected a name of its own for each plot, got {plot.name!r} twice")
-        taken.add(plot.name)
-    return drawn
-
-
-def _problem(figure: Part, study: Study, error: Exception) -> str:
-    """One line that names the figure, its place, and the line of its file that failed."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if Path(frame.filename) == figure.file]
-    at = f" at line {lines[-1]}" if lines else ""
-    came = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    return f"figure {figure.name} ({figure.where}) of {study.ablation.name} failed{at}: {came}"
 
 
 def _render(sections: list[Section]) -> str:

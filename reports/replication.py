@@ -138,7 +138,10 @@ def replicate(study: Study, store: Store) -> Replication | None:
     """
     others = {}
     names = stand_ins(study) if study.runs else []
+    stored = store.ablations() if names else set()
     for data in names:
+        if f"{study.ablation.name}@{data}" not in stored:
+            continue
         ablation = study.ablation.with_data(data)
         runs = store.runs(ablation, study.scale)
         evaluated = {(cell.arm, cell.seed) for cell in runs if cell.purpose == "evaluate"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -198,8 +198,10 @@ def origin(runs: Sequence[Run]) -> Origin:
     )
 
 
-def gather(ablations: Sequence[Ablation], store: Store, scale: str | None) -> list[Study]:
-    """A study for every ablation. With `scale=None` each has the fullest scale that has runs.
+def gather(ablations: Iterable[Ablation], store: Store, scale: str | None) -> list[Study]:
+    """A study for every ablation, without curves and arrays (`with_curves`).
+
+    With `scale=None` each has the fullest scale that has runs.
 
     Raises:
         DlgbenchError: where the store is out of reach, or has no runs of any of the ablations.
@@ -216,6 +218,12 @@ def gather(ablations: Sequence[Ablation], store: Store, scale: str | None) -> li
 
 def _study(ablation: Ablation, store: Store, scales: Sequence[str]) -> Study:
     for scale in scales:
-        if runs := store.runs(ablation, scale, history=True):
+        if runs := store.runs(ablation, scale):
             break
     return Study(ablation, scale, runs)
+
+
+def with_curves(study: Study, store: Store) -> Study:
+    """The study with the learning curves and arrays of its evaluations, as figures need them."""
+    runs = store.runs(study.ablation, study.scale, history=True)
+    return dataclasses.replace(study, runs=runs)

@@ -19,6 +19,7 @@ INK, SOFT, GRID, ZONE, PAPER = "#22272e", "#66707c", "#e3e6ea", "#e4edf5", "#fff
 # Blue, orange, grey: told apart by the colour-blind.
 VERDICTS = {"supported": "#0071b2", "refuted": "#d45e00", "inconclusive": "#7f8790"}
 SYMBOLS = {"supported": "✓", "refuted": "✗", "inconclusive": "?", "not run": "–"}
+ENDS = (".png", ".svg", ".csv")  # of the files of a plot
 MARKERS = {"supported": "o", "refuted": "s", "inconclusive": "D"}
 _PALETTE = sns.color_palette("colorblind").as_hex()
 ARMS: list[str] = [_PALETTE[place] for place in (0, 1, 2, 3, 4, 9, 5, 7)]  # no pale pink, no yellow
@@ -103,13 +104,27 @@ def write(plot: Plot, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     png, buffer = folder / f"{plot.name}.png", io.StringIO()
     with styled():
+        _lay_out(plot.figure, dpi=160)
         plot.figure.savefig(png, dpi=160, facecolor="white")
-        plot.figure.set_layout_engine("none")  # keeps the layout of the first file: half the time
         options: dict[str, Any] = {"dpi": 120, "transparent": True}  # dpi: of what is rasterized
         plot.figure.savefig(buffer, format="svg", metadata={"Date": None}, **options)
     png.with_suffix(".svg").write_text(_adapted(buffer.getvalue()), encoding="utf-8")
     plot.data.to_csv(png.with_suffix(".csv"), index=False)
     return png
+
+
+def _lay_out(figure: Figure, dpi: float) -> None:
+    """Lays a figure out once, for all its files.
+
+    With a layout engine `savefig` draws each file twice, the first time for the layout alone.
+    """
+    if figure.axes and (engine := figure.get_layout_engine()):
+        before = figure.dpi
+        figure.set_dpi(dpi)
+        engine.execute(figure)
+        with mpl.rc_context({"figure.constrained_layout.use": False}):
+            figure.set_layout_engine(None)
+        figure.set_dpi(before)
 
 
 def _adapted(svg: str) -> str:

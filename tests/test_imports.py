@@ -67,7 +67,7 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     # show
     "reports": {
         *("errors", "registry", "claim", "metrics", "recipe", "ablation", "discovery"),
-        *("judging", "stats", "tracking"),
+        *("fingerprint", "judging", "stats", "tracking"),
     },
     "session": {"ablation", "discovery", "tracking"},
     "progress": {"claim", "discovery", "session"},

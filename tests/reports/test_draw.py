@@ -1,6 +1,8 @@
 """Figures of a user's own, and those that fail."""
 
+import dataclasses
 import inspect
+import os
 
 import pandas as pd
 import pytest
@@ -8,7 +10,8 @@ from matplotlib.figure import Figure
 
 from dlgbench import Plot, register_figure
 from dlgbench.registry import FIGURES
-from dlgbench.reports.page import draw
+from dlgbench.reports import drawing
+from dlgbench.reports.drawing import draw, draw_all
 
 MLP = {"model": "mlp", "data": "mnist5k", "steps": 20}
 
@@ -56,20 +59,87 @@ def register():
 
 def test_a_figure_of_ones_own_follows_the_suites(study, register, tmp_path):
     register(works)
-    plots, problems = draw(study, tmp_path)
-    assert ([plot.name for plot in plots], problems) == (["curves", "own"], [])
+    drawn = draw(study, tmp_path)
+    assert ([plot.name for plot in drawn.plots], drawn.problems) == (["curves", "own"], ())
     assert {file.name for file in tmp_path.glob("own.*")} == {"own.png", "own.svg", "own.csv"}
 
 
-def test_a_figure_that_fails_is_one_line_and_the_rest_goes_on(study, register, tmp_path, capsys):
+def test_a_figure_that_fails_is_one_line_and_the_rest_goes_on(study, register, tmp_path):
     for function in (fails, gives_no_list, takes_a_name, works):
         register(function)
-    plots, problems = draw(study, tmp_path)
-    assert [plot.name for plot in plots] == ["curves", "own"]
-    failed, no_list, name = problems
+    drawn = draw(study, tmp_path)
+    assert [plot.name for plot in drawn.plots] == ["curves", "own"]
+    failed, no_list, name = drawn.problems
     line = inspect.getsourcelines(fails)[1] + 1
     assert failed.startswith(f"figure fails ({__file__}:")
     assert failed.endswith(f") of mine/what failed at line {line}: ValueError: no luck")
     assert "TypeError: expected a list of dlgbench.Plot, got Plot(name='other'" in no_list
     assert "ValueError: expected a name of its own for each plot, got 'curves' twice" in name
-    assert capsys.readouterr().err.splitlines() == problems
+
+
+def ends_the_process(_study):
+    os._exit(3)
+
+
+class NoStore:
+    """Takes the plots, and has no more curves than the study has."""
+
+    uri = "nowhere"
+
+    def __init__(self, study):
+        self.study, self.attached = study, []
+
+    def runs(self, *_, **__):
+        return self.study.runs
+
+    def attach(self, name, files):
+        self.attached.append((name, sorted(file.name for file in files)))
+
+
+@pytest.fixture
+def two(study, monkeypatch):
+    """Two studies, which two processes draw."""
+    monkeypatch.setattr(drawing, "cores", lambda: 2)
+    other = dataclasses.replace(study.ablation, name="mine/other")
+    return [study, dataclasses.replace(study, ablation=other)]
+
+
+def test_processes_know_every_registered_figure(two, register, tmp_path):
+    register(works)
+    store = NoStore(two[0])
+    drawn = {study.ablation.name: drawn for study, drawn in draw_all(two, store, tmp_path)}
+    assert {name: [plot.name for plot in found.plots] for name, found in drawn.items()} == {
+        name: ["curves", "own"] for name in ("mine/what", "mine/other")
+    }
+    assert min(store.attached) == ("mine/other", ["curves.png", "own.png"])
+    assert drawing.changed(two, store, tmp_path) == []
+
+
+@pytest.mark.skipif(not drawing.can_fork(), reason="plots are drawn in this process")
+def test_a_figure_that_ends_its_process_costs_one_line(two, register, tmp_path):
+    register(ends_the_process)
+    for study, drawn in draw_all(two, NoStore(two[0]), tmp_path):
+        (problem,) = drawn.problems
+        assert study.ablation.name in problem
+        assert problem.endswith("ended with exit code 3")
+    assert drawing.changed(two, NoStore(two[0]), tmp_path) == two  # it is tried again
+
+
+def test_what_changed_is_drawn_again(study, register, tmp_path):
+    store, folder = NoStore(study), tmp_path / "mine" / "what"
+
+    def is_outdated(now=study):
+        return bool(drawing.changed([now], store, tmp_path))
+
+    assert is_outdated()
+    list(draw_all([study], store, tmp_path))
+    assert not is_outdated()
+    (folder / "curves.png").unlink()
+    assert is_outdated()
+    list(draw_all([study], store, tmp_path))
+    first, *rest = study.runs
+    other = dataclasses.replace(study.runs[first], summary={"test/error": 0.2})
+    assert is_outdated(dataclasses.replace(study, runs={**study.runs, first: other}))
+    assert is_outdated(dataclasses.replace(study, runs=dict.fromkeys(rest, other)))
+    register(works)
+    assert is_outdated()
