@@ -300,7 +300,7 @@ class Store:
 
     def _newest(self, ablation: Ablation, scale: str) -> dict[Cell, tuple[str, Mapping[str, str]]]:
         """(id, tags) of the newest run of each declared cell; the newest of all is last."""
-        declared = {
+        declared: dict[tuple[str, str, str, str], Cell] = {
             (cell.arm, str(cell.seed), cell.purpose, setting_of(cell)): cell
             for cell in ablation.cells(scale)
         }
