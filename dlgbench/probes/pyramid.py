@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -32,34 +34,37 @@ def pyramid(subject: Subject) -> Measurement:
     Raises:
         DlgbenchError: for a network that is no pyramid, or a pyramid of less than 2 levels.
     """
-    x, network = subject.data("pyramid")[0].double(), subject.network
-    parts = [getattr(network, name, None) for name in ("decompose", "reconstruct", "levels")]
-    if None in parts or int(getattr(network, "levels", 0)) < 2:
+    network: Any = subject.network
+    x, levels = subject.data("pyramid")[0].double(), getattr(network, "levels", 0)
+    if not hasattr(network, "decompose") or levels < 2:
         raise DlgbenchError(
             "probe pyramid: expected a pyramid of at least 2 levels, got "
-            f"{type(network).__name__} of {parts[2]}"
+            f"{type(network).__name__} of {levels}"
         )
-    decompose, reconstruct, levels = network.decompose, network.reconstruct, int(network.levels)  # type: ignore[arg-type]
-    bands = decompose(x, levels)
+    decompose, reconstruct = network.decompose, network.reconstruct
+    bands: list[Tensor] = decompose(x, levels)
     each = (len(bands) - 1) // levels  # detail bands of a level
     power = x.square().sum()
 
     def without(images: Tensor, dropped: int) -> Tensor:
-        return reconstruct(drop(decompose(images, levels), dropped * each))
+        kept: Tensor = reconstruct(drop(decompose(images, levels), dropped * each))
+        return kept
 
     lost = [_lost(x, without(x, level)) for level in range(1, levels + 1)]
-    finest = sum(band.square().sum() for band in bands[:each])
+    energies = torch.stack([band.square().sum() for band in bands])
     shuffled = _shuffled(x)
     turned = [-band for band in bands[:each]] + bands[each:]
     coarse = without(x, levels)
     metrics = {
         "pyramid/error": _error(reconstruct(bands), x),
-        "pyramid/parseval": float((sum(b.square().sum() for b in bands) - power).abs() / power),
+        "pyramid/parseval": float((energies.sum() - power).abs() / power),
         "pyramid/sabotaged": _error(reconstruct(turned), x),
         "pyramid/lost_1": lost[0],
         "pyramid/lost_2": lost[1],
         "pyramid/lost_all": lost[-1],
-        "pyramid/dropped": float(((x - without(x, 1)).square().sum() - finest).abs() / power),
+        "pyramid/dropped": float(
+            ((x - without(x, 1)).square().sum() - energies[:each].sum()).abs() / power
+        ),
         "pyramid/lost_noise": _lost(shuffled, without(shuffled, 1)),
     }
     shown = {"image": x[:SHOWN], "coarse": coarse[:SHOWN], "lost": (x - coarse)[:SHOWN]}

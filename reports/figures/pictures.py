@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from dlgbench.reports.style import Plot
 SIGNED = "RdBu_r"
 
 
-def _show(ax: Axes, picture: np.ndarray, title: str = "", **look: object) -> None:
+def _show(ax: Axes, picture: np.ndarray, title: str = "", **look: Any) -> None:
     ax.imshow(picture, **{"cmap": "gray", "interpolation": "nearest"} | look)
     ax.set_title(title)
     base.bare(ax)
@@ -108,7 +109,7 @@ def image_to_image(study: Study) -> list[Plot]:
     figure, axes = base.grid(len(rows) * columns, columns, base.WIDTH / columns * 0.95)
     for row, (name, images) in enumerate(rows):
         for ax, picture in zip(axes[row * columns :], images, strict=False):
-            look = {} if "input" in name else {"vmin": 0, "vmax": 1}
+            look: dict[str, Any] = {} if "input" in name else {"vmin": 0, "vmax": 1}
             _show(ax, as_picture(picture), **look)
         axes[row * columns].set_ylabel(name)
     caption = base.caption(
@@ -175,7 +176,7 @@ def pyramids(study: Study) -> list[Plot]:
     figure, axes = base.grid(4 * len(arms), 4, base.WIDTH / 4 + 0.45)
     tables = []
     for row, arm in enumerate(arms):
-        bands = []
+        bands: list[np.ndarray] = []
         while (found := study.array(f"pyramid/band_{len(bands)}").get(arm)) is not None:
             bands.append(found[0, 0])
         largest = float(np.abs(lost[arm][0]).max())
