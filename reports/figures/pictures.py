@@ -72,7 +72,7 @@ def sliding_windows(study: Study) -> list[Plot]:
         "A canvas of nine images; the score of the class that wins in the middle, from one pass of "
         "the convolutional form and from the classifier on each window; and their difference, to "
         "the same colours (blue below 0, red above). In the title: the largest difference of any "
-        "class over the largest score, in float64.",
+        "class over the largest score, in float64, the mean over all seeds.",
         f"{base.FIRST_SEED}.",
         data=[study.works[arm].data for arm in arms[:1]],
     )
