@@ -7,6 +7,9 @@ Protocol. The code is the smallest output among the convolutions and linear laye
 positions, counted on the papers' own shapes: U-Net (Ronneberger et al. 2015, Figure 1) on 572x572,
 the encoder-decoder with 32 units on a digit of 28x28. Nothing is trained: one seed, exact. The
 slide's word holds for the one and not for the other.
+
+Changed after a first evaluation: it had taken U-Net with padding, unlike Figure 1, and counted the
+pooled map as a code; it gave 2.03 numbers for each pixel, and the same verdict.
 """
 
 from dlgbench import Ablation, Claim, Recipe, at_most, exactly, value
