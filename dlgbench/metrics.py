@@ -37,13 +37,15 @@ def smaller_is_better(metric: str) -> bool:
     return metric.rpartition("/")[2] in SMALLER_IS_BETTER
 
 
-def trained(task: str) -> dict[str, str]:
+def trained(task: str, data: str | None = None) -> dict[str, str]:
     """The metrics of a training by the name `split/metric`, with their meanings.
+
+    Without `data` those are left out that need the range of the targets.
 
     Raises:
         DlgbenchError: for an unknown task.
     """
-    metrics = {"loss": "mean loss over the {split} split"} | dict(TASKS[task].metrics)
+    metrics = {"loss": "mean loss over the {split} split"} | TASKS[task].metrics_on(data)
     return {
         f"{split}/{name}": f"{text.format(split=word)}, {moment}"
         for split, (word, moment) in SPLITS.items()
@@ -69,7 +71,7 @@ def recorded(recipe: Recipe) -> dict[str, str]:
             raise unknown("metric for a target", metric, curves(recipe.task))
     names = dict(PARAMETERS)
     if recipe.steps:
-        names |= trained(recipe.task) | SECONDS | (TARGET if recipe.target else {})
+        names |= trained(recipe.task, recipe.data) | SECONDS | (TARGET if recipe.target else {})
     for probe in recipe.probes:
         names |= PROBES[probe].metrics
     return names

@@ -105,7 +105,7 @@ def _try_step(
 def _check_metrics(task: Task, measured: dict[str, float]) -> None:
     """Refuses a task that measures other metrics than its registration announces."""
     finite = math.isfinite(measured.get("val/loss", 0.0))
-    names = ("loss", *TASKS[task.recipe.task].metrics) if finite else ("loss",)
+    names = ("loss", *TASKS[task.recipe.task].metrics_on(task.recipe.data)) if finite else ("loss",)
     expected = {f"val/{name}" for name in names}
     if set(measured) != expected:
         announced, came = ", ".join(sorted(expected)), ", ".join(sorted(measured)) or "none"

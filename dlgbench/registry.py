@@ -109,20 +109,31 @@ class DataSet(Part):
     """A data set.
 
     Data sets of one `kind` can stand in for each other; `overrides` is what a recipe changes then.
+    `target_range` is the largest minus the least possible value of targets that are images.
     """
 
     kind: str
     overrides: Mapping[str, Any]
+    target_range: float | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TaskPart(Part):
     """A task, with the metrics that it measures on each split in addition to the loss.
 
-    In their meanings `{split}` stands for the name of the split.
+    In their meanings `{split}` stands for the name of the split. Those in `ranged` are measured
+    only on data sets that announce the range of their targets.
     """
 
     metrics: Mapping[str, str]
+    ranged: tuple[str, ...]
+
+    def metrics_on(self, data: str | None) -> dict[str, str]:
+        """The metrics that it measures on a data set, with their meanings."""
+        known = data is not None and DATA[data].target_range is not None
+        return {
+            name: text for name, text in self.metrics.items() if known or name not in self.ranged
+        }
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -301,7 +312,11 @@ def register_model(
 
 
 def register_data(
-    name: str, *, kind: str = "", overrides: Mapping[str, Any] | None = None
+    name: str,
+    *,
+    kind: str = "",
+    overrides: Mapping[str, Any] | None = None,
+    target_range: float | None = None,
 ) -> Callable[[Loader], Loader]:
     """Registers a function `f() -> Arrays` (or "module:function"), which recipes name as `data`.
 
@@ -311,26 +326,34 @@ def register_data(
             a data set of NAME's kind again on NAME. The suite's own kind is "labelled images".
         overrides: what a recipe changes to run on this data set instead of its own,
             `{"data_args.val": 200}`.
+        target_range: of targets that are images, the largest minus the least possible value, as a
+            network sees them: 1.0 for bytes. Without it there is no PSNR.
 
     Raises:
         DlgbenchError: where the name is taken.
     """
-    about = {"kind": kind, "overrides": dict(overrides or {}), **_caller()}
+    about: dict[str, Any] = {"kind": kind, "overrides": dict(overrides or {}), **_caller()}
+    about["target_range"] = target_range
     return _decorator(DATA, lambda target: DataSet(name=name, target=target, **about))
 
 
-def register_task(name: str, *, metrics: Mapping[str, str]) -> Callable[[T], T]:
+def register_task(
+    name: str, *, metrics: Mapping[str, str], ranged: tuple[str, ...] = ()
+) -> Callable[[T], T]:
     """Registers a subclass of `Task` (or "module:class"), which recipes name as `task`.
 
     Args:
         name: the name in recipes.
         metrics: the metrics that its method `metrics` returns for a split, name to meaning:
             `{"error": "share of the {split} split that is misclassified"}`. The loss is added.
+        ranged: those of them that need the range of the targets, and are left out on data sets that
+            do not announce it (`register_data`).
 
     Raises:
         DlgbenchError: where the name is taken.
     """
-    about = {"metrics": _checked(metrics, f"task {name}"), **_caller()}
+    about: dict[str, Any] = {"metrics": _checked(metrics, f"task {name}"), "ranged": ranged}
+    about |= _caller()
     return _decorator(TASKS, lambda target: TaskPart(name=name, target=target, **about))
 
 

@@ -33,7 +33,7 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     "models": {"errors", "registry", "layers"},
     "data": {"errors", "registry", "recipe", "streams"},
     "tasks": {"errors", "registry", "recipe", "layers", "models"},
-    "probes": {"errors", "registry", "recipe", "equations", "layers", "streams"},
+    "probes": {"errors", "registry", "recipe", "equations", "layers", "models", "streams"},
     "fingerprint": {"ablation", "discovery", "recipe", "registry"},
     "engine": {"errors", "data", "tasks"},
     "train": {

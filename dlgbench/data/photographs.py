@@ -66,7 +66,7 @@ CONTRAST = 8  # of 255
 NOISE = 0.05
 
 
-@register_data("photographs")
+@register_data("photographs", target_range=1.0)
 def photographs() -> Arrays:
     """Grey patches, x = y: (N, 1, 32, 32) uint8.
 
@@ -76,7 +76,7 @@ def photographs() -> Arrays:
     return Arrays((pool, pool), (test, test), 1)
 
 
-@register_data("photographs_noisy")
+@register_data("photographs_noisy", target_range=1.0)
 def photographs_noisy() -> Arrays:
     """Grey patches y, (N, 1, 32, 32) uint8, and x = y / 255 + N(0, 0.05^2), float32, not clipped.
 
@@ -144,6 +144,46 @@ def photographs_sobel_magnitude() -> Arrays:
     No single convolution gives it.
     """
     return _filtered(lambda x: np.hypot(sobel(x), sobel(x.swapaxes(2, 3)).swapaxes(2, 3)))
+
+
+@register_data("photographs_shuffled", target_range=1.0)
+def photographs_shuffled() -> Arrays:
+    """Control of `photographs`: the target of a patch is another patch of its split.
+
+    By one fixed cyclic permutation, so no patch is its own target.
+    """
+    random = np.random.default_rng([SPLIT_SEED, 2])
+
+    def shuffle(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        order, y = random.permutation(len(x)), np.empty_like(x)
+        y[order] = x[np.roll(order, 1)]
+        return x, y
+
+    pool, test = (shuffle(x) for x in _patches(32))
+    return Arrays(pool, test, 1)
+
+
+@register_data("photographs_whole", target_range=1.0)
+def photographs_whole() -> Arrays:
+    """The central square of each photograph, grey, x = y: (N, 1, 128, 128) uint8.
+
+    Pixels are averaged. 14 photographs are the pool, the four of `TEST` the test split.
+    """
+    from skimage.color import rgb2gray
+    from skimage.transform import resize_local_mean
+
+    def small(name: str) -> np.ndarray:
+        image = photograph(name)
+        grey = rgb2gray(image) if image.ndim == 3 else image / 255
+        side = min(grey.shape)
+        top, left = ((length - side) // 2 for length in grey.shape)
+        square = grey[top : top + side, left : left + side]
+        return np.round(255 * resize_local_mean(square, (128, 128))).astype(np.uint8)[None]
+
+    names = sorted(COLOUR | GREY)
+    pool = np.stack([small(name) for name in names if name not in TEST])
+    test = np.stack([small(name) for name in TEST])
+    return Arrays((pool, pool), (test, test), 1)
 
 
 def sobel(x: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ DISC = 2  # radius of the pen in subpixels: a disc of 13, so a stroke is 1.4 pix
 BLOCK = 100  # drawings that are computed at a time, so that they stay in the processor's cache
 
 
-@register_data("strokes")
+@register_data("strokes", target_range=1.0)
 def strokes() -> Arrays:
     """Drawings y of 2 to 4 strokes, half of them straight, and their sketches x.
 

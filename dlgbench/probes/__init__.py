@@ -262,3 +262,57 @@ register_probe(
     },
 )("dlgbench.probes.high_frequency:high_frequency")
 register_probe("outputs", when="test", metrics={})("dlgbench.probes.outputs:outputs")
+    "images",
+    when="test",
+    metrics={
+        "images/over_mean": "mean squared error on the test split over that of the mean image of "
+        "its targets",
+        "images/over_input": "the same over that of the best a x + b, the input itself up to "
+        "brightness and contrast",
+    },
+)("dlgbench.probes.images:images")
+register_probe(
+    "code",
+    when="start",
+    metrics={
+        "code/numbers": "numbers in the smallest output of the layers with the fewest positions",
+        "code/positions": "positions H x W of that output, 1 for a vector",
+        "code/share": "code/numbers over the numbers of the input",
+    },
+)("dlgbench.probes.code:code")
+register_probe(
+    "sliding",
+    when="test",
+    metrics={
+        "sliding/conversion": "largest difference of the classifier and its convolutional form on "
+        "single images, over the largest score, in float64",
+        "sliding/error": "the same of one pass over a canvas of 3 x 3 images and the classifier on "
+        "each window of it",
+        "sliding/flops": "operations of the classifier on each window over those of one pass",
+        "sliding/stride": "pixels of the canvas from window to window",
+    },
+)("dlgbench.probes.sliding:sliding")
+register_probe(
+    "sliding_speed",
+    when="start",
+    metrics={
+        "sliding_speed/ratio": "seconds of the classifier on all windows as one batch over those "
+        "of one pass, medians",
+        "sliding_speed/dense": "median seconds of one pass",
+    },
+)("dlgbench.probes.sliding_speed:sliding_speed")
+register_probe(
+    "pyramid",
+    when="test",
+    metrics={
+        "pyramid/error": "largest error of the reconstruction over the largest pixel, in float64",
+        "pyramid/parseval": "relative difference of the energies of bands and images",
+        "pyramid/sabotaged": "the error of a synthesis that turns the signs of the finest details",
+        "pyramid/lost_1": "share of the images' variance that is lost without the finest level",
+        "pyramid/lost_2": "the same without the two finest levels",
+        "pyramid/lost_all": "the same without any details",
+        "pyramid/dropped": "energy that is lost without the finest level less that of the level, "
+        "over the energy of the images, without its sign",
+        "pyramid/lost_noise": "pyramid/lost_1 of the images with their pixels shuffled",
+    },
+)("dlgbench.probes.pyramid:pyramid")

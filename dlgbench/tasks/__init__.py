@@ -20,8 +20,10 @@ register_task(
     "image_to_image",
     metrics={
         "mse": "mean squared error per pixel and channel over the {split} split",
-        "psnr": "peak signal-to-noise ratio on the {split} split, in dB, for images in [0, 1]",
+        "psnr": "peak signal-to-noise ratio on the {split} split, in dB, where the data set "
+        "announces the range of its targets",
     },
+    ranged=("psnr",),
 )("dlgbench.tasks.dense:ImageToImage")
 register_task(
     "segmentation",

@@ -14,6 +14,7 @@ from torchmetrics.functional.classification import multiclass_jaccard_index, mul
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from dlgbench.errors import DlgbenchError
+from dlgbench.registry import DATA
 from dlgbench.tasks.base import Loss, Task
 
 UNLABELLED = -1  # the class of a pixel that counts neither in the loss nor in a metric
@@ -37,7 +38,8 @@ class ImageToImage(Task):
     """z = network(x): (B, C, H, W); y: (B, C, H, W) of float.
 
     l(y, z) = mean (z - y)^2 over pixels and channels, or |z - y| with loss `l1`.
-    Metrics: `mse`, and `psnr` = -10 log10 mse in dB, for images in [0, 1].
+    Metrics: `mse`, and `psnr` = 10 log10(r^2 / mse) in dB, where the data set announces the range r
+    of its targets.
     """
 
     losses: ClassVar[dict[str, Loss]] = {
@@ -58,12 +60,13 @@ class ImageToImage(Task):
             )
 
     def metrics(self, z: Tensor, y: Tensor) -> dict[str, float]:
-        """`mse` and `psnr`."""
+        """`mse`, and `psnr` where the range of the targets is known."""
         z, y = z.double(), centre(y, z).double()
-        return {
-            "mse": mean_squared_error(z.flatten(), y.flatten()).item(),
-            "psnr": peak_signal_noise_ratio(z, y, data_range=1.0).item(),
-        }
+        metrics = {"mse": mean_squared_error(z.flatten(), y.flatten()).item()}
+        width = DATA[self.recipe.data].target_range if self.recipe.data else None
+        if width is not None:
+            metrics["psnr"] = peak_signal_noise_ratio(z, y, data_range=width).item()
+        return metrics
 
 
 class Segmentation(Task):

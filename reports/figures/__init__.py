@@ -11,6 +11,7 @@
 | rates | error by learning rate, and the usable range of rates |
 | kernels | edge kernels, fields over an input, arithmetic against gradient, feature maps |
 | translation | what networks give from image to image, error by frequency, checkerboards |
+| pictures | sliding windows, images from images, code sizes, pyramids |
 
 `base` and `panels` hold what they share. A plot of your own is registered in the same way, by
 `dlgbench.register_figure`, and follows these on the page.
@@ -28,6 +29,7 @@ PAGE_ORDER = (
     "rates",
     "kernels",
     "translation",
+    "pictures",
 )
 
 for _name in PAGE_ORDER:

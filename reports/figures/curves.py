@@ -147,7 +147,7 @@ def _own_metrics(study: Study) -> list[str]:
     for work in study.works.values():
         if not isinstance(work, Recipe):
             return study.histories
-        validated = [f"val/{name}" for name in TASKS[work.task].metrics]
+        validated = [f"val/{name}" for name in TASKS[work.task].metrics_on(work.data)]
         if not set(validated) & set(METRICS):
             names += validated
     return names

@@ -41,6 +41,24 @@ def test_sizes(name):
     assert arrays.num_classes == channels
 
 
+def test_whole_photographs_and_shuffled_patches():
+    from skimage.data import camera
+
+    whole, arrays = load("photographs_whole"), load("photographs_shuffled")
+    assert whole.pool[0].shape == (14, 1, 128, 128)
+    assert whole.test[0].shape == (4, 1, 128, 128)
+    squares = camera().reshape(128, 4, 128, 4).mean((1, 3))  # camera is the first of TEST
+    assert np.abs(whole.test[0][0, 0] - squares).max() <= 0.5 + 1e-6
+    for (x, y), (same, _) in zip(
+        (arrays.pool, arrays.test),
+        (load("photographs").pool, load("photographs").test),
+        strict=True,
+    ):
+        assert np.array_equal(x, same)
+        assert not (x == y).all((1, 2, 3)).any()
+        assert np.array_equal(np.sort(x.sum((1, 2, 3))), np.sort(y.sum((1, 2, 3))))
+
+
 def test_no_patch_is_nearly_constant_and_each_comes_from_its_photograph():
     arrays = load("photographs")
     assert all(np.array_equal(x, y) for x, y in (arrays.pool, arrays.test))

@@ -10,7 +10,16 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from dlgbench import DlgbenchError, Recipe, create, create_model
+from dlgbench import (
+    Ablation,
+    Claim,
+    DlgbenchError,
+    Recipe,
+    at_least,
+    create,
+    create_model,
+    value,
+)
 from dlgbench.registry import TASKS
 from dlgbench.tasks.base import ROWS
 
@@ -39,7 +48,7 @@ def test_every_task_gives_the_metrics_that_it_announces():
     assert set(TASKS) == set(outputs)
     for name, (z, y) in outputs.items():
         network = create_model("function") if name == "minimization" else None
-        announced, module = set(TASKS[name].metrics), task(name, network)
+        announced, module = set(TASKS[name].metrics), task(name, network, data="photographs")
         assert set(module.metrics(z, y)) == announced
         x = torch.zeros(1, 1) if name == "minimization" else z
         measured = set(module.evaluate("val", x, y))
@@ -72,9 +81,21 @@ def test_regression_against_scikit_learn():
     assert task("regression").metrics(z, y) == pytest.approx(metrics)
 
 
+def test_psnr_needs_the_range_of_the_targets():
+    y = random(3, 1, 6, 6)
+    assert set(task("image_to_image", data="photographs_sobel").metrics(y, y)) == {"mse"}
+    names = {"model": "encoder_decoder", "task": "image_to_image", "steps": 1}
+    assert "test/psnr" in Recipe(data="photographs", **names).recorded()
+    assert "test/psnr" not in Recipe(data="photographs_ab", **names).recorded()
+    claim = Claim("It helps", value("test/psnr", "net"), at_least(20))
+    about = {"scales": {"cpu": {}}, "select": "val/mse", "arms": {"net": {}}, "claims": [claim]}
+    with pytest.raises(DlgbenchError, match="test/psnr"):
+        Ablation("What?", "Slide", recipe=Recipe(data="photographs_ab", **names), **about)
+
+
 def test_image_to_image_by_hand():
     y = random(3, 2, 6, 6)
-    metrics = task("image_to_image").metrics(y + 0.1, y)
+    metrics = task("image_to_image", data="photographs").metrics(y + 0.1, y)
     assert metrics == pytest.approx({"mse": 0.01, "psnr": 20.0})  # -10 log10 .01
     assert task("image_to_image", loss="l1").objective(y + 0.1, y).item() == pytest.approx(0.1)
 
