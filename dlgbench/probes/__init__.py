@@ -210,3 +210,18 @@ register_probe(
         "weights, above the line that joins its ends",
     },
 )("dlgbench.probes.minima:minima")
+register_probe(
+    "training_step",
+    when="training",
+    timing=True,
+    metrics={
+        "training_step/bare": "milliseconds of an optimizer step in a bare loop",
+        "training_step/reversed": "the same, minibatches in reverse order",
+        "training_step/engine": "the same by the suite's engine",
+        "training_step/lightning": "the same by Lightning, a minibatch at a time",
+        "training_step/bare_difference": "largest difference of the bare loop's mean losses and "
+        "weights from those of the engine",
+        "training_step/reversed_difference": "the same, minibatches in reverse order",
+        "training_step/lightning_difference": "the same of Lightning's",
+    },
+)("dlgbench.probes.training_step:TrainingStep")
