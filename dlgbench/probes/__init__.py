@@ -225,3 +225,14 @@ register_probe(
         "training_step/lightning_difference": "the same of Lightning's",
     },
 )("dlgbench.probes.training_step:TrainingStep")
+register_probe(
+    "onnx",
+    when="start",
+    tried=False,
+    metrics={
+        "onnx/difference": "largest difference of the outputs in ONNX Runtime from those in torch",
+        "onnx/rounding": "the same of torch's outputs in float32 from those in float64",
+        "onnx/train_mode": "the same in ONNX Runtime from those in torch in training mode",
+        "onnx/bytes": "size of the ONNX model's files",
+    },
+)("dlgbench.probes.interchange:onnx")
