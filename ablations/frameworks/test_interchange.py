@@ -17,6 +17,11 @@ claim of its own, which we expect to be refuted; `onnx/rounding` is the differen
 float32 and float64. Control: a net that was left in training mode, with dropout (AlexNet) or with
 batch statistics (ResNet-20), must not agree with its export. Smoke exports three models: the tests
 of the registry export all.
+
+Added after the first evaluation: the last claim. The first one was refuted by three deep nets
+(plain56, resnet152 and resnet101, 1e-4 to 1e-3), of which torch's own float32 was as far from
+float64. The rule of the added claim, 1e-4 or ten times that rounding, is that of the registry's
+tests, which is older than this ablation.
 """
 
 from dlgbench import Ablation, Claim, Effect, Recipe, at_most, value
@@ -43,6 +48,21 @@ ARMS = {
     },
 }
 EQUAL = at_most(1e-4)
+
+
+def beyond_rounding(arms):
+    """The largest difference over ten times the float32 rounding, or over 1e-4 where that is more.
+
+    1 is the limit.
+    """
+
+    def of(read):
+        limits = [max(1e-4, 10 * read("onnx/rounding", arm)[0]) for arm in arms]
+        differences = [read("onnx/difference", arm)[1] for arm in arms]
+        return (max(a / b for a, b in zip(differences, limits, strict=True)),) * 2
+
+    needs = tuple((f"onnx/{name}", arm) for arm in arms for name in ("difference", "rounding"))
+    return Effect(f"largest onnx/difference beyond rounding of {len(arms)} models", needs, of)
 
 
 def largest(metric, arms):
@@ -84,6 +104,11 @@ ABLATION = Ablation(
             kind="claim",
             objection="Nor are torch's own outputs in float32 those in float64: the net is the "
             "cause, not the exchange.",
+        ),
+        Claim(
+            "Every model: within 1e-4, or ten times what float32 rounds in torch itself",
+            beyond_rounding(tuple(ARMS)),
+            at_most(1),
         ),
         Claim(
             "Control: so does AlexNet in training mode",

@@ -159,7 +159,7 @@ def interchange(study: Study) -> list[Plot]:
 
 
 def _is_about(needs: Sequence[tuple[str, str]]) -> bool:
-    return any(metric == f"{ONNX}difference" for metric, _ in needs)
+    return all(metric == f"{ONNX}difference" for metric, _ in needs)
 
 
 # rows ---------------------------------------------------------------------------------------------
