@@ -9,9 +9,10 @@ Protocol. One forward pass without gradients of a 784-128-128-128-128-10 MLP wit
 normalization in evaluation mode, 32 images, one thread. Each cell measures its mode and eager in
 turn: 20 rounds of 20 passes, every second round in reverse order, medians; so each seed gives one
 paired ratio, and what changes on the machine meets both. Cells run alone on the machine. Making the
-graph and its first pass, which compile, are timed apart (`execution/prepare`). 10 % is the smallest
-effect of interest: less does not pay for the wait. `torch.export` only captures, and nothing
-optimizes what it captured: we do not expect it to be faster. Arm `eager` is its own A/A twin.
+graph and its first pass, which compile, are timed apart (`execution/prepare`); after the first seed
+inductor finds its C++ compiled on the disk. 10 % is the smallest effect of interest: less does not
+pay for the wait. `torch.export` only captures, and nothing optimizes what it captured: we do not
+expect it to be faster. Arm `eager` is its own A/A twin.
 
 The `if` is the slide's, with parameters (.5, .5): `x + .5 if x < .5 else x - .5`. Its graph is made
 at x = .25 and then asked at x = .25 and x = 1.5, where .75 and 1.0 are right. A mode may refuse to

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullLocator
 
 from dlgbench.registry import register_figure
 from dlgbench.reports import style, words
@@ -64,6 +63,9 @@ def step_cost(study: Study) -> list[Plot]:
 # modes --------------------------------------------------------------------------------------------
 
 
+SPEEDS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10)
+
+
 @register_figure("execution")
 def execution(study: Study) -> list[Plot]:
     """How much faster than eager each mode is, and what becomes of the slide's `if` in it.
@@ -85,11 +87,11 @@ def execution(study: Study) -> list[Plot]:
     ax.axvline(1, color=style.SOFT, linewidth=0.8)
     for y, arm in enumerate(arms):
         row = data[data["arm"] == arm].iloc[0]
-        _beside(ax, y, f"× {_interval(row)}   {words.number(row['prepare'], 2)} s   {row['if']}")
-    _beside(ax, -0.8, "speed   graph ready in   the slide's if", color=style.SOFT)
+        _beside(ax, y, f"× {_interval(row)}", f"{words.number(row['prepare'], 2)} s", row["if"])
+    _beside(ax, -0.8, "speed", "graph ready in", "the slide's if", color=style.SOFT)
     ax.set(xscale="log", xlabel="speed, as a multiple of eager's")
-    base.readable(ax.xaxis, 0.1, 10)
-    ax.xaxis.set_minor_locator(NullLocator())
+    low, high = ax.get_xlim()
+    base.fixed_ticks(ax.xaxis, [tick for tick in SPEEDS if low <= tick <= high])
     caption = base.caption(
         study,
         f"{base.mean_of(data['n'])} (both of the logarithm); dots are seeds. Each seed is a ratio "
@@ -176,10 +178,12 @@ def _rows(
         base.dots(ax, [row["mean"]], [y], style.ARMS[0], s=26, zorder=3)
 
 
-def _beside(ax: Axes, y: float, text: str, color: str = style.INK) -> None:
-    """A text to the right of a row."""
-    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center"}
-    ax.annotate(text, (1.01, y), fontsize=8, color=color, **place)
+def _beside(ax: Axes, y: float, *texts: str, color: str = style.INK) -> None:
+    """Texts in columns to the right of a row."""
+    look: dict[str, Any] = {"fontsize": 8, "color": color, "va": "center"}
+    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+    for text, distance in zip(texts, (6, 104, 180), strict=False):
+        ax.annotate(text, (1, y), (distance, 0), **place, **look)
 
 
 def _interval(row: pd.Series) -> str:
