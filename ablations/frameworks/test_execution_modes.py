@@ -31,16 +31,7 @@ import shutil
 import time
 import warnings
 
-from dlgbench import (
-    Ablation,
-    Claim,
-    at_least,
-    create_model,
-    exactly,
-    interleaved,
-    log_contrast,
-    value,
-)
+from dlgbench import Ablation, Claim, at_least, exactly, log_contrast, value
 
 BELOW, ABOVE = 0.25, 1.5  # x of the slide's if, on either side of .5
 COMPILER = any(map(shutil.which, ("g++", "clang++")))
@@ -133,6 +124,8 @@ def the_slides_if(mode, device):
 
 def train(config, _seed, _log):
     import torch
+
+    from dlgbench import create_model, interleaved
 
     mode, calls = config["mode"], config["calls"]
     device = torch.device(config["device"])
