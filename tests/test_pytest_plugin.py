@@ -335,6 +335,7 @@ def write_timed(folder):
         (folder / f"test_{name}.py").write_text(text)
 
 
+@pytest.mark.slow  # two workers start
 @pytest.mark.usefixtures("store")
 def test_what_measures_time_runs_last_and_alone(tmp_path, pytest_in):
     write_timed(tmp_path)
