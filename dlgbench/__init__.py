@@ -20,6 +20,7 @@ from dlgbench.claim import (
     difference,
     exactly,
     interaction,
+    log_contrast,
     log_ratio,
     slope,
     value,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from dlgbench.models import create_model
     from dlgbench.probes.observers import Observer
     from dlgbench.probes.subject import Measurement, Subject
+    from dlgbench.probes.timing import interleaved
     from dlgbench.reports.study import Study
     from dlgbench.reports.style import Plot
     from dlgbench.tasks.base import Task
@@ -78,6 +80,8 @@ __all__ = [
     "difference",
     "exactly",
     "interaction",
+    "interleaved",
+    "log_contrast",
     "log_ratio",
     "register_activation",
     "register_data",
@@ -102,6 +106,7 @@ _LATER = {
     "Task": "dlgbench.tasks.base",
     "create": "dlgbench.tasks.factory",
     "create_model": "dlgbench.models",
+    "interleaved": "dlgbench.probes.timing",
 }
 
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from dlgbench.claim import Claim, unique
 from dlgbench.errors import DlgbenchError, unknown
 from dlgbench.grouping import can_be_lanes
+from dlgbench.metrics import SECONDS
 from dlgbench.recipe import Recipe, frozen
-from dlgbench.registry import DATA, interchangeable, is_interchangeable
+from dlgbench.registry import DATA, PROBES, interchangeable, is_interchangeable
 from dlgbench.scale import SCALES, TUNING_SEED, Scale
 from dlgbench.training import Training
 
@@ -47,6 +48,7 @@ class Cell:
     setting: Mapping[str, Any] | None = None
     slide: str = ""
     engine: Engine = "single"
+    timing: bool = False  # it measures time, and so has the machine to itself
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "setting", frozen(self.setting))
@@ -115,9 +117,9 @@ class Ablation:
         claims: the hypotheses, judged together (Holm).
         scales: for `cpu` and `gpu`, what each changes: fields of the recipe or config, `seeds`,
             `tuning_seeds`, `precision`, and `arms`, the arms that run there (by default all of
-            them); claims about other arms are left out there. `smoke` is a reduced `cpu`; with
-            `train` it is `cpu` with the changes under `smoke`. A scale that is not listed changes
-            nothing.
+            them); claims about other arms are left out there. `smoke` is a reduced `cpu`, with the
+            `arms` under `smoke`; with `train` it is `cpu` with the changes under `smoke`. A scale
+            that is not listed changes nothing.
         tune: the grid, `{"lr": (0.01, 0.03, 0.1)}`, for every arm; or a grid per arm, all of one
             size, under the arms' names.
         select: the metric on the validation split by which a setting is chosen. The setting with
@@ -126,12 +128,15 @@ class Ablation:
             `steps_to_target`: a claim about speed needs the quickest setting, not the one that is
             best in the end.
         objection: what an expert would object to the whole ablation.
+        timing: whether it measures time: `train` does, or a claim is about `seconds`. Its cells
+            then run last, each alone on the machine, one by one, and their runs are never taken
+            from another machine. A probe that measures time says so itself (`register_probe`).
         dataset_overrides: what changes in every arm that runs on another data set (`--data`),
             `{"fashion_mnist": {"target": {"val/error": 0.25}}}`.
         twin_of: for controls: the name of another ablation, `regularization/dropout`. Its recipe
-            (or train, config and metrics) is taken over, and so are slide, scales, tune, select and
-            dataset_overrides where this one gives none. Settings of a scale are added to those of
-            the other ablation's scale, except its `arms`.
+            (or train, config and metrics) is taken over, and so are slide, scales, tune, select,
+            timing and dataset_overrides where this one gives none. Settings of a scale are added to
+            those of the other ablation's scale, except its `arms`.
         override: what changes in the recipe or config of `twin_of`, with dotted names.
         name, file, data: filled in when the ablation is loaded: its place, and the data set that
             replaces its own.
@@ -150,6 +155,7 @@ class Ablation:
     tune: Mapping[str, Any] | None = None
     select: str | None = None
     objection: str = ""
+    timing: bool | None = None
     dataset_overrides: Mapping[str, Mapping[str, Any]] | None = None
     train: Callable[..., Mapping[str, float]] | None = None
     config: Mapping[str, Any] | None = None
@@ -169,7 +175,8 @@ class Ablation:
             return  # a twin: `dlgbench.discovery` takes the rest from its parent when it is loaded
         where = f"ablation {self.question!r}"
         object.__setattr__(self, "work", _work(self, where))
-        defaults = {"tune": {}, "select": "val/error", "dataset_overrides": {}, "scales": {}}
+        defaults: dict[str, Any] = {"tune": {}, "dataset_overrides": {}, "scales": {}}
+        defaults |= {"select": "val/error", "timing": False}
         for name, default in defaults.items():
             came = getattr(self, name)
             object.__setattr__(self, name, frozen(default if came is None else came))
@@ -190,8 +197,10 @@ class Ablation:
         if scale not in SCALES:
             raise unknown("scale", scale, SCALES)
         if scale == "smoke":
-            own = self._scales.get("smoke", {})
-            return self.at("cpu").smoke(own if self.train else SCALES["smoke"].cut)
+            own = dict(self._scales.get("smoke", {}))
+            arms = own.pop("arms", ())
+            smoke = self.at("cpu").smoke(own if self.train else SCALES["smoke"].cut)
+            return dataclasses.replace(smoke, arms=arms or smoke.arms)
         return SCALES[scale].override(self._scales[scale])
 
     @_once
@@ -249,11 +258,20 @@ class Ablation:
         return settings[: self.at(scale).grid_points]
 
     @_once
+    def is_timed(self, arm: str, scale: str) -> bool:
+        """Whether the cells of an arm measure time."""
+        work = self.arm(arm, scale)
+        probes = work.probes if isinstance(work, Recipe) else ()
+        return bool(self.timing) or any(PROBES[name].timing for name in probes)
+
+    @_once
     def engine(self, scale: str) -> Engine:
         """What trains this ablation's cells: `lanes` where these can train every arm.
 
-        So what is paired was trained by one engine.
+        So what is paired was trained by one engine. What measures time is trained by itself.
         """
+        if any(self.is_timed(arm, scale) for arm in self.arms_at(scale)):
+            return "single"
         works = [self.arm(arm, scale) for arm in self.arms_at(scale)]
         fit = {can_be_lanes(work) for work in works if work.steps}
         return "lanes" if fit == {True} and self.at(scale).precision != "bf16" else "single"
@@ -274,6 +292,7 @@ class Ablation:
                 setting=setting,
                 slide=self.slide,
                 engine=engine,
+                timing=self.is_timed(arm, scale),
             )
             for setting in self.grid(arm, scale)
             for k in range(at.tuning_seeds)
@@ -293,6 +312,7 @@ class Ablation:
                 precision=at.precision,
                 slide=self.slide,
                 engine=engine,
+                timing=self.is_timed(arm, scale),
             )
             for seed in range(at.seeds)
         )
@@ -326,10 +346,15 @@ def _check(ablation: Ablation, where: str) -> None:
     """Refuses an ablation that makes no sense when it is declared, before anything is trained."""
     if not ablation.arms:
         raise DlgbenchError(f"{where}: expected at least one arm, got none")
-    known = {"cpu", "gpu"} | ({"smoke"} if ablation.train else set())
-    for scale in set(ablation.scales or {}) - known:
+    known = ("cpu", "gpu", "smoke")
+    for scale in set(ablation.scales or {}) - set(known):
         raise unknown("scale to declare", scale, known, where)
-    for scale in sorted(known):
+    if not ablation.train and (own := set((ablation.scales or {}).get("smoke", {})) - {"arms"}):
+        raise DlgbenchError(
+            f"{where}, scale smoke: expected arms alone, got {', '.join(sorted(own))}; a recipe is "
+            "cut down by itself"
+        )
+    for scale in known:
         for arm in ablation.arms_at(scale):
             _check_arm(ablation, arm, scale, where)
     _check_tuning(ablation, where)
@@ -439,3 +464,8 @@ def _check_claim(ablation: Ablation, claim: Claim, where: str) -> None:
         known = ablation.arm(arm, scale).recorded()
         if metric not in known:
             raise unknown("metric", metric, known, f"{where}, arm {arm!r} at {scale}")
+        if metric in SECONDS and not ablation.is_timed(arm, scale):
+            raise DlgbenchError(
+                f"{where}: expected timing=True of an ablation with a claim about {metric}, since "
+                "other cells share the machine"
+            )

@@ -6,18 +6,18 @@ The same net, data and optimizer, one thread, interleaved rounds.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -30,10 +30,11 @@ from dlgbench.data import load
 from dlgbench.grouping import most
 from dlgbench.lanes.engine import train as train_together
 from dlgbench.models import create_model
+from dlgbench.probes.timing import in_rounds
+from dlgbench.probes.training_step import bare, lightning
 from dlgbench.provenance import provenance
 from dlgbench.recipe import Recipe
-from dlgbench.tasks.factory import create
-from dlgbench.train import prepare, set_up_device, train
+from dlgbench.train import set_up_device, train
 
 ROUNDS = 7
 COMPARED = (("train", "bare"), ("lightning", "bare"), ("usual", "bare"), ("usual", "train"))
@@ -52,23 +53,16 @@ CELL = Cell("bench", "harness", 0, "cpu", RECIPE, "tune")
 def harness() -> dict[str, Any]:
     """Seconds per optimizer step of a 784-128-128-10 MLP at batch 128, in four ways.
 
-    A bare loop; `train`; plain Lightning with tensors; and what people usually write (torchvision
-    dataset with transforms, DataLoader, Lightning's Trainer with its defaults).
+    A bare loop; `train`; Lightning with tensors, a minibatch at a time (these three by the probe
+    `training_step`); and what people usually write (torchvision dataset with transforms,
+    DataLoader, Lightning's Trainer with its defaults).
 
     A ratio is the median over rounds of one way's time divided by another's in the same round.
     """
     set_up_device(CELL)
-    ways: dict[str, Callable[[], float]] = {
-        "bare": _bare,
-        "train": _train,
-        "lightning": _lightning,
-        "usual": _usual,
-    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for way in ways.values():
-            way()  # warm-up
-        rounds = [{name: way() for name, way in ways.items()} for _ in range(ROUNDS)]
+        rounds = [{**_in_turn(), "usual": _usual()} for _ in range(ROUNDS + 1)][1:]  # one warms up
     return _result("harness", rounds, COMPARED)
 
 
@@ -84,87 +78,12 @@ def _result(benchmark: str, rounds: Rounds, compared: Iterable[tuple[str, str]])
     return {"benchmark": benchmark, "seconds_per_step": seconds, "ratios": ratios, **about}
 
 
-def _bare() -> float:
-    task, splits = prepare(CELL, torch.device("cpu"))
-    assert splits is not None
-    (x, y), network = splits.train, task.network
-    rule = torch.optim.SGD(network.parameters(), lr=RECIPE.lr)
-    start, done = time.perf_counter(), 0
-    while done < RECIPE.steps:
-        for rows in torch.randperm(len(x)).split(RECIPE.batch_size):
-            loss = F.cross_entropy(network(x[rows]), y[rows])
-            rule.zero_grad()
-            loss.backward()
-            rule.step()
-            done += 1
-            if done == RECIPE.steps:
-                break
-    return (time.perf_counter() - start) / done
-
-
-def _train() -> float:
-    return train(CELL).summary["seconds"] / RECIPE.steps
-
-
-class _Plain(pl.LightningModule):
-    """A LightningModule as Lightning's documentation writes it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.network = create("mlp", model_args={"hidden": (128, 128)}).network
-
-    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        x, y = batch
-        loss = F.cross_entropy(self.network(x), y)
-        self.log("train/loss", loss)
-        return loss
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.SGD(self.parameters(), lr=RECIPE.lr)
-
-
-class _Timed(pl.Callback):
-    def on_train_start(self, *_: Any) -> None:
-        self.start = time.perf_counter()
-
-    def on_train_end(self, *_: Any) -> None:
-        self.seconds = time.perf_counter() - self.start
-
-
-class _Minibatches:
-    """Minibatches of tensors, without a DataLoader."""
-
-    def __init__(self, x: Tensor, y: Tensor) -> None:
-        self.x, self.y = x, y
-
-    def __iter__(self) -> Any:
-        return (
-            (self.x[rows], self.y[rows])
-            for rows in torch.randperm(len(self.x)).split(RECIPE.batch_size)
-        )
-
-
-def _fit(batches: Any, steps: int, **options: Any) -> float:
-    clock = _Timed()
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = pl.Trainer(
-            accelerator="cpu",
-            max_steps=steps,
-            max_epochs=-1,
-            default_root_dir=folder,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            callbacks=[clock],
-            **options,
-        )
-        trainer.fit(_Plain(), batches)
-    return clock.seconds / steps
-
-
-def _lightning() -> float:
-    _, splits = prepare(CELL, torch.device("cpu"))
-    assert splits is not None
-    return _fit(_Minibatches(*splits.train), RECIPE.steps, logger=False, enable_checkpointing=False)
+def _in_turn() -> dict[str, float]:
+    summary = train(
+        dataclasses.replace(CELL, work=RECIPE.override(probes=["training_step"]))
+    ).summary
+    ways = {"bare": "bare", "train": "engine", "lightning": "lightning"}
+    return {way: summary[f"training_step/{name}"] / 1e3 for way, name in ways.items()}
 
 
 class _Pictures(Dataset[tuple[Tensor, int]]):
@@ -189,7 +108,11 @@ class _Pictures(Dataset[tuple[Tensor, int]]):
 
 def _usual() -> float:
     x, y = load("mnist5k").pool
-    return _fit(DataLoader(_Pictures(x[:2000], y[:2000]), RECIPE.batch_size, shuffle=True), 64)
+    network, steps = create_model("mlp", hidden=(128, 128)), 64
+    loader = DataLoader(_Pictures(x[:2000], y[:2000]), RECIPE.batch_size, shuffle=True)
+    rule = torch.optim.SGD(network.parameters(), lr=RECIPE.lr)
+    took = lightning(network, F.cross_entropy, rule, loader, max_steps=steps, max_epochs=-1)[1]
+    return took / steps
 
 
 FILE = """
@@ -361,19 +284,14 @@ def _compared(
         for name, network in networks.items()
     }
 
-    def step(name: str) -> float:
-        start = time.perf_counter()
-        for _ in range(steps):
-            loss = F.cross_entropy(networks[name](x), y)
-            rules[name].zero_grad()
-            loss.backward()
-            rules[name].step()
-        return (time.perf_counter() - start) / steps
-
-    for name in networks:
-        step(name)  # warm-up
-    orders = (list(networks), list(networks)[::-1])
-    rounds = [{name: step(name) for name in orders[k % 2]} for k in range(ROUNDS)]
+    batches = [(x, y)] * steps
+    ways = {
+        name: functools.partial(bare, network, F.cross_entropy, rules[name], batches)
+        for name, network in networks.items()
+    }
+    rounds = [
+        {name: took / steps for name, took in times.items()} for times in in_rounds(ways, ROUNDS)
+    ]
     return _result(benchmark, rounds, zip(*[iter(networks)] * 2, strict=True))
 
 

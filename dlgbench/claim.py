@@ -100,6 +100,20 @@ def log_ratio(metric: str, arm: str, other: str) -> Effect:
     )
 
 
+def log_contrast(metric: str, other: str, arm: str) -> Effect:
+    """The log ratio ln(x_metric / x_other) of two metrics of the same runs.
+
+    For times that one cell measured in turn: `log_contrast("step/engine", "step/bare", "mlp")`.
+    """
+    return Effect(
+        f"{arm}: ln {metric} / {other}",
+        ((metric, arm), (other, arm)),
+        lambda read: _minus(_log(read(metric, arm)), _log(read(other, arm))),
+        f"log ratio of {metric} and {other}",
+        "log",
+    )
+
+
 def interaction(metric: str, pair: tuple[str, str], other: tuple[str, str]) -> Effect:
     """The difference of differences (x_a - x_b) - (x_c - x_d) for pairs (a, b) and (c, d)."""
     (a, b), (c, d) = pair, other
@@ -188,8 +202,8 @@ class Claim:
 
     Args:
         statement: the claim in our words.
-        effect: one number per seed (`difference`, `contrast`, `log_ratio`, `interaction`, `slope`,
-            `value`).
+        effect: one number per seed (`difference`, `contrast`, `log_ratio`, `log_contrast`,
+            `interaction`, `slope`, `value`).
         threshold: the smallest effect of interest (`at_least`, `at_most`, `within`, `exactly`).
         slide: the slide that makes the claim; by default the ablation's.
         published, source: the published number, and where it was published.
@@ -217,7 +231,7 @@ class Claim:
             raise DlgbenchError(f"claim: expected a statement, got {self.statement!r}")
         where = f"claim {self.statement!r}"
         if not isinstance(self.effect, Effect):
-            effects = "difference, contrast, log_ratio, interaction, slope, value"
+            effects = "difference, contrast, log_ratio, log_contrast, interaction, slope, value"
             raise DlgbenchError(f"{where}: expected an effect ({effects}), got {self.effect!r}")
         if not isinstance(self.threshold, Threshold):
             thresholds = "at_least, at_most, within, exactly"

@@ -15,7 +15,13 @@ from dlgbench.errors import DlgbenchError
 from dlgbench.recipe import Recipe
 
 PARENTS = ("recipe", "train", "config", "metrics")  # a twin takes all of these from its parent
-INHERITED = ("slide", "tune", "select", "dataset_overrides")  # and each of these that it leaves out
+INHERITED = (
+    "slide",
+    "tune",
+    "select",
+    "timing",
+    "dataset_overrides",
+)  # and each of these that it leaves out
 
 
 _COMPLETING: list[Path] = []  # the twins whose parents are being loaded

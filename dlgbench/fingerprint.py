@@ -23,6 +23,7 @@ from typing import Any
 
 from dlgbench.ablation import Cell, Engine, Work
 from dlgbench.discovery import find_root
+from dlgbench.provenance import machine
 from dlgbench.recipe import Recipe
 from dlgbench.registry import (
     ACTIVATIONS,
@@ -39,6 +40,7 @@ from dlgbench.registry import (
 PACKAGE = Path(__file__).parent
 ENGINE = ("train.py", "engine.py", "streams.py", "recipe.py")  # and their imports from `FOLLOWED`
 LANES = ("lanes/engine.py", "lanes/stack.py", "lanes/rules.py", "lanes/losses.py")  # in addition
+CLOCK = PACKAGE / "probes" / "timing.py"  # which a training function reaches by a public name
 FOLLOWED = ("data", "equations", "layers", "models", "probes", "tasks")
 
 
@@ -46,13 +48,14 @@ def fingerprint(cell: Cell) -> str:
     """32 hex digits of SHA-256 over all that determines a cell's result.
 
     That is: recipe or config, scale, precision, purpose and seed, the data's digest, and the source
-    code.
+    code; for a cell that measures time also the machine.
 
     Raises:
         DlgbenchError: for an unknown part, or a data set that can't be loaded.
     """
     about = [cell.work.to_json(), cell.scale, cell.precision, cell.purpose, str(cell.seed)]
-    return _hashed([*about, *code_of(cell.work, cell.engine).values()])[:32]
+    timed = [machine(), code_digest([CLOCK])] if cell.timing else []
+    return _hashed([*about, *timed, *code_of(cell.work, cell.engine).values()])[:32]
 
 
 def code_of(work: Work, by: Engine = "single") -> dict[str, str]:

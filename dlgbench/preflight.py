@@ -19,13 +19,13 @@ from dlgbench.probes.measuring import measure, moments, observers
 from dlgbench.probes.receptive_field import field
 from dlgbench.probes.subject import Subject
 from dlgbench.recipe import Recipe
-from dlgbench.registry import TASKS
+from dlgbench.registry import PROBES, TASKS
 from dlgbench.tasks.base import Task
 from dlgbench.train import MEASURED, input_shape, prepare, set_up_device, training_rows
 
 
 def check(work: Work, scale: str) -> None:
-    """Loads the data, builds the model and tries every probe once.
+    """Loads the data, builds the model and tries every probe once, but those that say not to.
 
     A user's own training function is not called.
 
@@ -53,9 +53,10 @@ def _try_parts(recipe: Recipe, scale: str) -> None:
     try:
         for observer in observers(recipe):
             observer.check(task.network)
+        tried = recipe.override(probes=[name for name in recipe.probes if PROBES[name].tried])
         for when in MEASURED:
-            if when in moments(recipe):
-                measure(recipe, when, _untrained(task, splits))
+            if when in moments(tried):
+                measure(tried, when, _untrained(task, splits))
         if recipe.steps:
             _try_step(task, rule, splits or PlaceholderData(recipe, device))
     except DlgbenchError as error:

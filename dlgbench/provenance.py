@@ -18,21 +18,30 @@ def provenance(device: str) -> dict[str, str]:
 
     The commit ends in `-dirty` where the folder has changes.
     """
-    if device.startswith("cuda"):
-        import torch
-
-        name = torch.cuda.get_device_name()
-    else:
-        name = f"{_cpu()} ({os.cpu_count()} cores)"
+    name = _gpu() if device.startswith("cuda") else _cpu()
     versions = {f"version.{package}": _version(package) for package in VERSIONS}
     return {"device": name, "git": _git(), "version.python": platform.python_version(), **versions}
+
+
+def machine() -> str:
+    """The machine on which time is measured: its processor, cores, and GPU."""
+    import torch
+
+    return f"{_cpu()}, {_gpu() if torch.cuda.is_available() else 'no GPU'}"
+
+
+def _gpu() -> str:
+    import torch
+
+    return torch.cuda.get_device_name()
 
 
 def _cpu() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    name = names[0] if names else platform.processor() or platform.machine()
+    return f"{name} ({os.cpu_count()} cores)"
 
 
 def _version(package: str) -> str:

@@ -72,7 +72,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Makes the session, whose settings all workers share."""
-    config.addinivalue_line("markers", "timing: measures time; runs alone")
+    config.addinivalue_line("markers", "timing: measures time; runs last, and alone on the machine")
     if config.getoption("--data-root"):
         os.environ["DLGBENCH_DATA"] = str(Path(config.getoption("--data-root")).resolve())
     worker = is_worker(config)
@@ -198,11 +198,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     _register_all(metafunc.config)
     ablation = session.on_its_data(identify(ablation, Path(str(metafunc.module.__file__))))
     if "cell" in wanted:
-        cells = [(ablation, cell) for cell in ablation.cells(session.scale)]
-        metafunc.parametrize("cell", cells, ids=[cell.id for _, cell in cells])
+        cells = ablation.cells(session.scale)
+        of_cells = [_param(ablation, cell, timing=cell.timing) for cell in cells]
+        metafunc.parametrize("cell", of_cells)
     if "claim" in wanted:
-        claims = [(ablation, claim) for claim in ablation.claims_at(session.scale)]
-        metafunc.parametrize("claim", claims, ids=[claim.id for _, claim in claims])
+        arms = ablation.arms_at(session.scale)
+        timing = any(ablation.is_timed(arm, session.scale) for arm in arms)  # it may run any cell
+        claims = ablation.claims_at(session.scale)
+        metafunc.parametrize("claim", [_param(ablation, claim, timing=timing) for claim in claims])
+
+
+def _param(ablation: Ablation, of: Cell | Claim, *, timing: bool) -> Any:
+    return pytest.param((ablation, of), id=of.id, marks=[pytest.mark.timing] if timing else [])
 
 
 def _register_all(config: pytest.Config) -> None:
@@ -220,8 +227,12 @@ def _register_all(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)  # after -k and -m
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `--data`, leaves out the ablations that do not change, and those that do not suit it."""
+    """What measures time comes last, since it waits until it has the machine to itself.
+
+    With `--data`, leaves out the ablations that do not change, and those that do not suit it.
+    """
     session = session_of(config)
+    items.sort(key=lambda item: bool(_ablation_of(item) and item.get_closest_marker("timing")))
     if not session.data:
         return
     asked = {ablation.name: ablation for item in items if (ablation := _ablation_of(item))}

@@ -138,10 +138,15 @@ class TaskPart(Part):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Probe(Part):
-    """A probe: when it measures, and the metrics that it records, each with its meaning."""
+    """A probe: when it measures, and the metrics that it records, each with its meaning.
+
+    `timing` says that it measures time, `tried` that the checks before any training call it.
+    """
 
     when: Moment
     metrics: Mapping[str, str]
+    timing: bool = False
+    tried: bool = True
 
 
 P = TypeVar("P", bound=Part)
@@ -357,7 +362,14 @@ def register_task(
     return _decorator(TASKS, lambda target: TaskPart(name=name, target=target, **about))
 
 
-def register_probe(name: str, *, when: Moment, metrics: Mapping[str, str]) -> Callable[[T], T]:
+def register_probe(
+    name: str,
+    *,
+    when: Moment,
+    metrics: Mapping[str, str],
+    timing: bool = False,
+    tried: bool = True,
+) -> Callable[[T], T]:
     """Registers a probe (or "module:attribute", where it is), which recipes name in `probes`.
 
     Args:
@@ -367,13 +379,18 @@ def register_probe(name: str, *, when: Moment, metrics: Mapping[str, str]) -> Ca
             subclass of `Observer`, for the others a function `f(subject) -> Measurement`, or a dict
             of metrics.
         metrics: the numbers that it records, name to meaning. Claims may name them.
+        timing: whether it measures time. Its cells then run last and alone on the machine, and are
+            never taken from another machine (`dlgbench.Ablation`).
+        tried: whether the checks before any training call it too. False for one that takes
+            seconds; one that measures time is never called there.
 
     Raises:
         DlgbenchError: where the name is taken, or for an unknown moment.
     """
     if when not in MOMENTS:
         raise unknown("moment", when, MOMENTS, f"probe {name}")
-    about = {"when": when, "metrics": _checked(metrics, f"probe {name}"), **_caller()}
+    about: dict[str, Any] = {"when": when, "metrics": _checked(metrics, f"probe {name}")}
+    about |= {"timing": timing, "tried": tried and not timing, **_caller()}
     return _decorator(PROBES, lambda target: Probe(name=name, target=target, **about))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from dlgbench import grouping
+from dlgbench import grouping, machine
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
 from dlgbench.errors import DlgbenchError
@@ -159,6 +159,9 @@ class Runner:
                 for cell in mine
                 if not self._is_known(cell, locked=True) and not self._recall(cell)
             ]
+            if todo:  # who waits for the machine holds up nobody who has it
+                timing = any(cell.timing for cell in todo)
+                stack.enter_context(machine.alone() if timing else machine.shared())
             for cell, run in self._run(todo):
                 self.trained += 1
                 self._found[cell] = run

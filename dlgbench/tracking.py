@@ -286,7 +286,8 @@ class Store:
 
         With `history`, the evaluations' learning curves and arrays too. Runs that were not computed
         in the same way as the newest are left out, since runs are paired: runs of an older recipe,
-        precision or engine, and runs that share a part with a newer run, but an older code of it.
+        precision or engine, and runs that share a part with a newer run, but an older code of it;
+        of what measures time, runs on another device.
         """
         with self._reaching():
             kept = _alike(self._newest(ablation, scale))
@@ -497,6 +498,8 @@ def _alike(runs: Mapping[Cell, Tagged]) -> dict[Cell, Tagged]:
         code = tags.get(f"{TAG}code") or "{}"
         parts = json.loads(code) if code.startswith("{") else {f"arm {cell.arm}": code}
         parts["engine"] = tags.get(f"{TAG}engine")
+        if cell.timing:
+            parts["device"] = tags.get(f"{TAG}device")
         if all(agreed.get(name, digest) == digest for name, digest in parts.items()):
             agreed |= parts
             kept[cell] = run_id, tags

@@ -12,8 +12,10 @@ from dlgbench import (
     at_least,
     difference,
     exactly,
+    register_probe,
     value,
 )
+from dlgbench.registry import PROBES
 
 RECIPE = Recipe(model="mlp", data="mnist5k", steps=100)
 SOUND = {
@@ -67,6 +69,29 @@ def test_a_scale_that_is_not_declared_changes_nothing():
     ablation = Ablation(**SOUND | {"scales": {"cpu": {"steps": 50}}})
     assert ablation.arm("none", "gpu") == SOUND["recipe"]
     assert Ablation(**SOUND | {"scales": None}).arm("none", "cpu") == SOUND["recipe"]
+
+
+def test_smoke_may_take_some_arms():
+    ablation = Ablation(**SOUND | {"scales": {"smoke": {"arms": ("untrained",)}}})
+    assert ablation.arms_at("smoke") == ("untrained",)
+    assert ablation.arms_at("cpu") == ("none", "dropout", "untrained")
+    assert {cell.arm for cell in ablation.cells("smoke")} == {"untrained"}
+
+
+def test_what_measures_time_makes_timing_cells_and_is_trained_by_itself(monkeypatch):
+    monkeypatch.setattr(PROBES, "_parts", dict(PROBES))
+    register_probe("clock", when="end", metrics={"clock": "seconds"}, timing=True)(print)
+    assert not any(cell.timing for cell in Ablation(**SOUND).cells("cpu"))
+    assert Ablation(**SOUND).engine("cpu") == "lanes"
+    arms = SOUND["arms"] | {"dropout": {"probes": ("clock",)}}
+    by_probe = Ablation(**SOUND | {"arms": arms})
+    assert {cell.arm for cell in by_probe.cells("cpu") if cell.timing} == {"dropout"}
+    assert by_probe.engine("cpu") == "single"
+    seconds = Claim("C", difference("seconds", "none", "dropout"), at_least(0.1))
+    by_itself = Ablation(**SOUND | {"timing": True, "claims": [seconds]})
+    assert all(cell.timing for cell in by_itself.cells("cpu"))
+    assert by_itself.engine("cpu") == "single"
+    assert all(cell.timing for cell in Ablation(**OWN, timing=True).cells("smoke"))
 
 
 def test_grids_per_arm():
@@ -145,8 +170,14 @@ def scales(cpu, gpu=()):
         "arm 'none' at cpu: no field of Recipe is called 'model_arg'": {
             "arms": {"none": {"model_arg.x": 1}}
         },
-        "no scale to declare is called 'smoke'. Known: cpu, gpu": {
-            "scales": {"cpu": {}, "gpu": {}, "smoke": {}}
+        "no scale to declare is called 'large'. Known: cpu, gpu, smoke": {
+            "scales": {"cpu": {}, "gpu": {}, "large": {}}
+        },
+        "scale smoke: expected arms alone, got steps; a recipe is cut down by itself": {
+            "scales": {"smoke": {"arms": ("none",), "steps": 4}}
+        },
+        "claim 'C': expected timing=True of an ablation with a claim about seconds": {
+            "claims": [Claim("C", difference("seconds", "none", "dropout"), at_least(0.1))]
         },
         "expected at least 5 seeds for a verdict on what is random, got 3": scales({"seeds": 3}),
         "seeds: expected a whole number from 1 to 999, got 0": scales({"seeds": 0}),

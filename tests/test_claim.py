@@ -13,6 +13,7 @@ from dlgbench import (
     difference,
     exactly,
     interaction,
+    log_contrast,
     log_ratio,
     slope,
     value,
@@ -46,6 +47,7 @@ def read(metric, arm):
         (contrast("f", "e", "c"), (-math.inf, -6)),
         (log_ratio("e", "a", "b"), (math.log(3), math.log(3))),
         (log_ratio("e", "c", "b"), (math.log(10), math.inf)),
+        (log_contrast("e", "f", "a"), (math.log(2), math.log(2))),
         (interaction("e", ("a", "b"), ("b", "a")), (4, 4)),
         (slope("e", {"b": 1, "a": 2}), (2, 2)),
         (slope("e", {"b": 1, "a": 2, "c": 3}), (4.5, math.inf)),  # weights -1/2, 0, 1/2
@@ -95,8 +97,8 @@ def test_what_a_claim_is_expected_to_be_gives_its_kind():
     assert Claim("x", X, at_least(1), expect="not supported", kind="twin").kind == "twin"
 
 
-def test_the_ratio_of_two_arms_is_read_on_a_logarithmic_scale():
-    assert log_ratio("e", "a", "b").scale == "log"
+def test_a_ratio_is_read_on_a_logarithmic_scale():
+    assert log_ratio("e", "a", "b").scale == log_contrast("e", "f", "a").scale == "log"
     assert {effect.scale for effect in (X, difference("e", "a", "b"))} == {"linear"}
 
 

@@ -116,6 +116,7 @@ ABLATION = Ablation(
     metrics={"val/error": "share"},
     arms={"none": {}, "mixup": {"mixup": 0.2}},
     scales={"smoke": {"net.width": 2}},
+    timing=True,
 )
 """
 TWIN = """
@@ -176,6 +177,7 @@ def test_a_twin_of_own_training_code_and_a_twin_of_a_twin(twin):
     assert own.work.config == {"mixup": 0.0, "net": {"width": 4}}
     assert own.work.metrics == {"val/error": "share"}
     assert own.arm("one", "smoke").config["net"] == {"width": 2}
+    assert own.timing
     again = twin("controls/twin", "arms={'one': {}}, override={'mixup': 0.5}", name="again")
     assert again.work.config == {"mixup": 0.5, "net": {"width": 4}}
 

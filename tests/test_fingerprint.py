@@ -93,6 +93,18 @@ def test_it_changes_with_all_that_determines_a_result_and_with_no_name():
     assert len(base) == 32
 
 
+def test_what_measures_time_is_another_on_another_machine_or_by_another_clock(monkeypatch, edit):
+    plain, timed = fingerprint(cell()), fingerprint(cell(timing=True))
+    assert timed != plain
+    monkeypatch.setattr(prints, "machine", lambda: "another processor (64 cores), no GPU")
+    assert fingerprint(cell()) == plain
+    other = fingerprint(cell(timing=True))
+    assert other != timed
+    edit("probes/timing.py", lambda text: text + CODE)
+    assert fingerprint(cell()) == plain
+    assert fingerprint(cell(timing=True)) != other
+
+
 @pytest.mark.parametrize(
     "file",
     [

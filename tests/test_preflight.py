@@ -115,6 +115,16 @@ def test_a_coarse_answer_is_not_taken_for_the_middle():
         check(recipe.override({"model_args.pool": True}), "cpu")
 
 
+def test_a_probe_that_measures_time_or_says_so_is_not_tried():
+    tried = []
+    for name, more in {"a": {}, "b": {"timing": True}, "c": {"tried": False}}.items():
+        register_probe(name, when="end", metrics={}, **more)(
+            lambda _, name=name: tried.append(name) or {}
+        )
+    check(RECIPE.override(probes=("a", "b", "c")), "cpu")
+    assert tried == ["a"]
+
+
 def test_own_training_code_is_not_called_and_a_sound_recipe_passes():
     def train(_config, _seed, _log):
         raise AssertionError

@@ -302,6 +302,69 @@ def test_own_training_code_is_run_judged_and_reported(tmp_path, store, pytest_in
     assert "2 failed, 13 passed" in done.stdout  # the rest goes on
 
 
+TIMED = """
+import os, time
+from pathlib import Path
+from dlgbench import Ablation, Claim, at_least, value
+
+def train(config, seed, log):
+    begin = time.monotonic()
+    time.sleep(0.05)
+    line = f"{config['name']} {os.getpid()} {begin} {time.monotonic()}\\n"
+    with open(Path(__file__).parent / "times", "a") as file:
+        file.write(line)
+    return {"x": 1.0}
+
+ABLATION = Ablation(
+    question="Q?",
+    train=train,
+    config={"name": NAME},
+    metrics={"x": "a number"},
+    arms={"a": {}, "b": {"name": NAME + NAME}},
+    scales={"cpu": {"seeds": 5}},
+    timing=TIMING,
+    claims=[Claim("It is one", value("x", "a"), at_least(0))],
+)
+"""
+
+
+def write_timed(folder):
+    """An ablation that measures time, and after it one that does not."""
+    for name, timing in {"early": True, "late": False}.items():
+        text = TIMED.replace("NAME", repr(name)).replace("TIMING", str(timing))
+        (folder / f"test_{name}.py").write_text(text)
+
+
+@pytest.mark.slow  # two workers start
+@pytest.mark.usefixtures("store")
+def test_what_measures_time_runs_last_and_alone(tmp_path, pytest_in):
+    write_timed(tmp_path)
+    own = {"TMPDIR": str(tmp_path)}  # no lock of another session on this machine
+    done = pytest_in(tmp_path, "-n", "2", env=own)
+    assert "22 passed" in done.stdout, done.stdout + done.stderr
+    cells = [line.split() for line in (tmp_path / "times").read_text().splitlines()]
+    spans = [(float(begin), float(end), name) for name, _, begin, end in cells]
+    assert len(spans) == 20
+    assert len({process for _, process, _, _ in cells}) == 2
+    timed = {span for span in spans if "early" in span[2]}
+    assert len(timed) == 10
+    for begin, end, _ in timed:
+        assert sum(begin < other[1] and other[0] < end for other in spans) == 1  # itself
+    before = [end for _, end, name in spans if "late" in name]
+    assert sorted(before)[5] < min(begin for begin, _, _ in timed)  # at least most of the others
+
+
+@pytest.mark.usefixtures("store")
+def test_what_measures_time_is_marked(tmp_path, pytest_in):
+    write_timed(tmp_path)
+    listed = pytest_in(tmp_path, "--collect-only", "-q").stdout.splitlines()
+    places = [k for k, line in enumerate(listed) if "test_early" in line]
+    assert places == list(range(11, 22))
+    marked = pytest_in(tmp_path, "--collect-only", "-q", "-m", "timing").stdout
+    assert "11/22 tests collected" in marked
+    assert "test_late" not in marked
+
+
 OTHER = """# -*- coding: latin-1 -*-
 import pytest, sys
 STRING = 'caf\xe9'

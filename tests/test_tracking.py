@@ -233,6 +233,17 @@ def test_runs_of_two_precisions_or_two_engines_are_never_paired(store):
     assert set(store.runs(QUESTION, "cpu")) == {evaluation("a-s1")}
 
 
+def test_what_was_timed_on_two_machines_is_never_paired(store):
+    for timing, kept in ((False, 2), (True, 1)):
+        question = dataclasses.replace(QUESTION, timing=timing, tune=None)
+        for arm, device in (("a", "slow"), ("b", "fast")):
+            run = dataclasses.replace(RUN, provenance={"device": device, "engine": "e"})
+            store.save(question.evaluation(arm, "cpu")[0], f"{arm} {timing}", run)
+        found = store.runs(question, "cpu")
+        assert len(found) == kept
+        assert "b" in {cell.arm for cell in found}
+
+
 def test_runs_of_two_codes_of_a_part_that_both_use_are_not_mixed(store):
     def run(**parts):
         return dataclasses.replace(RUN, provenance={"engine": "e", "code": json.dumps(parts)})

@@ -262,6 +262,7 @@ register_probe(
     },
 )("dlgbench.probes.high_frequency:high_frequency")
 register_probe("outputs", when="test", metrics={})("dlgbench.probes.outputs:outputs")
+register_probe(
     "images",
     when="test",
     metrics={
@@ -316,3 +317,29 @@ register_probe(
         "pyramid/lost_noise": "pyramid/lost_1 of the images with their pixels shuffled",
     },
 )("dlgbench.probes.pyramid:pyramid")
+register_probe(
+    "training_step",
+    when="training",
+    timing=True,
+    metrics={
+        "training_step/bare": "milliseconds of an optimizer step in a bare loop",
+        "training_step/reversed": "the same, minibatches in reverse order",
+        "training_step/engine": "the same by the suite's engine",
+        "training_step/lightning": "the same by Lightning, a minibatch at a time",
+        "training_step/bare_difference": "largest difference of the bare loop's mean losses and "
+        "weights from those of the engine",
+        "training_step/reversed_difference": "the same, minibatches in reverse order",
+        "training_step/lightning_difference": "the same of Lightning's",
+    },
+)("dlgbench.probes.training_step:TrainingStep")
+register_probe(
+    "onnx",
+    when="start",
+    tried=False,
+    metrics={
+        "onnx/difference": "largest difference of the outputs in ONNX Runtime from those in torch",
+        "onnx/rounding": "the same of torch's outputs in float32 from those in float64",
+        "onnx/train_mode": "the same in ONNX Runtime from those in torch in training mode",
+        "onnx/bytes": "size of the ONNX model's files",
+    },
+)("dlgbench.probes.interchange:onnx")

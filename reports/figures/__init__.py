@@ -12,6 +12,7 @@
 | kernels | edge kernels, fields over an input, arithmetic against gradient, feature maps |
 | translation | what networks give from image to image, error by frequency, checkerboards |
 | pictures | sliding windows, images from images, code sizes, pyramids |
+| frameworks | the cost of a training step and of modes of execution; networks sent through ONNX |
 
 `base` and `panels` hold what they share. A plot of your own is registered in the same way, by
 `dlgbench.register_figure`, and follows these on the page.
@@ -30,6 +31,7 @@ PAGE_ORDER = (
     "kernels",
     "translation",
     "pictures",
+    "frameworks",
 )
 
 for _name in PAGE_ORDER:
