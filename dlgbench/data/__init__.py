@@ -11,6 +11,7 @@ from dlgbench.data import (  # noqa: F401  (they register themselves)
     constant,
     images,
     photographs,
+    placed,
     polynomial,
     strokes,
     toys,

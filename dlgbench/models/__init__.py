@@ -23,6 +23,7 @@ from dlgbench.models import (  # noqa: F401  (they register themselves)
     lenet,
     linear,
     mlp,
+    pooled_convnet,
     pyramid,
     resnet,
     sketch,

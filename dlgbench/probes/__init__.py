@@ -343,3 +343,23 @@ register_probe(
         "onnx/bytes": "size of the ONNX model's files",
     },
 )("dlgbench.probes.interchange:onnx")
+register_probe(
+    "connectivity",
+    when="start",
+    metrics={
+        "connectivity/full": "weights from 200x200 pixels to 40,000 units, all to all",
+        "connectivity/local": "the same where each unit has a window of 10x10 of its own",
+        "connectivity/shared": "the same where all units share the weights of one window",
+        "connectivity/numbers": "different numbers, beside 0, in the matrix of a 3x3 convolution",
+        "connectivity/matrix": "relative error of a convolution by its matrix, against torch's",
+        "connectivity/unshared": "a sabotage: the same with other weights in the same band",
+    },
+)("dlgbench.probes.connectivity:connectivity")
+register_probe(
+    "shifts",
+    when="test",
+    metrics={
+        f"shifts/kept_{d}": f"test accuracy under shifts by {d} px, over that of unshifted images"
+        for d in (1, 2, 3)
+    },
+)("dlgbench.probes.shifts:shifts")

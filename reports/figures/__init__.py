@@ -13,6 +13,7 @@
 | translation | what networks give from image to image, error by frequency, checkerboards |
 | pictures | sliding windows, images from images, code sizes, pyramids |
 | frameworks | the cost of a training step and of modes of execution; networks sent through ONNX |
+| convolution | layers as matrices, error by training images, accuracy kept under shifts |
 
 `base` and `panels` hold what they share. A plot of your own is registered in the same way, by
 `dlgbench.register_figure`, and follows these on the page.
@@ -32,6 +33,7 @@ PAGE_ORDER = (
     "translation",
     "pictures",
     "frameworks",
+    "convolution",
 )
 
 for _name in PAGE_ORDER:
