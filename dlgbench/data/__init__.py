@@ -9,6 +9,7 @@ from dlgbench.data import (  # noqa: F401  (they register themselves)
     canvases,
     cifar,
     images,
+    perturbations,
     photographs,
     polynomial,
     strokes,

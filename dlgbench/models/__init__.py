@@ -23,6 +23,7 @@ from dlgbench.models import (  # noqa: F401  (they register themselves)
     linear,
     mlp,
     pyramid,
+    residual_stack,
     resnet,
     sketch,
     unet,

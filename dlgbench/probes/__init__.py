@@ -210,3 +210,11 @@ register_probe(
         "weights, above the line that joins its ends",
     },
 )("dlgbench.probes.minima:minima")
+register_probe(
+    "identity",
+    when="start",
+    metrics={
+        "identity/change": "largest change of a value by a block that keeps the shape, over the "
+        "largest value that goes in, over all blocks, before training; 0 for the identity"
+    },
+)("dlgbench.probes.identity:identity")

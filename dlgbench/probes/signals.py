@@ -155,8 +155,11 @@ def response_sd(subject: Subject) -> Measurement:
         nonlocal response, version
         if module in layers:
             responses.append(float(output.std()))
-            response, version = output, output._version
-        elif isinstance(module, NORMS) and inputs[0] is response and version == response._version:
+            # autograd's count of changes in place has no public name
+            response, version = output, output._version  # noqa: SLF001
+        elif (
+            isinstance(module, NORMS) and inputs[0] is response and version == response._version  # noqa: SLF001
+        ):
             responses[-1] = float(output.std())
 
     network = subject.network.eval()

@@ -9,6 +9,7 @@
 | probes | thinned networks, ways between minima, gradient noise, measures layer by layer |
 | curves | learning curves, with and without dropout and of all arms |
 | rates | error by learning rate, and the usable range of rates |
+| architectures | the slide's revolution of depth; error by cost; error by blocks |
 
 `base` and `panels` hold what they share. A plot of your own is registered in the same way, by
 `dlgbench.register_figure`, and follows these on the page.
@@ -16,7 +17,7 @@
 
 import importlib
 
-PAGE_ORDER = ("effects", "planes", "depth", "images", "probes", "curves", "rates")
+PAGE_ORDER = ("effects", "planes", "depth", "images", "probes", "curves", "rates", "architectures")
 
 for _name in PAGE_ORDER:
     importlib.import_module(f"{__name__}.{_name}")
