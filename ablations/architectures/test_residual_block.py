@@ -31,7 +31,7 @@ ABLATION = Ablation(
         "gamma_1": {},
         "plain": {"model": "plain56"},
     },
-    scales={"cpu": {"seeds": 1}, "gpu": {"seeds": 1}},
+    scales={"cpu": {"seeds": 5}, "gpu": {"seeds": 5}},
     claims=[
         Claim(
             "Each block of ResNet-56 with a last gamma of 0 is the identity",
