@@ -180,11 +180,13 @@ def blocks(study: Study) -> list[Plot]:
     figure, (ax,) = base.grid(1, 1, 3.3, 6.6)
     for place, arms in enumerate(lines.values()):
         line = data[data["arm"].isin(arms)].sort_values("blocks")
+        line = line.assign(blocks=1.03**place * line["blocks"])  # side by side
         label = re.sub(r"_\d+$", "", next(iter(arms)))
         look: dict[str, Any] = {"linestyle": style.LINES[place % len(style.LINES)]}
         base.whiskers(ax, line, "blocks", style.ARMS[place], 1.6, label=label, **look)
     ax.set(xscale="log", yscale="log", xlabel="blocks of two layers", ylabel="test squared error")
     base.fixed_ticks(ax.xaxis, counts)
+    base.readable(ax.yaxis, *ax.get_ylim())
     base.legend_beside(ax)
     caption = base.caption(
         study,
