@@ -5,10 +5,12 @@ Slides "Revolution of Depth", "CNNs, 2017: DenseNet", and "Residual Network" on 
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
 from dlgbench.recipe import Recipe
 from dlgbench.registry import register_figure
@@ -126,6 +128,9 @@ def costs(study: Study) -> list[Plot]:
             look |= {"markersize": 5, "label": family}
             base.whiskers(ax, line, metric, style.ARMS[place], 1.6, **look)
         ax.set(xscale="log", xlabel=label)
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+        ax.xaxis.set_major_formatter(EngFormatter(sep=""))
+        ax.xaxis.set_minor_locator(NullLocator())
     axes[0].set_ylabel("test error")
     axes[0].set_ylim(0, None)
     base.legend_beside(axes[-1])
@@ -147,7 +152,10 @@ def _families(study: Study, arms: list[str]) -> dict[str, list[str]]:
         kind = {name: v for name, v in fields.items() if name not in (*SIZES, *FREE, "model")}
         found.setdefault((stem(str(fields["model"])), repr(sorted(kind.items()))), []).append(arm)
     many = len({model for model, _ in found}) < len(found)
-    return {members[0] if many else model: members for (model, _), members in found.items()}
+    return {
+        (os.path.commonprefix(members).strip("_") or members[0]) if many else model: members
+        for (model, _), members in found.items()
+    }
 
 
 # learning the identity --------------------------------------------------------------------------
