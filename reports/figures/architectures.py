@@ -152,10 +152,11 @@ def _families(study: Study, arms: list[str]) -> dict[str, list[str]]:
         kind = {name: v for name, v in fields.items() if name not in (*SIZES, *FREE, "model")}
         found.setdefault((stem(str(fields["model"])), repr(sorted(kind.items()))), []).append(arm)
     many = len({model for model, _ in found}) < len(found)
-    return {
-        (os.path.commonprefix(members).strip("_") or members[0]) if many else model: members
-        for (model, _), members in found.items()
-    }
+    named = {}
+    for (model, _), members in found.items():
+        shared = os.path.commonprefix(members).strip("_")  # noqa: RUF071  (letters are meant)
+        named[(shared or members[0]) if many else model] = members
+    return named
 
 
 # learning the identity --------------------------------------------------------------------------
