@@ -10,6 +10,7 @@ from dlgbench.data import (  # noqa: F401  (they register themselves)
     cifar,
     constant,
     images,
+    perturbations,
     photographs,
     placed,
     polynomial,

@@ -25,6 +25,7 @@ from dlgbench.models import (  # noqa: F401  (they register themselves)
     mlp,
     pooled_convnet,
     pyramid,
+    residual_stack,
     resnet,
     sketch,
     unet,

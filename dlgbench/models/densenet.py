@@ -18,20 +18,25 @@ class DenseLayer(nn.Module):
     """y = [x, H(x)]: H sees all earlier outputs of its block. Huang et al. 2017, eq. 2.
 
     H(x) = W * max(0, BN(x)), * a 3x3 convolution to `growth` channels. With `bottleneck`
-    (DenseNet-B) a 1x1 convolution to 4 growth channels comes first, of the same form.
+    (DenseNet-B) a 1x1 convolution to 4 growth channels comes first, of the same form. Without
+    `concatenate` y = H(x), so that a layer sees the one before it alone.
 
-    Shapes: (B, C, H, W) -> (B, C + growth, H, W).
+    Shapes: (B, C, H, W) -> (B, C + growth, H, W), or (B, growth, H, W).
     """
 
-    def __init__(self, inputs: int, growth: int, *, bottleneck: bool) -> None:
+    def __init__(
+        self, inputs: int, growth: int, *, bottleneck: bool, concatenate: bool = True
+    ) -> None:
         super().__init__()
+        self.concatenate = concatenate
         layers = _convolution(inputs, 4 * growth, 1) if bottleneck else []
         layers += _convolution(4 * growth if bottleneck else inputs, growth, 3)
         self.branch = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[x, H(x)]."""
-        return torch.cat([x, self.branch(x)], 1)
+        """[x, H(x)], or H(x)."""
+        y = self.branch(x)
+        return torch.cat([x, y], 1) if self.concatenate else y
 
 
 def _convolution(inputs: int, outputs: int, kernel: int) -> list[nn.Module]:
@@ -49,6 +54,7 @@ def _densenet(
     *,
     bottleneck: bool,
     compression: float,
+    concatenate: bool = True,
 ) -> nn.Sequential:
     """The stem, which gives `channels`; blocks with transitions between them; the head.
 
@@ -56,10 +62,12 @@ def _densenet(
     """
     layers = [*stem]
     for i, count in enumerate(blocks):
-        inputs = range(channels, channels + count * growth, growth)
-        block = [DenseLayer(width, growth, bottleneck=bottleneck) for width in inputs]
+        block = []
+        for _ in range(count):
+            layer = DenseLayer(channels, growth, bottleneck=bottleneck, concatenate=concatenate)
+            block.append(layer)
+            channels = channels + growth if concatenate else growth
         layers.append(nn.Sequential(*block))
-        channels += count * growth
         if i < len(blocks) - 1:
             compressed = max(1, int(channels * compression))
             transition = _convolution(channels, compressed, 1)
@@ -142,6 +150,7 @@ def densenet_bc_100_12(
     growth: int = 12,
     bottleneck: bool = True,
     compression: float = 0.5,
+    concatenate: bool = True,
 ) -> nn.Sequential:
     """DenseNet-BC for small images, of `depth` layers with weights.
 
@@ -157,6 +166,8 @@ def densenet_bc_100_12(
         depth: 3n + 4, and 6n + 4 with bottlenecks, for n layers a block.
         growth: the channels that each layer adds, k.
         bottleneck, compression: DenseNet-B and -C; (False, 1) is the DenseNet without either.
+        concatenate: whether each layer hands on what it saw. Without it the layers are a plain
+            chain of `growth` channels.
 
     Raises:
         DlgbenchError: for another depth, for a compression outside (0, 1], for a shape other than
@@ -183,6 +194,7 @@ def densenet_bc_100_12(
         num_classes,
         bottleneck=bottleneck,
         compression=compression,
+        concatenate=concatenate,
     )
 
 

@@ -363,3 +363,11 @@ register_probe(
         for d in (1, 2, 3)
     },
 )("dlgbench.probes.shifts:shifts")
+register_probe(
+    "identity",
+    when="start",
+    metrics={
+        "identity/change": "largest change of a value by a block that keeps the shape, over the "
+        "largest value that goes in, over all blocks, before training; 0 for the identity"
+    },
+)("dlgbench.probes.identity:identity")

@@ -128,9 +128,11 @@ def response_sd(subject: Subject) -> Measurement:
     """Standard deviation of each hidden layer's response over the probe batch and units.
 
     In a residual network it says how much a branch changes the signal. The response is the output
-    of the normalization after the layer where there is one, else the layer's own: before activation
-    and addition, in evaluation mode. 1x1 convolutions, which are shortcuts and bottlenecks, are
-    left out. The curve is over the layers in the order of their calls, the metric is its mean.
+    of the normalization of the layer's output where there is one, else the layer's own: before
+    activation and addition, in evaluation mode. The normalization of a sum or of a concatenation,
+    as in a net with pre-activation, belongs to the layers that come next. 1x1 convolutions, which
+    are shortcuts and bottlenecks, are left out. The curve is over the layers in the order of their
+    calls, the metric is its mean.
 
     He et al. 2016, CVPR, Figure 7: 3x3 layers of CIFAR ResNets, after BN and before other
     nonlinearity (ReLU or addition).
@@ -147,15 +149,18 @@ def response_sd(subject: Subject) -> Measurement:
     if not layers:
         raise _unsuitable(subject, "response_sd", "hidden layers other than 1x1 convolutions")
     responses: list[float] = []
-    follows = False  # whether the module that was called before is one of the layers
+    response, version = None, 0  # of the last layer; a change in place, such as +=, counts it up
 
-    def look(module: nn.Module, _inputs: Any, output: Tensor) -> None:
-        nonlocal follows
+    def look(module: nn.Module, inputs: Any, output: Tensor) -> None:
+        nonlocal response, version
         if module in layers:
             responses.append(float(output.std()))
-        elif follows and isinstance(module, NORMS):
+            # autograd's count of changes in place has no public name
+            response, version = output, output._version  # noqa: SLF001
+        elif (
+            isinstance(module, NORMS) and inputs[0] is response and version == response._version  # noqa: SLF001
+        ):
             responses[-1] = float(output.std())
-        follows = module in layers
 
     network = subject.network.eval()
     for module in network.modules():

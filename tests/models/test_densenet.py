@@ -93,6 +93,21 @@ def test_a_layer_is_its_equation_and_hands_on_all_it_saw():
     assert torch.equal(layer(x)[:, :12], x)
 
 
+def test_without_concatenation_the_layers_are_a_chain():
+    args = {"depth": 22, "width": 0.5, "input_shape": (1, 8, 8), "concatenate": False}
+    network = on_meta(BC, **args)
+    x, seen = torch.zeros(2, 1, 8, 8, device="meta"), []
+    for part in network:
+        x = part(x)
+        if isinstance(part, nn.Sequential):
+            seen.append((x.shape[1], x.shape[2]))
+    assert seen == [(6, 8), (3, 4), (6, 4), (3, 2), (6, 2)]
+    torch.manual_seed(0)
+    layer = create_model(BC, depth=10, width=0.5, concatenate=False)[1][0]
+    x = torch.randn(3, 12, 5, 5)
+    assert torch.equal(layer(x), layer.branch(x))
+
+
 # Channels and side after each block and transition, at a quarter of the width.
 CHANNELS = [16 + 6 * 8, 32, 32 + 12 * 8, 64, 64 + 24 * 8, 128, 128 + 16 * 8]
 LARGE, SMALL = [16, 8, 8, 4, 4, 2, 2], [28, 14, 14, 7, 7, 3, 3]

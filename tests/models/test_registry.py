@@ -26,6 +26,7 @@ DEGRADED = ("plain110", "plain1202")
 DEEPER = {"resnet34", "resnet101", "resnet152", "densenet121", "densenet_bc_100_12"}
 DEEPER |= {f"vgg{depth}{norm}" for depth in (13, 16, 19) for norm in ("", "_bn")}
 DEEPER |= {f"{family}{depth}" for family in ("resnet", "plain") for depth in (32, 44, 56, 110)}
+ZERO = {"residual_stack": ".branch.0."}  # initially before weights of 0, which no gradient passes
 GIANTS = ("resnet1202", "plain1202")  # exported like resnet110 and plain110
 
 
@@ -101,7 +102,11 @@ def test_forward_at_two_sizes_and_a_gradient_reaches_every_parameter(name, chann
     assert z.shape[:2] == (len(x), CLASSES)
     assert z.dim() == (2 if MODELS[name].task == "classification" else 4)
     objective(name)(network.train()(x), targets(name, x, z)).backward()
-    gradients = {key: p.grad for key, p in network.named_parameters()}
+    gradients = {
+        key: p.grad
+        for key, p in network.named_parameters()
+        if name not in ZERO or ZERO[name] not in key
+    }
     assert not [key for key, grad in gradients.items() if grad is None or not grad.any()]
     assert all(grad.isfinite().all() for grad in gradients.values())
 

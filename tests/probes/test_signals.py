@@ -152,6 +152,52 @@ def test_a_response_without_normalization_is_the_layers_own_and_1x1_convolutions
     assert response_sd(subject).curves["response_sd/by_layer"] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("in_place", [False, True])
+def test_the_normalization_of_a_sum_is_the_next_layers(in_place):
+    class PreActivation(nn.Module):
+        """x + W * max(0, BN(x))."""
+
+        def __init__(self):
+            super().__init__()
+            self.norm, self.convolution = nn.BatchNorm2d(2), nn.Conv2d(2, 2, 3, padding=1)
+
+        def forward(self, x):
+            y = self.convolution(self.norm(x).relu())
+            if not in_place:
+                return x + y
+            y += x
+            return y
+
+    torch.manual_seed(0)
+    network = nn.Sequential(PreActivation(), PreActivation(), nn.Flatten(), nn.Linear(32, 2)).eval()
+    for block in network[:2]:
+        block.norm.running_var.uniform_(4, 9)
+    z = x = torch.randn(5, 2, 4, 4)
+    measured = response_sd(Subject(copy.deepcopy(network), (2, 4, 4), (x, torch.zeros(5))))
+    expected = []
+    with torch.no_grad():
+        for block in network[:2]:
+            y = block.convolution(block.norm(z).relu())
+            expected, z = [*expected, y.std().item()], z + y
+    assert measured.curves["response_sd/by_layer"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_normalization_of_a_concatenation_is_the_next_layers():
+    torch.manual_seed(0)
+    network = create_model("densenet_40_12", input_shape=(3, 8, 8), depth=10).eval()
+    x = torch.randn(4, 3, 8, 8)
+    measured = response_sd(Subject(copy.deepcopy(network), (3, 8, 8), (x, torch.zeros(4))))
+    expected, z = [], x
+    with torch.no_grad():
+        z = network[0](z)
+        expected.append(network[1][0].branch[0](z).std().item())  # nothing lies in between
+        for layer in network[1]:
+            expected.append(layer.branch(z).std().item())
+            z = layer(z)
+    curve = measured.curves["response_sd/by_layer"]
+    assert curve[:3] == pytest.approx(expected, rel=1e-5)
+
+
 def test_what_a_probe_cannot_measure_is_refused():
     batch = torch.rand(2, 1, 28, 28), torch.zeros(2).long()
     shallow = create_model("mlp", hidden=())

@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+
+from dlgbench.reports.figures.architectures import ILSVRC, stem
+
+CONVNET = {"model": "resnet20", "data": "mnist5k", "steps": 20}
+COST = {"parameters": 1e3, "flops": 1e6, "memory/saved": 1e4}
+DENSE = {
+    "model": "densenet_bc_100_12",
+    "model_args.depth": 16,
+    "model_args.growth": 5,
+}
+
+
+def test_a_stem_is_the_name_without_its_numbers():
+    names = {"resnet20": "resnet", "densenet_bc_100_12": "densenet_bc", "lenet5": "lenet"}
+    assert {name: stem(name) for name in names} == names
+
+
+def test_the_slides_chart_stands_beside_ours_in_its_order(make_study, rendered):
+    errors = {"resnet": 0.01, "googlenet": 0.02, "vgg": 0.03, "alexnet": 0.04, "lenet": 0.05}
+    models = {"resnet": "resnet34", "vgg": "vgg11", "lenet": "lenet5"}
+    arms = {arm: {"model": models.get(arm, arm)} for arm in errors}
+
+    def result(arm, seed):
+        return {"summary": {"test/error": errors[arm] + 0.001 * (seed - 2)}}
+
+    plot = rendered("revolution", make_study(CONVNET, arms, result))["revolution"]
+    assert plot.data["arm"].tolist() == ["lenet", "alexnet", "vgg", "googlenet", "resnet"]
+    assert plot.data["mean"].tolist() == pytest.approx([0.05, 0.04, 0.03, 0.02, 0.01])
+    slide, ours = plot.figure.axes
+    assert [bar.get_height() for bar in slide.patches] == list(ILSVRC.values())
+    assert [bar.get_height() for bar in ours.patches] == pytest.approx([5, 4, 3, 2, 1])
+
+
+def test_few_families_or_one_family_twice_are_no_revolution(make_study, drawn):
+    def study(*models):
+        arms = {model: {"model": model} for model in models}
+        return make_study(CONVNET, arms, lambda *_: {"summary": {"test/error": 0.1}})
+
+    assert drawn("revolution", study("lenet5", "alexnet", "resnet20")) == {}
+    assert drawn("revolution", study("lenet5", "alexnet", "vgg11", "vgg13", "resnet20")) == {}
+
+
+def test_error_by_cost_has_a_line_for_each_family(make_study, rendered):
+    arms = {
+        "small": {"model_args.width": 0.25},
+        "large": {"model_args.width": 0.5},
+        "dense": DENSE,
+        "chain": DENSE | {"model_args.concatenate": False},
+    }
+    scale = {"small": 1, "large": 4, "dense": 2, "chain": 2}
+
+    def result(arm, _):
+        return {
+            "summary": {metric: value * scale[arm] for metric, value in COST.items()}
+            | {"test/error": 0.1 / scale[arm]}
+        }
+
+    study = make_study(CONVNET | {"probes": ("flops", "memory")}, arms, result)
+    plot = rendered("costs", study)["costs"]
+    data = plot.data.set_index("arm")
+    assert data["parameters"].to_dict() == {arm: 1e3 * k for arm, k in scale.items()}
+    assert data.loc["large", "mean"] == pytest.approx(0.025)
+    first = plot.figure.axes[0]
+    labels = first.get_legend_handles_labels()[1]
+    assert labels == ["small", "dense", "chain"]  # two kinds of one model: by the first arm
+    np.testing.assert_allclose(first.get_lines()[0].get_xdata(), [1e3, 4e3])
+
+
+def test_without_costs_nothing_is_drawn(make_study, drawn):
+    arms = {arm: {"lr": rate} for arm, rate in (("a", 0.1), ("b", 0.2), ("c", 0.3))}
+    study = make_study(CONVNET, arms, lambda *_: {"summary": {"test/error": 0.1}})
+    assert drawn("costs", study) == {}
+    assert drawn("blocks", study) == {}
+
+
+def test_error_by_blocks_is_a_geometric_mean(make_study, rendered):
+    stack = {
+        "model": "residual_stack",
+        "data": "photographs_identity",
+        "task": "image_to_image",
+        "steps": 20,
+    }
+    arms = {
+        "plain_2": {"model_args.skip": False, "model_args.blocks": 1},
+        "plain_8": {"model_args.skip": False, "model_args.blocks": 4},
+        "residual_8": {"model_args.blocks": 4},
+    }
+    values = {"plain_2": 1e-3, "plain_8": 1e-2, "residual_8": 1e-4}
+
+    def result(arm, seed):
+        return {"summary": {"test/mse": values[arm] * 2.0 ** (seed - 2)}}
+
+    plot = rendered("blocks", make_study(stack, arms, result))["blocks"]
+    assert plot.data.set_index("arm")["mean"].to_dict() == pytest.approx(values)
+    ax = plot.figure.axes[0]
+    assert ax.get_legend_handles_labels()[1] == ["plain", "residual"]
+    np.testing.assert_allclose(ax.get_lines()[0].get_xdata(), [1, 4])
