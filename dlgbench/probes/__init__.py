@@ -296,6 +296,7 @@ register_probe(
 register_probe(
     "sliding_speed",
     when="start",
+    timing=True,
     metrics={
         "sliding_speed/ratio": "seconds of the classifier on all windows as one batch over those "
         "of one pass, medians",
