@@ -298,9 +298,9 @@ register_probe(
     when="start",
     timing=True,
     metrics={
-        "sliding_speed/ratio": "seconds of the classifier on all windows as one batch over those "
-        "of one pass, medians",
-        "sliding_speed/dense": "median seconds of one pass",
+        "sliding_speed/windows": "milliseconds of the classifier on all windows of a canvas as one "
+        "batch, median",
+        "sliding_speed/dense": "milliseconds of one pass over the canvas, median",
     },
 )("dlgbench.probes.sliding_speed:sliding_speed")
 register_probe(
