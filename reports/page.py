@@ -15,7 +15,7 @@ from rich.console import Console
 
 from dlgbench.ablation import Ablation
 from dlgbench.metrics import larger_is_better
-from dlgbench.reports import controls, style, tables, words
+from dlgbench.reports import controls, slips, style, tables, words
 from dlgbench.reports.drawing import Drawing, changed, draw_all, recorded
 from dlgbench.reports.replication import Replication, replicate, summary, tally_text
 from dlgbench.reports.study import Origin, Study, gather, origin
@@ -146,7 +146,8 @@ def _render(sections: list[Section]) -> str:
         of_lecture=any(_place(section.study.folder) < len(PARTS) for section in sections),
         tally=Counter(row.verdict for _, row in judged),
         unexpected=[(study, row) for study, row in judged if not row.expected],
-        slips=[(study, row) for study, row in judged if row.claim.kind == "slip"],
+        slips=slips.listed(judged),
+        other_slips=slips.unlisted(judged),
         controls=controls.listed(judged),
         symbols=style.SYMBOLS,
         origin=origin([run for section in sections for run in section.study.runs.values()]),

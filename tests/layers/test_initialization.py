@@ -43,6 +43,20 @@ def test_zero_and_orthogonal():
     assert torch.allclose(w @ w.T, torch.eye(4), atol=1e-6)
 
 
+def test_from_zero_only_the_output_bias_has_a_gradient():
+    def of_units(activation):
+        return build(lambda: nn.Sequential(*net(4, 3), activation, *net(3, 2)), "zero", 0)
+
+    x, y = torch.rand(8, 4), torch.tensor([0, 1, 1, 1, 1, 1, 1, 1])
+    network = of_units(nn.ReLU())
+    nn.functional.cross_entropy(network(x), y).backward()
+    moved = {name for name, w in network.named_parameters() if w.grad.any()}
+    assert moved == {"2.bias"}
+    network = of_units(nn.Sigmoid())  # whose units give .5: the weights that read them move
+    nn.functional.cross_entropy(network(x), y).backward()
+    assert network[2].weight.grad.any()
+
+
 @pytest.mark.parametrize("scheme", [*INITIALIZATIONS, "default"])
 def test_equal_seeds_agree_and_others_differ(scheme):
     first, again, other, twin = (
