@@ -31,7 +31,7 @@ class Slip:
         right: what is right.
         source: where that was published.
         evidence: (ablation, statement) of the claims that bear it out.
-        checks: tests that show it exactly, `tests/file.py::test_name`.
+        checks: (file, name) of the tests that show it exactly.
         kind: `measured` where it rests on evidence; a fact of `naming`, of `history` or of the
             `frameworks`, which have moved on since 2018, may do without.
 
@@ -45,7 +45,7 @@ class Slip:
     right: str
     source: str
     evidence: tuple[tuple[str, str], ...] = ()
-    checks: tuple[str, ...] = ()
+    checks: tuple[tuple[str, str], ...] = ()
     kind: Kind = "measured"
 
     def __post_init__(self) -> None:
@@ -58,8 +58,8 @@ class Slip:
             )
 
 
-def _of(ablation: str, *statements: str) -> tuple[tuple[str, str], ...]:
-    return tuple((ablation, statement) for statement in statements)
+def _of(where: str, *names: str) -> tuple[tuple[str, str], ...]:
+    return tuple((where, name) for name in names)
 
 
 SLIPS = (
@@ -123,8 +123,8 @@ SLIPS = (
             "At an equal rate the slide's momentum is 10 times slower",
         )
         + _of("optimization/momentum_mlp", "The slide's momentum ends where heavy ball ends"),
-        checks=(
-            "tests/equations/test_optimizers.py::"
+        checks=_of(
+            "tests/equations/test_optimizers.py",
             "test_the_slides_momentum_is_torchs_at_a_smaller_rate",
         ),
     ),
@@ -151,8 +151,9 @@ SLIPS = (
         "paper's p = 0.8 for the inputs is written nn.Dropout(0.2). torch also divides what is "
         "kept by the paper's p during training, so that nothing is left to scale at test time.",
         source="Srivastava et al. 2014, JMLR 15, section 4; torch.nn.Dropout",
-        checks=(
-            "tests/equations/test_dropout.py::test_the_inverted_form_is_torchs_with_1_minus_p",
+        checks=_of(
+            "tests/equations/test_dropout.py",
+            "test_the_inverted_form_is_torchs_with_1_minus_p",
         ),
         kind="naming",
     ),
@@ -232,8 +233,8 @@ SLIPS = (
         "and γ its standard deviation (up to the sign) and not its variance; the order on the "
         "slide is the other way round, too. Each unit or channel has a pair of its own.",
         source="Ioffe & Szegedy 2015, ICML, Algorithm 1",
-        checks=(
-            "tests/equations/test_batchnorm.py::"
+        checks=_of(
+            "tests/equations/test_batchnorm.py",
             "test_after_training_each_channel_has_the_mean_and_deviation_that_beta_and_gamma_say",
         ),
         kind="naming",
@@ -289,8 +290,8 @@ SLIPS = (
             "Control: logistic regression trains from zero",
         )
         + _of("depth/initialization_convnet", "Zero learns nothing"),
-        checks=(
-            "tests/layers/test_initialization.py::"
+        checks=_of(
+            "tests/layers/test_initialization.py",
             "test_from_zero_only_the_output_bias_has_a_gradient",
         ),
     ),
@@ -311,8 +312,9 @@ SLIPS = (
             "Under the slide's formula the signal is gone at layer 10",
             "He's N(0, 2 / n) trains at depth 10",
         ),
-        checks=(
-            "tests/layers/test_initialization.py::test_standard_deviations_are_the_formulas",
+        checks=_of(
+            "tests/layers/test_initialization.py",
+            "test_standard_deviations_are_the_formulas",
         ),
     ),
     Slip(

@@ -37,8 +37,7 @@ def test_evidence_is_declared(slip, catalogue):
 
 @pytest.mark.parametrize("slip", SLIPS, ids=lambda slip: slip.title)
 def test_checks_are_tests(slip):
-    for check in slip.checks:
-        file, _, test = check.partition("::")
+    for file, test in slip.checks:
         parsed = ast.parse((ROOT / file).read_text())
         assert test in {node.name for node in parsed.body if isinstance(node, ast.FunctionDef)}
 
