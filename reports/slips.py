@@ -69,10 +69,10 @@ SLIPS = (
         says="On a convex function gradient descent can always be made to converge.",
         right="With a constant step, convexity alone is not enough. The function must also be "
         "smooth: if its gradient changes at most L times as fast as its argument, every step size "
-        "below 2 / L leads to the minimum. On |w|, which has a kink, no constant step converges: "
-        "it ends in jumps to and fro over the minimum. On a quartic, a step size that works from "
-        "one start diverges from another. With a step size that shrinks to zero, but not too fast, "
-        "the slide is right on |w| as well.",
+        "a below 2 / L leads to the minimum. On |w|, which has a kink, no constant step size "
+        "does: the steps end in jumps to and fro over the minimum. On a quartic, a step size that "
+        "works from one start fails from another. With a step size that shrinks to zero, but not "
+        "too fast, the slide is right on |w| as well.",
         source="Nesterov 2004, Introductory Lectures on Convex Optimization, theorem 2.1.14; Shor "
         "1985, Minimization Methods for Non-Differentiable Functions",
         evidence=_of(
@@ -206,11 +206,12 @@ SLIPS = (
     Slip(
         "Why batch normalization is fast",
         slide="Internal Covariate Shift",
-        says="During training the activations are a moving target for the next layer; batch "
+        says="During training the activations are a moving target for the next layer. Batch "
         "normalization holds them still, and so training is faster.",
-        right="It does hold them still, but that need not be why it is fast. Santurkar et al. "
-        "shifted and scaled the activations at random after each normalization, so that they moved "
-        "more than without it, and training was about as fast. They find a smoother loss to be the "
+        right="It does hold them still (their drift is smaller), but that need not be why it is "
+        "fast. Santurkar et al. shifted and scaled the activations at random after each "
+        "normalization. They then moved more than in a plain network, and training was about as "
+        "fast as with plain batch normalization. The authors find a smoother loss to be the "
         "reason.",
         source="Santurkar et al. 2018, NeurIPS, section 2 and Figure 2",
         evidence=_of(
