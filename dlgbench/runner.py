@@ -68,6 +68,7 @@ class Runner:
         self._judged: dict[tuple[str, str], dict[Claim, Verdict]] = {}
         self._found: dict[Cell, Run] = {}
         self._failed: dict[Cell, CellFailed] = {}
+        self._alone: set[Cell] = set()  # of a group that failed
         self._prints: dict[Cell, str] = {}
         self._keys: dict[Cell, str] = {}
         self._resolved: dict[tuple[str, str, str], Sequence[Cell]] = {}
@@ -105,12 +106,13 @@ class Runner:
         """
         if cell in self._found:
             return True
+        fingerprint = self._print(cell)
         with self._noticing():
-            run, own = self.store.find(cell.ablation, self._print(cell), self.since) or (None, True)
+            run, own = self.store.find(cell.ablation, fingerprint, self.since) or (None, True)
             if run is not None and (own or locked):
                 self._found[cell] = run
                 if not own:
-                    self.store.save(cell, self._print(cell), run)
+                    self.store.save(cell, fingerprint, run)
         return cell in self._found
 
     def _print(self, cell: Cell) -> str:
@@ -127,13 +129,13 @@ class Runner:
         """What could be trained next: the missing cells with companions, then the others."""
         left = [*missing, *(cell for cell in others if cell not in missing)]
         while left:
-            first, size = left[0], grouping.most(left[0])
+            first, size = left[0], 1 if left[0] in self._alone else grouping.most(left[0])
             if first not in missing and (self._recall(first) or self._is_known(first)):
                 left = left[1:]
                 continue
             group = [first]
             for cell in left[1:] if size > 1 else []:
-                if self._key(cell) == self._key(first):
+                if cell not in self._alone and self._key(cell) == self._key(first):
                     if not self._recall(cell) and not self._is_known(cell):
                         group.append(cell)
                     if len(group) == size:
@@ -170,15 +172,17 @@ class Runner:
         return bool(mine)
 
     def _run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Run]]:
-        """The runs of cells, which are trained together; a failure is noted, and not raised."""
+        """The runs of cells, which are trained together; a failure is noted, and not raised.
+
+        Where several fail together, each is trained alone when its own turn comes.
+        """
         if len(cells) > 1:
             from dlgbench.lanes.engine import train
 
             try:
                 yield from zip(cells, train(cells), strict=True)
             except Exception:  # noqa: BLE001  (a user's code may raise anything)
-                for cell in cells:  # which of them fails?
-                    yield from self._run([cell])
+                self._alone |= set(cells)
             return
         for cell in cells:
             try:
@@ -249,7 +253,7 @@ class Runner:
         An evaluation cell counts where the tuning of its arm is finished.
         """
         cells = [other for of, other in self._wanted if of.name == ablation.name]
-        place = cells.index(cell) if cell in cells else 0
+        place = cells.index(cell) if cell in cells else len(cells)
         ready: dict[str, Sequence[Cell]] = {}
         for other in cells[place + 1 :] + cells[:place]:
             if other.purpose != cell.purpose:
