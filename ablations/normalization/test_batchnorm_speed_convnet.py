@@ -68,9 +68,9 @@ ABLATION = Ablation(
             ALONE,
             at_least(math.log(15)),
             expect="refuted",
-            published="2.1M steps of 31.0M by seven changes at once (14.8x)",
+            published="2.1M steps of 31.0M with seven other changes (14.8x)",
             source="Ioffe 2015, Figure 3",
-            objection="The paper's 15 is batch normalization with six other changes.",
+            objection="The paper's 15 is batch normalization with seven other changes.",
         ),
         Claim(
             "Sabotage: a conv net with the identity in its place reaches the target in 1.5 times "

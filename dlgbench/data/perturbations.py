@@ -7,7 +7,6 @@ fluctuations".
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from dlgbench.data.arrays import Arrays
 from dlgbench.data.loading import load
@@ -36,6 +35,8 @@ def photographs_sharpened() -> Arrays:
 
 def sharpening(x: np.ndarray) -> np.ndarray:
     """(4 x less its four neighbours) / 10 of images (N, C, H, W), with zeros beyond the edges."""
+    from scipy import ndimage
+
     return ndimage.correlate(x, SHARPENING[None, None], mode="constant")
 
 

@@ -68,7 +68,7 @@ def test_curves_of_another_task(make_study, drawn):
     names = ("val/psnr", "val/mse", "train/loss")
     history = tuple((name, step, 20.0 + step) for name in names for step in (1, 2))
     result = {"summary": {"test/psnr": 20.0}, "history": history}
-    recipe = MLP | {"task": "image_to_image"}
+    recipe = MLP | {"task": "image_to_image", "data": "photographs"}
     study = make_study(recipe, {"a": {}, "b": {"lr": 0.2}}, lambda *_: result, claims)
     assert set(drawn("curves", study)["curves"].data["metric"]) == {"val/psnr", "train/loss"}
 
