@@ -161,16 +161,14 @@ class Progress:
         for ablation in sorted({row["ablation"] for row in rows}):
             table.add_row("", f"[bold]{ablation}[/]")
             for row in (row for row in rows if row["ablation"] == ablation):
-                verdict = row["verdict"]
-                exact = verdict["method"] == "exact"
-                interval = "" if exact else "[{:.3g}, {:.3g}]".format(*verdict["interval"])
+                note = "" if smoke else row["undecided"]
                 table.add_row(
                     _cell(row, smoke=smoke),
-                    escape(row["claim"]),
-                    f"{verdict['effect']:.3g}",
-                    escape(interval),
-                    row["threshold"],
-                    str(verdict["n"]),
+                    escape(f"{row['claim']}\n{note}".strip()),
+                    row["effect"],
+                    escape(row["interval"]),
+                    row["wanted"],
+                    str(row["verdict"]["n"]),
                 )
         terminal = self.terminal.isatty
         width = self.config.get_terminal_writer().fullwidth if terminal else 140

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dlgbench import session as sessions
+from dlgbench import words
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
 from dlgbench.discovery import declares, identify, load
@@ -372,12 +373,18 @@ def judge(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) ->
             verdict = _runner.judge(ablation, scale)[claim]
         except DlgbenchError as error:
             raise pytest.fail.Exception(str(error), pytrace=False) from None
+        from dlgbench.stats import enough
+
+        effect, interval = words.found(verdict, claim.effect.scale)
         row = {
             "ablation": ablation.name,
             "claim": claim.statement,
             "line": verdict.line(claim),
             "expect": claim.expect,
-            "threshold": str(claim.threshold),
+            "effect": effect,
+            "interval": interval,
+            "wanted": words.wanted(claim),
+            "undecided": words.undecided(enough(verdict, claim.threshold)),
             "as_expected": verdict.passes(claim),
             "verdict": dataclasses.asdict(verdict),
             "trained": _runner.trained - before,

@@ -133,6 +133,7 @@ def _render(sections: list[Section]) -> str:
         "number": words.number,
         "aligned": words.aligned,
         "wanted": words.wanted,
+        "formula": words.formula,
         "duration": words.duration,
         "short": words.short,
         "listing": words.listing,

@@ -15,6 +15,7 @@ from dlgbench.judging import choose, score
 from dlgbench.recipe import Recipe, plain
 from dlgbench.reports import style, words
 from dlgbench.reports.study import Study, varying
+from dlgbench.stats import enough
 
 # claims -----------------------------------------------------------------------------------------
 
@@ -56,18 +57,18 @@ def claim_row(study: Study, claim: Claim) -> ClaimRow:
         ]
         where = f"its arms run at scale {' and '.join(scales)}"
         return dataclasses.replace(row, note="" if study.scale in scales else where)
-    scale, is_point = claim.effect.scale, words.is_point(verdict)
+    effect, interval = words.found(verdict, claim.effect.scale)
     level = f"{100 * verdict.level:.3g}\u00a0%"
     if verdict.method == "exact":
         level = "range over the seeds"
     return dataclasses.replace(
         row,
-        effect=words.effect(verdict.effect, scale),
-        interval="" if is_point else words.interval(*verdict.interval, scale),
-        level="" if is_point else level,
+        effect=effect,
+        interval=interval,
+        level=level if interval else "",
         p=words.p_value(verdict.p),
         n=verdict.n,
-        note=verdict.note,
+        note=verdict.note or words.undecided(enough(verdict, claim.threshold)),
     )
 
 
@@ -107,6 +108,7 @@ def _record(study: Study, claim: Claim, verdict: Verdict | None) -> dict[str, An
         "p": verdict.p,
         "n": verdict.n,
         "method": verdict.method,
+        "enough": enough(verdict, claim.threshold),
     }
 
 

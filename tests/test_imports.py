@@ -17,9 +17,10 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     "sqlite": set(),
     "interrupt": set(),
     "spool": {"errors"},
+    "words": set(),
     # declare
     "registry": {"errors"},
-    "claim": {"errors"},
+    "claim": {"errors", "words"},
     "metrics": {"errors", "registry"},
     "recipe": {"errors", "metrics"},
     "training": {"errors", "recipe", "interrupt"},
@@ -61,22 +62,22 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     "records": {"ablation", "recipe"},
     "tracking": {"errors", "ablation", "claim", "records", "spool", "sqlite"},
     # judge
-    "stats": {"claim", "metrics"},
+    "stats": {"claim", "metrics", "words"},
     "judging": {"errors", "ablation", "claim", "metrics", "stats"},
     "runner": {"errors", "ablation", "claim", "grouping", "judging", "tracking"},
     # show
     "reports": {
         *("errors", "registry", "claim", "metrics", "recipe", "ablation", "discovery"),
-        *("fingerprint", "judging", "stats", "tracking"),
+        *("fingerprint", "judging", "stats", "tracking", "words"),
     },
     "session": {"ablation", "discovery", "tracking"},
-    "progress": {"claim", "discovery", "session"},
+    "progress": {"claim", "discovery", "session", "words"},
     "pytest_plugin": {
         *("errors", "registry", "ablation", "claim", "scale", "discovery"),
-        *("progress", "session"),
+        *("progress", "session", "words"),
     },
     "model_table": {"registry"},
-    "cli": {"errors", "ablation", "claim", "scale", "discovery", "tracking"},
+    "cli": {"errors", "ablation", "claim", "scale", "discovery", "tracking", "words"},
     "bench": {
         *("ablation", "grouping", "recipe", "data", "lanes", "models", "provenance", "tasks"),
         "train",
@@ -90,9 +91,9 @@ LATER = {  # and what its functions may import when they are called
     "training": {"ablation", "fingerprint", "provenance"},
     "fingerprint": {"data"},
     "runner": {"fingerprint", "lanes"},
-    "pytest_plugin": {"preflight", "runner"},
+    "pytest_plugin": {"preflight", "runner", "stats"},
     "model_table": {"probes"},
-    "cli": {"bench", "model_table", "reports"},
+    "cli": {"bench", "model_table", "reports", "stats"},
 }
 HEAVY = {"torch", "pytorch_lightning", "torchmetrics", "mlflow"}
 ONLY = {  # who alone may import what, at any time

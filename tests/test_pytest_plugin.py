@@ -371,7 +371,10 @@ def summary(rows, scale):
             "ablation": "mine",
             "claim": f"Claim {k}.",
             "expect": "supported",
-            "threshold": "at least 1",
+            "effect": "1",
+            "interval": "[0, 2]",
+            "wanted": "at least × 1",
+            "undecided": "undecided: few" if word == "inconclusive" else "",
             "as_expected": expected,
             "verdict": numbers | {"verdict": word},
             "outcome": "failed" if word == "refuted" and not expected else "passed",
@@ -388,6 +391,8 @@ def test_the_tally_comes_last_and_a_long_table_shows_what_was_not_expected():
     lines = summary(rows, "cpu")
     assert lines[-1] == f"40 claims: 38 supported, 1 refuted, 1 inconclusive; {unexpected}"
     assert sum("Claim " in line for line in lines) == 40
+    assert sum("undecided: few" in line for line in lines) == 1
+    assert sum("[0, 2]     at least × 1" in line for line in lines) == 40
     lines = summary([("supported", True), *rows], "cpu")
     shown = [found[0] for line in lines if (found := re.search(r"Claim \d+", line))]
     assert shown == ["Claim 39", "Claim 40"]
