@@ -15,6 +15,7 @@ from dlgbench.session import session_of
 
 SYMBOLS = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
 MOST = 40  # claims that the table shows in full
+MOST_EDGES = 10  # warnings of a tuning at the edge of its grid
 EVERY = 10.0  # seconds between two lines of progress, where there is no terminal
 JUDGED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
@@ -129,10 +130,9 @@ class Progress:
             self.terminal.write(self._table(shown))
         if hidden := len(self.verdicts) - len(shown):
             self._say(f"{hidden} as expected are in the report and `dlgbench verdicts`")
-        if session.unsuited:
-            self._say(f"not asked on {session.data}, which does not suit them:")
-        for name, reason in sorted(session.unsuited.items()):
-            self._say(f"  {name.partition('@')[0]}: {reason}")
+        if judged:
+            self._say_edges()
+        self._say_unsuited()
         if exitstatus == pytest.ExitCode.INTERRUPTED:
             self._say(
                 "interrupted: what is finished is stored, and the same command goes on from there"
@@ -142,6 +142,25 @@ class Progress:
             self._say(f"runs and verdicts: {session.uri}{how}")
         if judged:
             self.terminal.write_line(_tally(self.verdicts), bold=True)
+
+    def _say_unsuited(self) -> None:
+        session = session_of(self.config)
+        if session.unsuited:
+            self._say(f"not asked on {session.data}, which does not suit them:")
+        for name, reason in sorted(session.unsuited.items()):
+            self._say(f"  {name.partition('@')[0]}: {reason}")
+
+    def _say_edges(self) -> None:
+        """Whose tuning ended at the edge of its grid: a larger grid may move the verdicts."""
+        edges = {
+            f"{row['ablation']}, {arm}: {which}": None
+            for row in self.verdicts
+            for arm, which in row["edges"].items()
+        }
+        for edge in list(edges)[:MOST_EDGES]:
+            self._say(f"⚠ tuned at the edge of the grid: {edge}")
+        if len(edges) > MOST_EDGES:
+            self._say(f"  and {len(edges) - MOST_EDGES} more")
 
     def _say(self, line: str) -> None:
         self.terminal.write_line(line)

@@ -386,6 +386,7 @@ def judge(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) ->
             "wanted": words.wanted(claim),
             "undecided": words.undecided(enough(verdict, claim.threshold)),
             "as_expected": verdict.passes(claim),
+            "edges": _runner.edges(ablation, scale),
             "verdict": dataclasses.asdict(verdict),
             "trained": _runner.trained - before,
             "notice": _runner.take_notice(),

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from dlgbench.claim import Claim, Verdict
-from dlgbench.judging import choose, score
+from dlgbench.judging import choose, edge, score
 from dlgbench.recipe import Recipe, plain
 from dlgbench.reports import style, words
 from dlgbench.reports.study import Study, varying
@@ -251,21 +251,18 @@ def _tuned(study: Study, arm: str, settings: list[dict[str, Any]]) -> Tuned:
         return Tuned(
             arm, scores, None, TuningWarning("incomplete", f"{runs}: nothing is chosen yet")
         )
-    chosen = settings.index(choose(study.ablation, tuning))
-    return Tuned(arm, scores, chosen, _warning(settings, chosen, scores))
+    chosen = choose(study.ablation, tuning)
+    return Tuned(arm, scores, settings.index(chosen), _warning(tried, chosen))
 
 
 def _warning(
-    settings: Sequence[dict[str, Any]], chosen: int, scores: Sequence[float | None]
+    tried: Sequence[tuple[dict[str, Any], float]], chosen: dict[str, Any]
 ) -> TuningWarning | None:
-    if all(value is not None and math.isinf(value) for value in scores):
+    if all(math.isinf(value) for _, value in tried):
         return TuningWarning("diverged", "every setting diverged")
-    rates = sorted({setting["lr"] for setting in settings if "lr" in setting})
-    any_will_do = len(set(scores)) == 1
-    if any_will_do or len(rates) < 2 or settings[chosen]["lr"] not in (rates[0], rates[-1]):
-        return None
-    end = "largest" if settings[chosen]["lr"] == rates[-1] else "smallest"
-    return TuningWarning("edge", f"edge of the grid: the best lr is the {end} one tried")
+    end = edge(tried, chosen)
+    text = f"edge of the grid: the best lr is the {end} one tried"
+    return TuningWarning("edge", text) if end else None
 
 
 def tuning_frame(study: Study) -> pd.DataFrame:

@@ -376,6 +376,7 @@ def summary(rows, scale):
             "wanted": "at least × 1",
             "undecided": "undecided: few" if word == "inconclusive" else "",
             "as_expected": expected,
+            "edges": {f"arm {k // 2}": "lr 1 is the largest that was tried"} if k > 15 else {},
             "verdict": numbers | {"verdict": word},
             "outcome": "failed" if word == "refuted" and not expected else "passed",
         }
@@ -393,6 +394,12 @@ def test_the_tally_comes_last_and_a_long_table_shows_what_was_not_expected():
     assert sum("Claim " in line for line in lines) == 40
     assert sum("undecided: few" in line for line in lines) == 1
     assert sum("[0, 2]     at least × 1" in line for line in lines) == 40
+    edges = [
+        line for line in lines if line.startswith("⚠ tuned at the edge of the grid: mine, arm")
+    ]
+    assert len(edges) == 10
+    assert edges[0].endswith("arm 8: lr 1 is the largest that was tried")
+    assert "  and 2 more" in lines
     lines = summary([("supported", True), *rows], "cpu")
     shown = [found[0] for line in lines if (found := re.search(r"Claim \d+", line))]
     assert shown == ["Claim 39", "Claim 40"]
