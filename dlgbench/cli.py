@@ -17,6 +17,7 @@ from dlgbench.ablation import Ablation
 from dlgbench.claim import COLORS, Claim, Verdict
 from dlgbench.discovery import discover, find_root
 from dlgbench.errors import DlgbenchError
+from dlgbench.interrupt import KEPT
 from dlgbench.scale import SCALES
 from dlgbench.tracking import Store, find_uri
 
@@ -52,8 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"dlgbench: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        kept = "what is finished is stored, and the next call goes on from there"
-        print(f"dlgbench: interrupted; {kept}", file=sys.stderr)
+        print(f"dlgbench: interrupted: {KEPT}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `dlgbench list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

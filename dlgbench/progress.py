@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,11 +11,13 @@ import pytest
 
 from dlgbench.claim import COLORS
 from dlgbench.discovery import declares
+from dlgbench.interrupt import KEPT
 from dlgbench.session import session_of
 
 SYMBOLS = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
 MOST = 40  # claims that the table shows in full
 MOST_EDGES = 10  # warnings of a tuning at the edge of its grid
+RECENT = 64  # tests of cells whose pace tells the time that is left
 EVERY = 10.0  # seconds between two lines of progress, where there is no terminal
 JUDGED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
@@ -26,6 +28,7 @@ class Progress:
     Attributes:
         is_checked: whether the checks before any training were made.
         is_finished: whether the session ran to its end and has something to report on.
+        has_lost_worker: whether a worker of xdist died.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -34,8 +37,10 @@ class Progress:
         self.files: list[Path] = []
         self.done = self.trained = 0
         self.started = self.last_line = time.time()
+        self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT)
         self.verdicts: list[dict[str, Any]] = []
         self.is_live = self.has_noticed = self.is_checked = self.is_finished = False
+        self.has_lost_worker = False
 
     @property
     def terminal(self) -> Any:
@@ -92,12 +97,17 @@ class Progress:
 
     def _progress(self) -> None:
         last = self.done == len(self.cells)
-        elapsed = time.time() - self.started
+        now = time.time()
         # a claim, or a cell whose arm is tuned first, trains other cells before their own tests
         done = min(max(self.done, self.trained), len(self.cells))
-        text = f"cells {done} of {len(self.cells)}, {self.trained} trained, {_span(elapsed)} gone"
-        if elapsed > EVERY or last:
-            text += f", about {_span(elapsed / done * (len(self.cells) - done))} left"
+        gone = _span(now - self.started)
+        text = f"cells {done} of {len(self.cells)}, {self.trained} trained, {gone} gone"
+        self.recent.append((now, done))
+        # not since the start: imports and checks come first, and cells that are stored take no time
+        before, already = self.recent[0]
+        if now - self.started > EVERY and already < done < len(self.cells):
+            seconds = (now - before) / (done - already)
+            text += f", about {_span(seconds * (len(self.cells) - done))} left"
         if self.terminal.isatty:
             self.terminal.rewrite(f"  {text}", erase=True)
             self.is_live = True
@@ -134,8 +144,11 @@ class Progress:
             self._say_edges()
         self._say_unsuited()
         if exitstatus == pytest.ExitCode.INTERRUPTED:
+            self._say(f"interrupted: {KEPT}")
+        elif self.has_lost_worker and exitstatus in JUDGED:
             self._say(
-                "interrupted: what is finished is stored, and the same command goes on from there"
+                "a worker died, and the test that it had begun failed, its cell stored or not: the "
+                "next call trains what is missing"
             )
         if exitstatus != pytest.ExitCode.USAGE_ERROR:
             how = "" if session.uri.startswith("http") else " (dlgbench ui shows them)"

@@ -240,8 +240,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    """xdist: takes over what a worker found that the data set does not suit."""
+def pytest_testnodedown(node: Any, error: Any) -> None:
+    """xdist: takes over what a worker found that the data set does not suit; notes that it died."""
+    if error:
+        node.config.pluginmanager.get_plugin(PROGRESS).has_lost_worker = True
     session_of(node.config).unsuited |= getattr(node, "workeroutput", {}).get("dlgbench", {})
 
 

@@ -71,13 +71,15 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
         *("fingerprint", "judging", "stats", "tracking", "words"),
     },
     "session": {"ablation", "discovery", "tracking"},
-    "progress": {"claim", "discovery", "session", "words"},
+    "progress": {"claim", "discovery", "interrupt", "session", "words"},
     "pytest_plugin": {
         *("errors", "registry", "ablation", "claim", "scale", "discovery"),
         *("progress", "session", "words"),
     },
     "model_table": {"registry"},
-    "cli": {"errors", "ablation", "claim", "scale", "discovery", "tracking", "words"},
+    "cli": {
+        *("errors", "interrupt", "ablation", "claim", "scale", "discovery", "tracking", "words"),
+    },
     "bench": {
         *("ablation", "grouping", "recipe", "data", "lanes", "models", "provenance", "tasks"),
         "train",
