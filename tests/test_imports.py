@@ -59,7 +59,7 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
         *("data", "engine", "probes", "tasks"),
     },
     # store
-    "records": {"ablation", "recipe"},
+    "records": {"ablation", "recipe", "registry"},
     "tracking": {"errors", "ablation", "claim", "records", "spool", "sqlite"},
     # judge
     "stats": {"claim", "metrics", "words"},
