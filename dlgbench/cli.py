@@ -218,10 +218,9 @@ def verdicts(args: argparse.Namespace) -> int:
         if not (numbers := row.pop("numbers")):
             continue
         verdict = Verdict(**json.loads(numbers))
-        seeds = enough(verdict, claim.threshold)
-        rows.append({**row, **dataclasses.asdict(verdict), "enough": seeds})
+        note = words.undecided(enough(verdict, claim.threshold))
+        rows.append({**row, **dataclasses.asdict(verdict), "undecided": note})
         effect, interval = words.found(verdict, claim.effect.scale)
-        note = words.undecided(seeds)
         cells = (
             row["ablation"],
             f"{claim.statement}\n{note}".strip(),

@@ -28,6 +28,7 @@ class Progress:
     Attributes:
         is_checked: whether the checks before any training were made.
         is_finished: whether the session ran to its end and has something to report on.
+        has_begun: whether the test of a cell has begun.
         has_lost_worker: whether a worker of xdist died.
     """
 
@@ -40,7 +41,7 @@ class Progress:
         self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT)
         self.verdicts: list[dict[str, Any]] = []
         self.is_live = self.has_noticed = self.is_checked = self.is_finished = False
-        self.has_lost_worker = False
+        self.has_begun = self.has_lost_worker = False
 
     @property
     def terminal(self) -> Any:
@@ -77,6 +78,13 @@ class Progress:
         if "verdict" in _row(report):
             return ("xfailed" if hasattr(report, "wasxfail") else report.outcome), "", ""
         return None
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Says that the first cell has begun: a group of cells gives no sign until all are done."""
+        if nodeid in self.cells and not self.has_begun:
+            self.has_begun = True
+            together = "small networks train together, and end together"
+            self._line(f"cells 0 of {len(self.cells)}: begun; {together}")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Counts a cell, or shows a verdict."""

@@ -68,6 +68,7 @@ def test_an_ablation_in_a_users_folder_is_run_judged_and_reported(tmp_path, stor
     write(tmp_path)
     done = pytest_in(tmp_path, "-n", "2", report=True)
     assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stdout.count("cells 0 of 14: begun; ") == 1
     assert "cells 14 of 14" in done.stdout
     assert len(stored(store)) == 14
     assert "supported: test/error: narrow - wide" in done.stdout
