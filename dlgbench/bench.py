@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +140,7 @@ def workers() -> dict[str, Any]:
     time of the same call over one finished cell is subtracted.
     """
     rounds = []
-    for _ in range(3):
+    for _ in _rounds(3):
         seconds = {n: _session(n) for n in (1, 2)}
         rounds.append({"one": seconds[1], "two": seconds[2], "ratio": seconds[2] / seconds[1]})
     names = ("one", "two")
@@ -241,7 +241,7 @@ def lanes() -> dict[str, Any]:
         cell = Cell("bench", name, 0, "cpu", recipe, "tune", engine="lanes")
         groups[name] = [dataclasses.replace(cell, seed=seed) for seed in range(most(cell))]
     set_up_device(CELL)
-    rounds = [_both_engines(groups) for _ in range(ROUNDS + 1)][1:]  # the first one warms up
+    rounds = [_both_engines(groups) for _ in _rounds(ROUNDS + 1)][1:]  # the first one warms up
     ratios = {
         name: statistics.median(t[f"{name}, single"] / t[f"{name}, lanes"] for t in rounds)
         for name in groups
@@ -254,6 +254,13 @@ def lanes() -> dict[str, Any]:
         "rounds": len(rounds),
         **provenance("cpu"),
     }
+
+
+def _rounds(n: int) -> Iterator[int]:
+    """Counts rounds that take long, and shows each on stderr."""
+    for k in range(n):
+        print(f"dlgbench: round {k + 1} of {n}", file=sys.stderr, flush=True)
+        yield k
 
 
 def _both_engines(groups: dict[str, list[Cell]]) -> dict[str, float]:

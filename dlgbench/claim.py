@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
+from dlgbench import words
 from dlgbench.errors import DlgbenchError, unknown
 
 # what is known of a number: (x, x) where it was measured, (bound, inf) where it was censored
@@ -281,13 +282,13 @@ class Verdict:
 
         `supported: test/error: none - dropout = 0.019 [0.015, 0.023], wanted at least 0.005 ...`.
         """
-        low, high = self.interval
-        exact = self.method == "exact"
-        interval = "" if exact else f" [{low:.4g}, {high:.4g}] ({self.level:.1%})"
+        effect, interval = words.found(self, claim.effect.scale)
+        level = "range over the seeds" if self.method == "exact" else f"{self.level:.1%}"
+        between = f" {interval} ({level})" if interval else ""
         p = "" if self.p is None else f", p = {self.p:.2g}"
         note = f"; {self.note}" if self.note else ""
-        found = f"{self.verdict}: {claim.effect.formula} = {self.effect:.4g}{interval}"
-        return f"{found}, wanted {claim.threshold}{p}, n = {self.n}{note}"
+        found = f"{self.verdict}: {words.formula(claim.effect)} = {effect}{between}"
+        return f"{found}, wanted {words.wanted(claim)}{p}, n = {self.n}{note}"
 
     def passes(self, claim: Claim) -> bool:
         """Whether the verdict is the expected one, or does not contradict the expectation."""

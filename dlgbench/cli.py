@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import math
 import os
@@ -11,10 +12,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from dlgbench import words
 from dlgbench.ablation import Ablation
-from dlgbench.claim import COLORS
+from dlgbench.claim import COLORS, Claim, Verdict
 from dlgbench.discovery import discover, find_root
 from dlgbench.errors import DlgbenchError
+from dlgbench.interrupt import KEPT
 from dlgbench.scale import SCALES
 from dlgbench.tracking import Store, find_uri
 
@@ -50,8 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"dlgbench: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        kept = "what is finished is stored, and the next call goes on from there"
-        print(f"dlgbench: interrupted; {kept}", file=sys.stderr)
+        print(f"dlgbench: interrupted: {KEPT}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `dlgbench list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -129,26 +131,25 @@ def _store(args: argparse.Namespace) -> Store:
     return Store(find_uri(root, args.tracking_uri), root)
 
 
-def _rows(args: argparse.Namespace) -> list[dict[str, Any]]:
-    """One row per claim, with its last verdict."""
+def _rows(args: argparse.Namespace) -> list[tuple[Claim, dict[str, Any]]]:
+    """Each claim, and its row with its last verdict."""
     last = _store(args).last_verdicts()
-    rows = []
+    rows: list[tuple[Claim, dict[str, Any]]] = []
     for ablation in _ablations(args.places):
         for claim in ablation.claims:
             stored = last.get((ablation.name, claim.id), {})
-            rows.append(
-                {
-                    "ablation": ablation.name,
-                    "file": ablation.file,
-                    "claim": claim.statement,
-                    "slide": claim.slide or ablation.slide,
-                    "expect": claim.expect,
-                    "wanted": str(claim.threshold),
-                    "verdict": stored.get("verdict"),
-                    "scale": stored.get("scale"),
-                    "numbers": stored.get("figures"),
-                }
-            )
+            row = {
+                "ablation": ablation.name,
+                "file": ablation.file,
+                "claim": claim.statement,
+                "slide": claim.slide or ablation.slide,
+                "expect": claim.expect,
+                "wanted": str(claim.threshold),
+                "verdict": stored.get("verdict"),
+                "scale": stored.get("scale"),
+                "numbers": stored.get("figures"),
+            }
+            rows.append((claim, row))
     return rows
 
 
@@ -185,7 +186,7 @@ def _colored(verdict: str | None) -> str:
 
 def list_(args: argparse.Namespace) -> int:
     """Every claim; imports neither torch nor mlflow."""
-    rows = _rows(args)
+    rows = [row for _, row in _rows(args)]
     if args.json:
         named = [{key: value for key, value in row.items() if key != "numbers"} for row in rows]
         _print_json(named)
@@ -206,30 +207,38 @@ def list_(args: argparse.Namespace) -> int:
 
 
 def verdicts(args: argparse.Namespace) -> int:
-    """Every claim that has a verdict, with effect, interval, p and n."""
-    rows = [{**row, **json.loads(row["numbers"])} for row in _rows(args) if row["numbers"]]
-    for row in rows:
-        del row["numbers"]
+    """Every claim that has a verdict, with effect, interval, p and n.
+
+    JSON has the numbers as they were computed, of a log ratio the logarithm.
+    """
+    from dlgbench.stats import enough
+
+    rows, table = [], []
+    for claim, row in _rows(args):
+        if not (numbers := row.pop("numbers")):
+            continue
+        verdict = Verdict(**json.loads(numbers))
+        note = words.undecided(enough(verdict, claim.threshold))
+        rows.append({**row, **dataclasses.asdict(verdict), "undecided": note})
+        effect, interval = words.found(verdict, claim.effect.scale)
+        cells = (
+            row["ablation"],
+            f"{claim.statement}\n{note}".strip(),
+            effect,
+            interval.replace("[", r"\["),
+            words.wanted(claim),
+            "" if verdict.p is None else f"{verdict.p:.2g}",
+            str(verdict.n),
+            _colored(verdict.verdict),
+            row["scale"],
+        )
+        table.append(cells)
     if args.json:
         _print_json(rows)
         return 0
     if not rows:
         print("no verdicts yet: dlgbench run makes them")
         return 0
-    table = [
-        (
-            row["ablation"],
-            row["claim"],
-            f"{row['effect']:.4g}",
-            "[{:.4g}, {:.4g}]".format(*row["interval"]).replace("[", r"\["),
-            row["wanted"],
-            "" if row["p"] is None else f"{row['p']:.2g}",
-            str(row["n"]),
-            _colored(row["verdict"]),
-            row["scale"],
-        )
-        for row in rows
-    ]
     names = (
         "ablation",
         "claim",

@@ -6,6 +6,11 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+KEPT = (
+    "what is finished is stored, and the same command goes on from there; cells in training begin "
+    "again, those that are trained together all of them"
+)
+
 
 def interruptible(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Calls a function in which Lightning may turn Ctrl-C into SystemExit and ignore SIGINT.

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 import statistics as averages
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
@@ -50,6 +50,20 @@ def choose(ablation: Ablation, tuning: Mapping[Cell, Run]) -> dict[str, Any]:
         raise DlgbenchError(f"{ablation.name}: expected tuning runs to choose from, got none")
     best = max if larger_is_better(str(ablation.select)) else min
     return best(scores, key=lambda entry: entry[1])[0]
+
+
+def edge(
+    tried: Sequence[tuple[Mapping[str, Any], float]], chosen: Mapping[str, Any]
+) -> Literal["smallest", "largest"] | None:
+    """Which end of its grid a chosen setting's `lr` is, if any: a better one may lie beyond.
+
+    None too where all settings scored the same, so that any will do.
+    """
+    rates = sorted({setting["lr"] for setting, _ in tried if "lr" in setting})
+    if len({number for _, number in tried}) == 1 or len(rates) < 2:
+        return None
+    ends: dict[Any, Literal["smallest", "largest"]] = {rates[0]: "smallest", rates[-1]: "largest"}
+    return ends.get(chosen.get("lr"))
 
 
 def score(ablation: Ablation, tuning: Mapping[Cell, Run]) -> list[tuple[dict[str, Any], float]]:

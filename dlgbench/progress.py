@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,10 +11,13 @@ import pytest
 
 from dlgbench.claim import COLORS
 from dlgbench.discovery import declares
+from dlgbench.interrupt import KEPT
 from dlgbench.session import session_of
 
 SYMBOLS = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
 MOST = 40  # claims that the table shows in full
+MOST_EDGES = 10  # warnings of a tuning at the edge of its grid
+RECENT = 64  # tests of cells whose pace tells the time that is left
 EVERY = 10.0  # seconds between two lines of progress, where there is no terminal
 JUDGED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
@@ -25,6 +28,8 @@ class Progress:
     Attributes:
         is_checked: whether the checks before any training were made.
         is_finished: whether the session ran to its end and has something to report on.
+        has_begun: whether the test of a cell has begun.
+        has_lost_worker: whether a worker of xdist died.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -33,8 +38,10 @@ class Progress:
         self.files: list[Path] = []
         self.done = self.trained = 0
         self.started = self.last_line = time.time()
+        self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT)
         self.verdicts: list[dict[str, Any]] = []
         self.is_live = self.has_noticed = self.is_checked = self.is_finished = False
+        self.has_begun = self.has_lost_worker = False
 
     @property
     def terminal(self) -> Any:
@@ -72,6 +79,13 @@ class Progress:
             return ("xfailed" if hasattr(report, "wasxfail") else report.outcome), "", ""
         return None
 
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Says that the first cell has begun: a group of cells gives no sign until all are done."""
+        if nodeid in self.cells and not self.has_begun:
+            self.has_begun = True
+            together = "small networks train together, and end together"
+            self._line(f"cells 0 of {len(self.cells)}: begun; {together}")
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Counts a cell, or shows a verdict."""
         if report.when != "call":
@@ -91,12 +105,17 @@ class Progress:
 
     def _progress(self) -> None:
         last = self.done == len(self.cells)
-        elapsed = time.time() - self.started
+        now = time.time()
         # a claim, or a cell whose arm is tuned first, trains other cells before their own tests
         done = min(max(self.done, self.trained), len(self.cells))
-        text = f"cells {done} of {len(self.cells)}, {self.trained} trained, {_span(elapsed)} gone"
-        if elapsed > EVERY or last:
-            text += f", about {_span(elapsed / done * (len(self.cells) - done))} left"
+        gone = _span(now - self.started)
+        text = f"cells {done} of {len(self.cells)}, {self.trained} trained, {gone} gone"
+        self.recent.append((now, done))
+        # not since the start: imports and checks come first, and cells that are stored take no time
+        before, already = self.recent[0]
+        if now - self.started > EVERY and already < done < len(self.cells):
+            seconds = (now - before) / (done - already)
+            text += f", about {_span(seconds * (len(self.cells) - done))} left"
         if self.terminal.isatty:
             self.terminal.rewrite(f"  {text}", erase=True)
             self.is_live = True
@@ -129,19 +148,40 @@ class Progress:
             self.terminal.write(self._table(shown))
         if hidden := len(self.verdicts) - len(shown):
             self._say(f"{hidden} as expected are in the report and `dlgbench verdicts`")
-        if session.unsuited:
-            self._say(f"not asked on {session.data}, which does not suit them:")
-        for name, reason in sorted(session.unsuited.items()):
-            self._say(f"  {name.partition('@')[0]}: {reason}")
+        if judged:
+            self._say_edges()
+        self._say_unsuited()
         if exitstatus == pytest.ExitCode.INTERRUPTED:
+            self._say(f"interrupted: {KEPT}")
+        elif self.has_lost_worker and exitstatus in JUDGED:
             self._say(
-                "interrupted: what is finished is stored, and the same command goes on from there"
+                "a worker died, and the test that it had begun failed, its cell stored or not: the "
+                "next call trains what is missing"
             )
         if exitstatus != pytest.ExitCode.USAGE_ERROR:
             how = "" if session.uri.startswith("http") else " (dlgbench ui shows them)"
             self._say(f"runs and verdicts: {session.uri}{how}")
         if judged:
             self.terminal.write_line(_tally(self.verdicts), bold=True)
+
+    def _say_unsuited(self) -> None:
+        session = session_of(self.config)
+        if session.unsuited:
+            self._say(f"not asked on {session.data}, which does not suit them:")
+        for name, reason in sorted(session.unsuited.items()):
+            self._say(f"  {name.partition('@')[0]}: {reason}")
+
+    def _say_edges(self) -> None:
+        """Whose tuning ended at the edge of its grid: a larger grid may move the verdicts."""
+        edges = {
+            f"{row['ablation']}, {arm}: {which}": None
+            for row in self.verdicts
+            for arm, which in row["edges"].items()
+        }
+        for edge in list(edges)[:MOST_EDGES]:
+            self._say(f"⚠ tuned at the edge of the grid: {edge}")
+        if len(edges) > MOST_EDGES:
+            self._say(f"  and {len(edges) - MOST_EDGES} more")
 
     def _say(self, line: str) -> None:
         self.terminal.write_line(line)
@@ -161,16 +201,14 @@ class Progress:
         for ablation in sorted({row["ablation"] for row in rows}):
             table.add_row("", f"[bold]{ablation}[/]")
             for row in (row for row in rows if row["ablation"] == ablation):
-                verdict = row["verdict"]
-                exact = verdict["method"] == "exact"
-                interval = "" if exact else "[{:.3g}, {:.3g}]".format(*verdict["interval"])
+                note = "" if smoke else row["undecided"]
                 table.add_row(
                     _cell(row, smoke=smoke),
-                    escape(row["claim"]),
-                    f"{verdict['effect']:.3g}",
-                    escape(interval),
-                    row["threshold"],
-                    str(verdict["n"]),
+                    escape(f"{row['claim']}\n{note}".strip()),
+                    row["effect"],
+                    escape(row["interval"]),
+                    row["wanted"],
+                    str(row["verdict"]["n"]),
                 )
         terminal = self.terminal.isatty
         width = self.config.get_terminal_writer().fullwidth if terminal else 140

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dlgbench import session as sessions
+from dlgbench import words
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
 from dlgbench.discovery import declares, identify, load
@@ -250,8 +251,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    """xdist: takes over what a worker found that the data set does not suit."""
+def pytest_testnodedown(node: Any, error: Any) -> None:
+    """xdist: takes over what a worker found that the data set does not suit; notes that it died."""
+    if error:
+        node.config.pluginmanager.get_plugin(PROGRESS).has_lost_worker = True
     session_of(node.config).unsuited |= getattr(node, "workeroutput", {}).get("dlgbench", {})
 
 
@@ -383,13 +386,20 @@ def judge(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) ->
             verdict = _runner.judge(ablation, scale)[claim]
         except DlgbenchError as error:
             raise pytest.fail.Exception(str(error), pytrace=False) from None
+        from dlgbench.stats import enough
+
+        effect, interval = words.found(verdict, claim.effect.scale)
         row = {
             "ablation": ablation.name,
             "claim": claim.statement,
             "line": verdict.line(claim),
             "expect": claim.expect,
-            "threshold": str(claim.threshold),
+            "effect": effect,
+            "interval": interval,
+            "wanted": words.wanted(claim),
+            "undecided": words.undecided(enough(verdict, claim.threshold)),
             "as_expected": verdict.passes(claim),
+            "edges": _runner.edges(ablation, scale),
             "verdict": dataclasses.asdict(verdict),
             "trained": _runner.trained - before,
             "notice": _runner.take_notice(),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
+import inspect
 import io
 import json
 import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from dlgbench.ablation import Cell, Run
-from dlgbench.recipe import plain
+from dlgbench.ablation import Cell, Run, Work
+from dlgbench.recipe import Recipe, plain
+from dlgbench.registry import MODELS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +32,7 @@ COLUMNS = [
     "step",
     "value",
 ]
+OF_DATA = ("input_shape", "num_classes")  # a model's arguments that the data set gives
 SUMMARY = -1  # the step of a row of the summary; a curve's points have steps from 0
 Point = tuple[str, int, float]  # metric, step, value
 
@@ -43,7 +46,7 @@ def to_record(cell: Cell, fingerprint: str, run: Run) -> dict[str, Any]:
             **fields,
             "setting": plain(cell.setting),
             "recipe": cell.work.to_json(),
-            "params": cell.work.flat(),
+            "params": _params(cell.work),
         },
         "fingerprint": fingerprint,
         "run": {
@@ -55,6 +58,21 @@ def to_record(cell: Cell, fingerprint: str, run: Run) -> dict[str, Any]:
         },
         "ended": time.time(),
     }
+
+
+def _params(work: Work) -> dict[str, Any]:
+    """The fields of a work; of a recipe also the model's arguments that it leaves as they are.
+
+    So arms compare field by field, also where only one of them sets a field.
+    """
+    defaults = {}
+    if isinstance(work, Recipe):
+        defaults = {
+            f"model_args.{name}": str(plain(argument.default))
+            for name, argument in inspect.signature(MODELS[work.model].build).parameters.items()
+            if argument.default is not argument.empty and name not in OF_DATA
+        }
+    return defaults | work.flat()
 
 
 def from_record(record: Mapping[str, Any]) -> Run:

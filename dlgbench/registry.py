@@ -130,7 +130,7 @@ class TaskPart(Part):
 
     def metrics_on(self, data: str | None) -> dict[str, str]:
         """The metrics that it measures on a data set, with their meanings."""
-        known = data is not None and DATA[data].target_range is not None
+        known = data is not None and data in DATA and DATA[data].target_range is not None
         return {
             name: text for name, text in self.metrics.items() if known or name not in self.ranged
         }

@@ -17,7 +17,7 @@ from dlgbench import grouping, machine
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
 from dlgbench.errors import DlgbenchError
-from dlgbench.judging import choose, judge_runs
+from dlgbench.judging import choose, edge, judge_runs, score
 from dlgbench.tracking import Store
 
 PACKAGE = Path(__file__).parent
@@ -275,14 +275,24 @@ class Runner:
             self._judged[ablation.name, scale] = self._judge(ablation, scale)
         return self._judged[ablation.name, scale]
 
+    def edges(self, ablation: Ablation, scale: str) -> dict[str, str]:
+        """The judged arms whose tuning ended at an edge of its grid: arm -> which edge."""
+        found = {}
+        for arm in self._arms(ablation, scale):
+            if runs := {cell: self._found[cell] for cell in ablation.tuning(arm, scale)}:
+                chosen = choose(ablation, runs)
+                if end := edge(score(ablation, runs), chosen):
+                    found[arm] = f"lr {chosen['lr']:g} is the {end} that was tried"
+        return found
+
+    def _arms(self, ablation: Ablation, scale: str) -> list[str]:
+        """The arms that claims need."""
+        needed = {arm for claim in ablation.claims_at(scale) for _, arm in claim.effect.needs}
+        return [arm for arm in ablation.arms_at(scale) if arm in needed]
+
     def _judge(self, ablation: Ablation, scale: str) -> dict[Claim, Verdict]:
-        arms = {arm for claim in ablation.claims_at(scale) for _, arm in claim.effect.needs}
-        cells = [
-            cell
-            for arm in ablation.arms_at(scale)
-            if arm in arms
-            for cell in self.resolve(ablation, arm, scale)
-        ]
+        arms = self._arms(ablation, scale)
+        cells = [cell for arm in arms for cell in self.resolve(ablation, arm, scale)]
         verdicts = judge_runs(ablation, scale, dict(zip(cells, self.pull(cells), strict=True)))
         if scale != "smoke":  # those of smoke only show that the plumbing works
             with self._noticing():

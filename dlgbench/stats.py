@@ -12,6 +12,7 @@ from scipy import stats
 
 from dlgbench.claim import Bounds, Claim, Reader, Threshold, Verdict
 from dlgbench.metrics import larger_is_better, smaller_is_better
+from dlgbench.words import MOST_SEEDS
 
 ALPHA = 0.05  # the error rate that the claims of one ablation share
 # arm -> seed -> summary; the summary of a diverged run has the key "diverged"
@@ -135,6 +136,32 @@ def judge(claims: Sequence[Claim], readings: Readings, seeds: int) -> list[Verdi
         _verdict(claim, found[i], seeds, *by_index.get(i, (None, 0.0)))
         for i, claim in enumerate(claims)
     ]
+
+
+def seeds_to_decide(mean: float, sd: float, level: float, threshold: Threshold) -> float:
+    """The smallest n at which an effect with this mean and spread would be decided.
+
+    There Student's interval, mean ± t_(n-1) sd / sqrt n, lies wholly inside the threshold or wholly
+    outside; it becomes narrower with n. inf where that takes more than `MOST_SEEDS`.
+    """
+    n = np.arange(2, MOST_SEEDS + 1)
+    half = stats.t.ppf((1 + level) / 2, n - 1) * sd / np.sqrt(n)
+    low, high = mean - half, mean + half
+    inside = (threshold.low < low) & (high < threshold.high)
+    decided = inside | (high < threshold.low) | (low > threshold.high)
+    return float(n[decided.argmax()]) if decided.any() else math.inf
+
+
+def enough(verdict: Verdict, threshold: Threshold) -> float | None:
+    """How many seeds would decide an inconclusive claim, with the mean and spread of these.
+
+    The level stays the verdict's. None where the verdict is decided, and where its interval is not
+    Student's: the median's, from ranks, does not follow from a spread.
+    """
+    if verdict.verdict != "inconclusive" or verdict.method != "paired t":
+        return None
+    sd = float(np.std(verdict.values, ddof=1))
+    return seeds_to_decide(verdict.effect, sd, verdict.level, threshold)
 
 
 def _is_exact(claim: Claim, found: Sequence[Bounds], seeds: int) -> bool:

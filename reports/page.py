@@ -18,7 +18,7 @@ from dlgbench.metrics import larger_is_better
 from dlgbench.reports import controls, slips, style, tables, words
 from dlgbench.reports.drawing import Drawing, changed, draw_all, recorded
 from dlgbench.reports.replication import Replication, replicate, summary, tally_text
-from dlgbench.reports.study import Origin, Study, gather, origin
+from dlgbench.reports.study import Origin, Study, command, gather, origin
 from dlgbench.reports.tables import Arms, ClaimRow, Grid
 from dlgbench.reports.watch import Watch
 from dlgbench.tracking import Store
@@ -133,6 +133,8 @@ def _render(sections: list[Section]) -> str:
         "number": words.number,
         "aligned": words.aligned,
         "wanted": words.wanted,
+        "formula": words.formula,
+        "command": command,
         "duration": words.duration,
         "short": words.short,
         "listing": words.listing,

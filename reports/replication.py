@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dlgbench.claim import Claim
 from dlgbench.registry import DATA, interchangeable, is_interchangeable
 from dlgbench.reports import tables
-from dlgbench.reports.study import Study
+from dlgbench.reports.study import Study, command
 from dlgbench.reports.tables import ClaimRow
 from dlgbench.tracking import Store
 
@@ -54,8 +54,7 @@ class Replication:
         """What runs it on a data set that is not its own."""
         others = stand_ins(self.own)
         data = "fashion_mnist" if "fashion_mnist" in others else others[0]  # which suits most
-        name = self.own.ablation.name.rpartition("/")[2]
-        return f"nox -s ablations -- --data {data} -k {name} --scale {self.own.scale}"
+        return command(self.own, f"--data {data} ")
 
 
 OUTCOMES = {"same": "the same", "opposite": "the opposite", "undecided": "undecided on one or both"}

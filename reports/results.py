@@ -20,6 +20,7 @@ from dlgbench.discovery import find_root
 from dlgbench.reports import style, words
 from dlgbench.reports.replication import Replication, outcome, replicate, tally_text
 from dlgbench.reports.study import Study, gather, origin
+from dlgbench.stats import enough
 from dlgbench.tracking import Store
 
 Record = Mapping[str, Any]  # a claim with its verdict, as the JSON has it
@@ -77,7 +78,9 @@ def write(ablations: Sequence[Ablation], store: Store, scale: str, out: Path) ->
 
 
 def _claim(study: Study, claim: Claim, verdict: Verdict) -> dict[str, Any]:
+    seeds = enough(verdict, claim.threshold)
     return {
+        **({} if seeds is None else {"enough": _json(seeds)}),
         "ablation": study.ablation.name,
         "file": study.ablation.file,
         "claim": claim.statement,
@@ -248,8 +251,11 @@ def _verdict(claim: Record) -> str:
     """The verdict with its symbol, and what was expected where the reader could not guess it."""
     verdict = f"{style.SYMBOLS[claim['verdict']]} {claim['verdict']}"
     if not claim["as_expected"]:
-        return f"{verdict} ({claim['expect']} was expected)"
-    return verdict if claim["verdict"] == "supported" else f"{verdict}, as expected"
+        verdict += f" ({claim['expect']} was expected)"
+    elif claim["verdict"] != "supported":
+        verdict += ", as expected"
+    note = words.undecided(float(claim["enough"])) if "enough" in claim else ""
+    return f"{verdict}; {note.removeprefix('undecided: ')}" if note else verdict
 
 
 def _replicated(record: Record) -> list[str]:

@@ -6,13 +6,14 @@ import dataclasses
 import datetime as dt
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
 from dlgbench.ablation import Ablation, Cell, Run, Work
 from dlgbench.claim import Bounds, Claim, Verdict
+from dlgbench.discovery import find_root
 from dlgbench.errors import DlgbenchError
 from dlgbench.judging import judge_runs, readings
 from dlgbench.reports import words
@@ -211,7 +212,7 @@ def gather(ablations: Iterable[Ablation], store: Store, scale: str | None) -> li
         scales = f"scale {scale}" if scale else f"scale {' or '.join(FULLEST)}"
         raise DlgbenchError(
             f"report: expected runs at {scales} of {len(studies)} ablations, got none from "
-            f"{store.uri}; run them first: nox -s ablations -- --scale {scale or 'cpu'}"
+            f"{store.uri}; run them first: {_run()} --scale {scale or 'cpu'}"
         )
     return studies
 
@@ -221,6 +222,23 @@ def _study(ablation: Ablation, store: Store, scales: Sequence[str]) -> Study:
         if runs := store.runs(ablation, scale):
             break
     return Study(ablation, scale, runs)
+
+
+def command(study: Study, options: str = "") -> str:
+    """The command that runs an ablation again, here."""
+    name, file = study.ablation.name.rpartition("/")[2], study.ablation.file
+    which = f"{options}-k {name}" if _has_nox() else f"{file} {options}".strip()
+    return f"{_run()} {which} --scale {study.scale}"
+
+
+def _run() -> str:
+    return "nox -s ablations --" if _has_nox() else "dlgbench run"
+
+
+def _has_nox() -> bool:
+    """Whether this is a repository with a nox session for ablations, as dlgbench's own is."""
+    file = find_root(Path.cwd()) / "noxfile.py"
+    return file.is_file() and "def ablations(" in file.read_text(encoding="utf-8")
 
 
 def with_curves(study: Study, store: Store) -> Study:

@@ -11,10 +11,11 @@ from typing import Any, Literal
 import pandas as pd
 
 from dlgbench.claim import Claim, Verdict
-from dlgbench.judging import choose, score
+from dlgbench.judging import choose, edge, score
 from dlgbench.recipe import Recipe, plain
 from dlgbench.reports import style, words
 from dlgbench.reports.study import Study, varying
+from dlgbench.stats import enough
 
 # claims -----------------------------------------------------------------------------------------
 
@@ -56,18 +57,18 @@ def claim_row(study: Study, claim: Claim) -> ClaimRow:
         ]
         where = f"its arms run at scale {' and '.join(scales)}"
         return dataclasses.replace(row, note="" if study.scale in scales else where)
-    scale, is_point = claim.effect.scale, words.is_point(verdict)
+    effect, interval = words.found(verdict, claim.effect.scale)
     level = f"{100 * verdict.level:.3g}\u00a0%"
     if verdict.method == "exact":
         level = "range over the seeds"
     return dataclasses.replace(
         row,
-        effect=words.effect(verdict.effect, scale),
-        interval="" if is_point else words.interval(*verdict.interval, scale),
-        level="" if is_point else level,
+        effect=effect,
+        interval=interval,
+        level=level if interval else "",
         p=words.p_value(verdict.p),
         n=verdict.n,
-        note=verdict.note,
+        note=verdict.note or words.undecided(enough(verdict, claim.threshold)),
     )
 
 
@@ -107,6 +108,7 @@ def _record(study: Study, claim: Claim, verdict: Verdict | None) -> dict[str, An
         "p": verdict.p,
         "n": verdict.n,
         "method": verdict.method,
+        "enough": enough(verdict, claim.threshold),
     }
 
 
@@ -249,21 +251,18 @@ def _tuned(study: Study, arm: str, settings: list[dict[str, Any]]) -> Tuned:
         return Tuned(
             arm, scores, None, TuningWarning("incomplete", f"{runs}: nothing is chosen yet")
         )
-    chosen = settings.index(choose(study.ablation, tuning))
-    return Tuned(arm, scores, chosen, _warning(settings, chosen, scores))
+    chosen = choose(study.ablation, tuning)
+    return Tuned(arm, scores, settings.index(chosen), _warning(tried, chosen))
 
 
 def _warning(
-    settings: Sequence[dict[str, Any]], chosen: int, scores: Sequence[float | None]
+    tried: Sequence[tuple[dict[str, Any], float]], chosen: dict[str, Any]
 ) -> TuningWarning | None:
-    if all(value is not None and math.isinf(value) for value in scores):
+    if all(math.isinf(value) for _, value in tried):
         return TuningWarning("diverged", "every setting diverged")
-    rates = sorted({setting["lr"] for setting in settings if "lr" in setting})
-    any_will_do = len(set(scores)) == 1
-    if any_will_do or len(rates) < 2 or settings[chosen]["lr"] not in (rates[0], rates[-1]):
-        return None
-    end = "largest" if settings[chosen]["lr"] == rates[-1] else "smallest"
-    return TuningWarning("edge", f"edge of the grid: the best lr is the {end} one tried")
+    end = edge(tried, chosen)
+    text = f"edge of the grid: the best lr is the {end} one tried"
+    return TuningWarning("edge", text) if end else None
 
 
 def tuning_frame(study: Study) -> pd.DataFrame:

@@ -50,9 +50,9 @@ class Watch:
                 progress.refresh()
 
     def _lines(self, items: Iterable[T], what: str, total: int) -> Iterator[T]:
-        last = time.monotonic()
+        start = last = time.monotonic()
         for done, item in enumerate(items, 1):
             yield item
-            if time.monotonic() - last > EVERY or done == total:
+            if time.monotonic() - last > EVERY or (done == total and last > start):
                 last = time.monotonic()
                 self.console.print(f"{what} {done} of {total}", highlight=False)

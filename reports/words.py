@@ -1,63 +1,27 @@
-"""Numbers and settings as a reader wants them. Infinite and missing numbers have words too."""
+"""Numbers and settings as the page wants them; those of `dlgbench.words` are among them."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from dlgbench.claim import Claim, Verdict
-
-Scale = Literal["linear", "log"]
-RAISED = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def number(x: float, digits: int = 3) -> str:
-    """A number with `digits` significant digits and a true minus sign."""
-    if math.isnan(x):
-        return "none"
-    if math.isinf(x):
-        return "∞" if x > 0 else "−∞"
-    text = f"{x:.{digits}g}" if abs(x) < 10**digits or abs(x) >= 1e9 else f"{x:,.0f}"
-    mantissa, e, exponent = text.replace("-", "−").partition("e")
-    if not e:
-        return mantissa
-    power = f"10{str(int(exponent.replace('−', '-'))).replace('-', '−').translate(RAISED)}"
-    return power if mantissa == "1" else f"{mantissa}\u00a0×\u00a0{power}"
+from dlgbench.words import (  # noqa: F401  (the page has all its words from here)
+    Scale,
+    effect,
+    formula,
+    found,
+    interval,
+    listing,
+    number,
+    undecided,
+    wanted,
+)
 
 
 def aligned(x: float) -> str:
     """A number in a column: three decimals where they say enough, `0.170`."""
     return f"{x:.3f}" if 0.001 <= x < 100 else number(x)
-
-
-def effect(x: float, scale: Scale) -> str:
-    """An effect: `0.019`, or, of a log ratio, the ratio, `× 1.25`."""
-    if math.isnan(x) or scale == "linear":
-        return number(x)
-    return f"×\u00a0{number(math.exp(x) if x < 700 else math.inf)}"
-
-
-def interval(low: float, high: float, scale: Scale) -> str:
-    """An effect's interval, `[0.015, 0.023]`, `[× 1.1, × 1.4]`."""
-    return f"[{effect(low, scale)}, {effect(high, scale)}]"
-
-
-def wanted(claim: Claim) -> str:
-    """A claim's threshold in words, `at most 1 × 10⁻⁶`, `at least × 2`, `within ±0.01`."""
-    threshold, scale = claim.threshold, claim.effect.scale
-    low, high = effect(threshold.low, scale), effect(threshold.high, scale)
-    match threshold.kind:
-        case "at_least":
-            return f"at least {low}"
-        case "at_most":
-            return f"at most {high}"
-        case "exactly":
-            return f"exactly {low}"
-        case "within" if scale == "linear" and threshold.low == -threshold.high:
-            return f"within ±{high}"
-        case "within":
-            return f"within {low} and {high}"
 
 
 def p_value(p: float | None) -> str:
@@ -90,16 +54,6 @@ def setting(value: Any) -> str:
 def short(field: str) -> str:
     """The last word of a dotted field: `dropout` of `model_args.dropout`."""
     return field.rpartition(".")[2]
-
-
-def listing(names: Sequence[str], most: int = 6) -> str:
-    """Names in a row, the rest only counted."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def is_point(verdict: Verdict) -> bool:
-    """Whether an exact effect is the same for every seed, and so needs no interval."""
-    return verdict.method == "exact" and verdict.interval[0] == verdict.interval[1]
 
 
 def expectation(claim: Claim, verdict: Verdict | None) -> str:

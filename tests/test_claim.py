@@ -18,6 +18,7 @@ from dlgbench import (
     slope,
     value,
     within,
+    words,
 )
 
 RUNS = {
@@ -124,3 +125,44 @@ def test_thresholds_read_as_words():
     thresholds = at_least(0.5), at_most(2), within(1), within(1, around=3), exactly(15)
     words = ["at least 0.5", "at most 2", "within ±1", "within 2 and 4", "exactly 15"]
     assert [str(threshold) for threshold in thresholds] == words
+
+
+def test_a_log_ratio_reads_as_the_ratio_in_a_verdicts_line():
+    claim = Claim("x", log_ratio("steps", "sgd", "momentum"), at_least(math.log(1.25)))
+    ends = math.log(0.5), math.log(2)
+    verdict = Verdict("inconclusive", math.log(1.25), ends, 0.95, 0.5, 5, (0.0,) * 5, "paired t")
+    text = (
+        "inconclusive: steps: sgd / momentum = × 1.25 [× 0.5, × 2] (95.0%), wanted at least × 1.25"
+    )
+    assert verdict.line(claim).replace("\u00a0", " ") == f"{text}, p = 0.5, n = 5"
+    linear = Claim("x", value("e", "a"), within(1))
+    verdict = Verdict("supported", -0.25, (-0.5, 0.123456), 0.9, 0.01, 5, (0.0,) * 5, "paired t")
+    text = "supported: e: a = −0.25 [−0.5, 0.123] (90.0%), wanted within ±1, p = 0.01, n = 5"
+    assert verdict.line(linear) == text
+
+
+@pytest.mark.parametrize(
+    ("ends", "shown"),
+    [((15.0, 15.0), "15,"), ((14.0, 15.0), "15 [14, 15] (range over the seeds),")],
+)
+def test_an_exact_effect_has_an_interval_only_where_seeds_differ(ends, shown):
+    claim = Claim("x", value("e", "a"), exactly(15))
+    verdict = Verdict("supported", 15.0, ends, 1.0, None, 5, (15.0,) * 5, "exact")
+    assert f"e: a = {shown} wanted exactly 15, n = 5" in verdict.line(claim)
+
+
+def test_what_a_reader_reads_of_effects_and_seeds():
+    assert words.effect(math.log(2), "log") == "×\u00a02"
+    assert words.effect(math.nan, "log") == "none"
+    assert words.interval(-math.inf, math.inf, "log") == "[×\u00a00, ×\u00a0∞]"
+    assert words.number(-2e-7) == "−2\u00a0×\u00a010⁻⁷"
+    ratio = log_ratio("e", "a", "b")
+    wanted = {
+        at_most(math.log(2)): "at most × 2",
+        within(math.log(1.25)): "within × 0.8 and × 1.25",
+    }
+    for threshold, text in wanted.items():
+        assert words.wanted(Claim("x", ratio, threshold)).replace("\u00a0", " ") == text
+    assert words.undecided(None) == ""
+    assert words.undecided(24) == "undecided: about 24 seeds would do at this spread"
+    assert "more than 200 seeds" in words.undecided(math.inf)

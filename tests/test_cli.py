@@ -94,9 +94,9 @@ NOWHERE = "http://127.0.0.1:9"
 def test_a_mistake_is_one_line_and_exit_code_2(message, args, capsys, fresh, tmp_path):
     fresh(tmp_path)
     assert cli.main(args) == 2
-    error = capsys.readouterr().err
-    assert error.startswith(f"dlgbench: {message}")
-    assert "Traceback" not in error
+    *progress, last = capsys.readouterr().err.splitlines()  # on a busy machine it shows progress
+    assert last.startswith(f"dlgbench: {message}")
+    assert all(line.startswith("ablations read") for line in progress)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -18,9 +18,10 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     "interrupt": set(),
     "machine": set(),
     "spool": {"errors"},
+    "words": set(),
     # declare
     "registry": {"errors"},
-    "claim": {"errors"},
+    "claim": {"errors", "words"},
     "metrics": {"errors", "registry"},
     "recipe": {"errors", "metrics"},
     "training": {"errors", "recipe", "interrupt"},
@@ -61,25 +62,27 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
         *("data", "engine", "probes", "tasks"),
     },
     # store
-    "records": {"ablation", "recipe"},
+    "records": {"ablation", "recipe", "registry"},
     "tracking": {"errors", "ablation", "claim", "records", "spool", "sqlite"},
     # judge
-    "stats": {"claim", "metrics"},
+    "stats": {"claim", "metrics", "words"},
     "judging": {"errors", "ablation", "claim", "metrics", "stats"},
     "runner": {"errors", "ablation", "claim", "grouping", "judging", "machine", "tracking"},
     # show
     "reports": {
         *("errors", "registry", "claim", "metrics", "recipe", "ablation", "discovery"),
-        *("fingerprint", "judging", "stats", "tracking"),
+        *("fingerprint", "judging", "stats", "tracking", "words"),
     },
     "session": {"ablation", "discovery", "tracking"},
-    "progress": {"claim", "discovery", "session"},
+    "progress": {"claim", "discovery", "interrupt", "session", "words"},
     "pytest_plugin": {
         *("errors", "registry", "ablation", "claim", "scale", "discovery"),
-        *("progress", "session"),
+        *("progress", "session", "words"),
     },
     "model_table": {"registry"},
-    "cli": {"errors", "ablation", "claim", "scale", "discovery", "tracking"},
+    "cli": {
+        *("errors", "interrupt", "ablation", "claim", "scale", "discovery", "tracking", "words"),
+    },
     "bench": {
         *("ablation", "grouping", "recipe", "data", "lanes", "models", "probes", "provenance"),
         "train",
@@ -93,9 +96,9 @@ LATER = {  # and what its functions may import when they are called
     "training": {"ablation", "fingerprint", "provenance"},
     "fingerprint": {"data"},
     "runner": {"fingerprint", "lanes"},
-    "pytest_plugin": {"preflight", "runner"},
+    "pytest_plugin": {"preflight", "runner", "stats"},
     "model_table": {"probes"},
-    "cli": {"bench", "model_table", "reports"},
+    "cli": {"bench", "model_table", "reports", "stats"},
 }
 HEAVY = {"torch", "pytorch_lightning", "torchmetrics", "mlflow"}
 ONLY = {  # who alone may import what, at any time

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from dlgbench import Claim, Verdict, at_least, pytest_plugin, value
+from dlgbench import progress as progress_of_a_session
 from dlgbench.data.images import FASHION_MNIST
 from dlgbench.discovery import load
 from dlgbench.progress import Progress
@@ -67,6 +68,7 @@ def test_an_ablation_in_a_users_folder_is_run_judged_and_reported(tmp_path, stor
     write(tmp_path)
     done = pytest_in(tmp_path, "-n", "2", report=True)
     assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stdout.count("cells 0 of 14: begun; ") == 1
     assert "cells 14 of 14" in done.stdout
     assert len(stored(store)) == 14
     assert "supported: test/error: narrow - wide" in done.stdout
@@ -413,7 +415,7 @@ def test_outcomes(word, expect, scale, outcome):
             _set_outcome(claim, verdict, scale)
 
 
-def summary(rows, scale):
+def summary(rows, scale, exitstatus=0, *, died=False):
     """The lines at the end of a session, of verdicts given as (word, as expected)."""
     written = []
     terminal = SimpleNamespace(
@@ -434,14 +436,19 @@ def summary(rows, scale):
             "ablation": "mine",
             "claim": f"Claim {k}.",
             "expect": "supported",
-            "threshold": "at least 1",
+            "effect": "1",
+            "interval": "[0, 2]",
+            "wanted": "at least × 1",
+            "undecided": "undecided: few" if word == "inconclusive" else "",
             "as_expected": expected,
+            "edges": {f"arm {k // 2}": "lr 1 is the largest that was tried"} if k > 15 else {},
             "verdict": numbers | {"verdict": word},
             "outcome": "failed" if word == "refuted" and not expected else "passed",
         }
         for k, (word, expected) in enumerate(rows)
     ]
-    progress.pytest_terminal_summary(0)
+    progress.has_lost_worker = died
+    progress.pytest_terminal_summary(exitstatus)
     return "".join(written).splitlines()
 
 
@@ -451,6 +458,14 @@ def test_the_tally_comes_last_and_a_long_table_shows_what_was_not_expected():
     lines = summary(rows, "cpu")
     assert lines[-1] == f"40 claims: 38 supported, 1 refuted, 1 inconclusive; {unexpected}"
     assert sum("Claim " in line for line in lines) == 40
+    assert sum("undecided: few" in line for line in lines) == 1
+    assert sum("[0, 2]     at least × 1" in line for line in lines) == 40
+    edges = [
+        line for line in lines if line.startswith("⚠ tuned at the edge of the grid: mine, arm")
+    ]
+    assert len(edges) == 10
+    assert edges[0].endswith("arm 8: lr 1 is the largest that was tried")
+    assert "  and 2 more" in lines
     lines = summary([("supported", True), *rows], "cpu")
     shown = [found[0] for line in lines if (found := re.search(r"Claim \d+", line))]
     assert shown == ["Claim 39", "Claim 40"]
@@ -462,6 +477,50 @@ def test_the_tally_comes_last_and_a_long_table_shows_what_was_not_expected():
     lines = summary([("refuted", False), *rows], "smoke")
     assert sum("Claim " in line for line in lines) == 41
     assert not any("not as expected" in line for line in lines)
+
+
+def test_the_time_left_is_told_by_the_pace_of_late(monkeypatch):
+    """Not by the time since the start: imports come first, and stored cells take none."""
+    lines, clock = [], SimpleNamespace(now=0.0)
+    fake = SimpleNamespace(time=lambda: clock.now)
+    monkeypatch.setattr(progress_of_a_session, "time", fake)
+    terminal = SimpleNamespace(isatty=True, rewrite=lambda line, **_: lines.append(line.strip()))
+    get_plugin = SimpleNamespace(get_plugin=lambda _: terminal)
+    progress = Progress(SimpleNamespace(pluginmanager=get_plugin))
+    progress.cells = set(range(400))
+    clock.now = 30.0  # of imports
+    for k in range(400):
+        clock.now += 0.01 if k < 200 else 2.0  # found in the store, then trained
+        progress.done, progress.trained = k + 1, max(0, k - 199)
+        progress._progress()
+    assert lines[0] == "cells 1 of 400, 0 trained, 30 s gone"
+    assert not any(" h " in line for line in lines)
+    (half,) = (line for line in lines if line.startswith("cells 300 of 400"))
+    assert half.endswith("100 trained, 3 min 52 s gone, about 3 min 20 s left")
+    assert lines[-1] == "cells 400 of 400, 200 trained, 7 min 12 s gone"
+
+
+@pytest.mark.parametrize(
+    ("exitstatus", "died", "said"),
+    [
+        (2, False, "interrupted: what is finished is stored, and the same command goes on from"),
+        (1, True, "a worker died, and the test that it had begun failed, its cell stored or not"),
+    ],
+)
+def test_what_an_end_that_nobody_wanted_means_for_the_cells(exitstatus, died, said):
+    lines = summary([("supported", True)], "cpu", exitstatus, died=died)
+    assert sum(line.startswith(said) for line in lines) == 1
+    assert not any(line.startswith(said) for line in summary([("supported", True)], "cpu"))
+
+
+def test_a_worker_that_dies_is_noted():
+    progress, session = SimpleNamespace(has_lost_worker=False), Session("", "", "", "cpu", "", 0.0)
+    plugins = SimpleNamespace(get_plugin=lambda _: progress)
+    node = SimpleNamespace(config=SimpleNamespace(pluginmanager=plugins, stash={KEY: session}))
+    pytest_plugin.pytest_testnodedown(node, None)
+    assert not progress.has_lost_worker
+    pytest_plugin.pytest_testnodedown(node, "Not properly terminated")
+    assert progress.has_lost_worker
 
 
 def test_a_worker_for_each_core_only_over_ablations(monkeypatch, tmp_path):

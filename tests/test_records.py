@@ -50,7 +50,10 @@ def test_a_record_is_json_and_comes_back_as_it_went(run):
     back = from_record(record)
     assert back == run
     assert same(back.arrays, run.arrays)
-    assert record["cell"]["params"]["model_args.hidden"] == [3]
+    params = record["cell"]["params"]
+    assert params["model_args.hidden"] == [3]
+    assert params["model_args.dropout"] == "0.0"  # the model's default
+    assert "model_args.input_shape" not in params
     assert (record["cell"]["setting"], record["fingerprint"]) == ({"weight_decay": 0.1}, "f1")
 
 

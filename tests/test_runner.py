@@ -22,7 +22,7 @@ from dlgbench import (
     register_probe,
 )
 from dlgbench.fingerprint import fingerprint
-from dlgbench.judging import choose, judge_runs, score
+from dlgbench.judging import choose, edge, judge_runs, score
 from dlgbench.lanes import engine as lanes
 from dlgbench.registry import PROBES
 from dlgbench.runner import CellFailed, Runner
@@ -117,6 +117,22 @@ def test_the_mean_is_over_the_tuning_seeds():
 # pulling ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("scores", "end"),
+    [
+        ((0.1, 0.2, 0.3), "smallest"),
+        ((0.2, 0.1, 0.3), None),
+        ((math.inf, 0.3, 0.2), "largest"),
+        ((0.1, 0.1, 0.1), None),  # any will do
+    ],
+)
+def test_a_choice_at_the_edge_of_its_grid(scores, end):
+    tried = [({"lr": lr}, number) for lr, number in zip((0.1, 0.2, 0.3), scores, strict=True)]
+    assert edge(tried, min(tried, key=lambda entry: entry[1])[0]) == end
+    assert edge(tried[:1], {"lr": 0.1}) is None
+    assert edge([({"k": 1}, 0.1), ({"k": 2}, 0.2)], {"k": 1}) is None
+
+
 def test_a_claim_pulls_the_cells_it_needs_and_they_are_not_run_again(store):
     first = Runner(store)
     verdict = first.judge(QUESTION, "cpu")[CLAIM]
@@ -124,6 +140,8 @@ def test_a_claim_pulls_the_cells_it_needs_and_they_are_not_run_again(store):
     again = Runner(store)
     assert again.judge(QUESTION, "cpu")[CLAIM] == verdict
     assert again.trained == 0
+    edge_of = "lr 0.1 is the smallest that was tried"
+    assert again.edges(QUESTION, "cpu") == {"a": edge_of, "b": edge_of}
     there = judge_runs(QUESTION, "cpu", store.runs(QUESTION, "cpu"))  # the report's way
     assert there[CLAIM] == verdict
 

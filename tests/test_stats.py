@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from dlgbench import Claim, at_least, at_most, difference, exactly, log_ratio, value, within
-from dlgbench.stats import holm, known, median_interval, t_interval, t_p
+from dlgbench.stats import enough, holm, known, median_interval, seeds_to_decide, t_interval, t_p
 from dlgbench.stats import judge as judge_claims
 
 X = value("m", "a")
@@ -204,3 +204,55 @@ def test_false_positives_are_held_for_the_whole_ablation():
         arms = {name: {s: {"m": v} for s, v in enumerate(rng.normal(0, 1, 8))} for name in "abcd"}
         wrong += any(verdict.verdict != "inconclusive" for verdict in judge(claims, arms))
     assert wrong / 1000 <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 1000)
+
+
+@pytest.mark.parametrize(
+    ("mean", "sd", "threshold", "seeds"),
+    [  # half the interval is t sd / sqrt n; t(.975) from any table
+        (0.0, 1.0, at_most(2.4843), 3),  # n = 3: 4.30265 / sqrt 3 = 2.48414
+        (0.0, 1.0, at_most(2.4841), 4),
+        (3.0, 1.0, at_least(1.75), 5),  # n = 5: 2.77645 / sqrt 5 = 1.24167; n = 4: 1.59122
+        (1.0, 1.0, at_least(2.25), 5),  # refuted
+        (1.0, 2.0, within(2.25), 13),  # n = 13: 2 x 2.17881 / sqrt 13 = 1.20859; n = 12: 1.27074
+        (3.5, 2.0, within(2.25), 13),  # outside
+        (0.0, 1.0, at_most(0.01), math.inf),
+        (1.0, 1.0, at_most(1.0), math.inf),  # on the threshold
+        (1.0, 0.0, at_most(1.0), math.inf),
+    ],
+)
+def test_how_many_seeds_decide_by_hand(mean, sd, threshold, seeds):
+    assert seeds_to_decide(mean, sd, 0.95, threshold) == seeds
+
+
+def test_how_many_seeds_decide_is_where_scipys_interval_decides_first():
+    rng = np.random.default_rng(2)
+    thresholds = at_least(0.3), at_most(0.1), within(0.4), within(0.2, around=0.5)
+    for _ in range(100):
+        mean, sd, level = rng.normal(), rng.uniform(0.1, 1), rng.uniform(0.8, 0.999)
+        threshold = thresholds[rng.integers(len(thresholds))]
+        first = math.inf
+        for n in range(200, 1, -1):  # the largest first
+            low, high = stats.t.interval(level, n - 1, mean, sd / math.sqrt(n))
+            ends = [end for end in (threshold.low, threshold.high) if math.isfinite(end)]
+            if any(low <= end <= high for end in ends):
+                break
+            first = n
+        assert seeds_to_decide(mean, sd, level, threshold) == first
+
+
+def test_only_a_claim_that_students_interval_leaves_open_says_how_many_seeds_it_takes():
+    rng = np.random.default_rng(3)
+    for threshold in (at_least(0.5), within(0.5)):
+        for _ in range(30):
+            verdict = one(threshold, list(rng.normal(rng.uniform(0, 2), 1, 6)))
+            seeds = enough(verdict, threshold)
+            assert (seeds is None) == (verdict.verdict != "inconclusive")
+            assert seeds is None or seeds > 6
+    censored = {s: {"m/censored_at": 1.0} for s in range(6)}
+    claim = Claim("x", X, at_least(2))
+    (verdict,) = judge([claim], {"a": censored}, 6)
+    assert (verdict.verdict, verdict.method) == ("inconclusive", "sign test")
+    assert enough(verdict, claim.threshold) is None
+    assert enough(one(exactly(15), [15]), exactly(15)) is None
+    (unfinished,) = judge([claim], readings([1.0, 2.0]), 6)
+    assert enough(unfinished, claim.threshold) is None

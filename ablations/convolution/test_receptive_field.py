@@ -40,7 +40,8 @@ NETS = (
     *(f"{family}{depth}" for family in ("resnet", "plain") for depth in (20, 32, 44, 56, 110)),
     *("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
     *("densenet121", "densenet_40_12", "densenet_bc_100_12"),
-    *("sketch_simplification", "colorization", "lecture_convnet"),
+    *("sketch_simplification", "colorization", "lecture_convnet", "pooled_convnet"),
+    "residual_stack",
 )
 SMALL = {"model_args.width": 0.01, "model_args.num_classes": 1}
 V1 = SMALL | {"model_args.v1": True}

@@ -29,6 +29,7 @@ from dlgbench import Ablation, Claim, Effect, Recipe, at_most, value
 SMALL = {"model_args.width": 0.125}
 CLASSIFIERS = (
     *("mlp", "lenet5", "lecture_convnet", "alexnet", "googlenet", "sliding_convnet"),
+    "pooled_convnet",
     *("vgg11", "vgg13", "vgg16", "vgg19", "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"),
     *("resnet20", "resnet32", "resnet44", "resnet56", "resnet110"),
     *("plain20", "plain32", "plain44", "plain56", "plain110"),
@@ -37,10 +38,10 @@ CLASSIFIERS = (
 )
 DENSE = (
     *("conv_stack", "context_module", "unet", "encoder_decoder", "colorization"),
-    *("sketch_simplification", "haar_pyramid", "laplacian_pyramid"),
+    *("sketch_simplification", "residual_stack", "haar_pyramid", "laplacian_pyramid"),
 )
 ARMS = {
-    **{name: {"model": name} for name in ("linear", "perceptron")},
+    **{name: {"model": name} for name in ("linear", "perceptron", "constant")},
     **{name: {"model": name} | SMALL for name in (*CLASSIFIERS, *DENSE)},
     **{
         name: {"model": name, "model_args.input_shape": (1, 64, 64)} | SMALL

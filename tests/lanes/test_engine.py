@@ -44,7 +44,7 @@ def kinds():
     found = {"": Cell("all", "everything", 0, "cpu", RECIPE, engine="lanes")}
     for ablation in discover(REPOSITORY / "ablations"):
         assert isinstance(ablation, Ablation)
-        for arm in ablation.arms_at("cpu"):
+        for arm in ablation.arms_at("cpu") if not ablation.timing else ():
             work = ablation.arm(arm, "cpu")
             if work.steps and can_be_lanes(work):
                 work = work.override(steps=STEPS, evaluations=5)
@@ -198,10 +198,10 @@ def lane(number):
     """A cell that differs from the others in all numbers in which lanes may differ."""
     changes = {
         "lr": 0.02 * (1 + number % 5),
-        "weight_decay": 0.01 * (number % 3),
+        "weight_decay": 0.01 * (1 + number % 3),
         "schedule": ("cosine", "constant", "linear")[number % 3],
         "init": ("he", "orthogonal", "lsuv", "glorot")[number % 4],
-        "optimizer_args": {"momentum": 0.1 * (number % 7)},
+        "optimizer_args": {"momentum": 0.1 * (1 + number % 7)},
         "model_args.dropout": 0.1 + 0.05 * (number % 8),
         "max_norm": 1.0 + number % 2,
         "data_args.train": 300 - 10 * (number % 4),

@@ -22,6 +22,7 @@ KINDS = {  # of data, with model, model_args and task; `images` has batch normal
     "reproduced": ("conv_stack", {"num_classes": 1}, "image_to_image"),
     "filtered": ("conv_stack", {"num_classes": 1, "dilations": (1,)}, "image_to_image"),
     "bands": ("haar_pyramid", {"num_classes": 1, "levels": 2}, "image_to_image"),
+    "blocks": ("residual_stack", {"num_classes": 1}, "image_to_image"),
     "pixels": ("conv_stack", {"num_classes": 3}, "segmentation"),
     "points": ("mlp", POINTS, "classification"),
     "curve": ("linear", {"num_classes": 1}, "regression"),
@@ -54,6 +55,7 @@ SUITED = {
     "predictions": "pixels",
     "images": "reproduced",
     "pyramid": "bands",
+    "identity": "blocks",
 }
 
 
@@ -62,7 +64,7 @@ def arrays_of(kind):
     random = np.random.default_rng(0)
     x = random.integers(0, 256, (100, 1, 12, 12), dtype=np.uint8)
     y = random.integers(0, 3, 100)
-    if kind in ("reproduced", "filtered", "bands"):
+    if kind in ("reproduced", "filtered", "bands", "blocks"):
         y = x
     elif kind == "pixels":
         y = random.integers(0, 3, (100, 12, 12))
@@ -72,7 +74,7 @@ def arrays_of(kind):
     elif kind == "curve":
         x = legvander(random.uniform(-1, 1, 100), 4).astype(np.float32)
         y = random.normal(size=(100, 1)).astype(np.float32)
-    classes = 1 if kind in ("reproduced", "filtered", "bands", "curve") else 3
+    classes = 1 if kind in ("reproduced", "filtered", "bands", "blocks", "curve") else 3
     return Arrays((x[:80], y[:80]), (x[80:], y[80:]), classes, "digest")
 
 

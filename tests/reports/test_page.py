@@ -11,7 +11,7 @@ import pytest
 from dlgbench import DlgbenchError
 from dlgbench.reports.page import build
 from dlgbench.reports.replication import replicate
-from dlgbench.reports.study import Study
+from dlgbench.reports.study import Study, command
 
 EDGE = "edge of the grid: the best lr is the largest one tried"
 
@@ -186,3 +186,15 @@ def test_empty_store_is_one_clear_error(store, ablations, tmp_path):
     for part in ("expected runs at scale gpu", store.uri, "nox -s ablations -- --scale gpu"):
         assert part in message
     assert not (tmp_path / "nothing").exists()
+
+
+def test_the_command_that_runs_it_again_works_where_the_reader_is(
+    page, make_study, tmp_path, monkeypatch
+):
+    code = "<code>nox -s ablations -- -k tricks --scale cpu</code>"
+    assert code in section(page.read_text(), "controls-tricks")
+    study = make_study({"model": "mlp", "data": "mnist5k"}, {"a": {}}, lambda *_: {})
+    monkeypatch.chdir(tmp_path)  # a folder of a user's own, without nox
+    assert command(study) == "dlgbench run ablations/mine/test_what.py --scale cpu"
+    file = "ablations/mine/test_what.py"
+    assert command(study, "--data digits ") == f"dlgbench run {file} --data digits --scale cpu"
