@@ -44,9 +44,9 @@ def kinds():
     found = {"": Cell("all", "everything", 0, "cpu", RECIPE, engine="lanes")}
     for ablation in discover(REPOSITORY / "ablations"):
         assert isinstance(ablation, Ablation)
-        for arm in ablation.arms_at("cpu") if not ablation.timing else ():
+        for arm in ablation.arms_at("cpu"):
             work = ablation.arm(arm, "cpu")
-            if work.steps and can_be_lanes(work):
+            if work.steps and can_be_lanes(work) and not ablation.is_timed(arm, "cpu"):
                 work = work.override(steps=STEPS, evaluations=5)
                 cell = Cell(ablation.name, arm, 0, "cpu", work, engine="lanes")
                 numbers = (work.init, work.schedule, bool(work.max_norm), bool(work.weight_decay))
