@@ -7,10 +7,10 @@ Zhang 2019, ICML, whose blur-pool is drawn too.
 Protocol. Two 3x3 convolutions with 8 and 16 maps and ReLU, one pooling layer, and a linear
 classifier, on 1,000 digits of 14x14. Windows of 2 and 5 pixels lie side by side: the maximum, the
 mean, or the first pixel (`subsample`, which makes the last convolution a strided one). Nets with
-equal windows have equal parameters; `none` has no pooling (blur-pool by 2 was left out for cost). They never see a shifted image. Adam,
-250 steps on minibatches of 32, six rates for each arm, ten seeds. Measured on the test split: the
-accuracy under shifts by 1, 2 and 3 pixels, over that of the images where they are. gpu: the digits
-of all of MNIST, in twice the resolution.
+equal windows have equal parameters; `none` has no pooling (blur-pool by 2 was left out for cost).
+They never see a shifted image. Adam, 250 steps on minibatches of 32, six rates for each arm, ten
+seeds. Measured on the test split: the accuracy under shifts by 1, 2 and 3 pixels, over that of the
+images where they are. gpu: the digits of all of MNIST, in twice the resolution.
 
 Smallest effects, fixed beforehand: 10 points of accuracy kept under shifts by 2 pixels for windows
 of 5, half of that for windows of 2, which 2 pixels shift by a whole window. "As robust" means
