@@ -14,8 +14,8 @@ A pilot on tuning seeds, before any evaluation, had 100 steps and rates of .0003
 trained, but AlexNet and VGG not far (60 and 36 % of validation error against 13 % of LeNet), and
 GoogLeNet was best at the largest rate. Hence 150 steps (46 and 18 %), which is what the budget
 bears, and twice the rates. AlexNet still has not finished then (200 steps: 40 %): it has dropout
-and few channels, so what it loses here says more of a short training than of the network. The same
-holds for VGG and GoogLeNet (without normalization) against ResNet, which has it and trains fastest.
+and few channels, so what it loses here says more of a short training than of the network. VGG
+has no batch normalization, GoogLeNet and ResNet have it here, and train faster. In the evaluation
 GoogLeNet's tuning chose the largest rate, .032, by one point over .008 and .016.
 
 Smallest effects, fixed beforehand: half a point of test error for each successor, as for the deeper
