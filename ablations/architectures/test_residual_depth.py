@@ -6,27 +6,40 @@ He et al. 2016, CVPR, section 4.2, Figures 1 and 6, Table 6.
 
 Protocol. Plain and residual nets have the same blocks and layers, batch normalization in both, and
 begin with the same weights. Each arm tries six rates; the trap is a rate too high, which breaks
-both kinds. cpu: up to 56 layers at half width on 1,000 digits at 7x7, since depth is the question
-and width and pixels only cost time; SGD with momentum, the rate falling linearly over 250 steps
-(8 epochs). This was chosen on tuning seeds alone: in 200 steps, or where the rate falls by steps,
-the deeper residual net has not finished training. Five seeds, since the effect is a collapse.
-gpu: He's recipe, without his warm-up for 110 layers.
+both kinds. cpu: up to 56 layers at a quarter of the width on 1,000 digits at 14x14, since depth is
+the question and width and pixels only cost time; SGD with momentum, minibatches of 64, a rate that
+rises for 90 steps and then falls (`one_cycle`), 300 steps (19 epochs). Five seeds, since the effect
+is large. gpu: He's recipe, without his warm-up for 110 layers.
 
-What cpu shows is a collapse rather than the slide's degradation: there the plain net of 56 layers
-learns next to nothing, where He's trains, only worse. A budget in which it trains visibly (10 to
-60 % of training error) within 450 core-seconds, controls included, was sought on tuning seed 1000
-and not found. Its training error, where 250 steps at half width and 7x7 give chance:
+The cpu protocol was sought anew after an evaluation of its predecessor: half width, 7x7,
+minibatches of 32, a rate falling linearly over 250 steps, rates of .003 to .2. There the plain net
+of 56 layers stayed at chance (and at 75 to 87 % in 400 to 500 steps), which is a collapse rather
+than the slide's degradation: He's trains, only worse. So a budget was sought, on tuning seeds alone
+and by training error alone, in which 20 plain layers fit and 56 train visibly worse, at 10 to 60 %.
+Larger minibatches, more pixels and a rate that first rises are what helped. The training error of
+56 plain layers, in %, a row's best rate:
 
-| width | side | steps | rate | training error |
-| --- | --- | --- | --- | --- |
-| 1/2 | 7 | 400 | .1, .2 | 83, 87 % |
-| 1/2 | 7 | 500 | .01, .02, .05 | 87, 87, 75 % |
-| 1 | 7 | 400 | .05 | 83 % |
-| 1/4 | 14 | 400 | .05 | 69 % |
+| width | side | batch | images | schedule | steps | rate | seed 1000 | 1001 | 1002 |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| 1/2 | 7 | 128 | 1,000 | linear | 250 | .1 | 65 | | |
+| 1/4 | 7 | 256 | 1,000 | linear | 250 | .05 | 75 | | |
+| 1/8 | 14 | 64 | 1,000 | linear | 300 | .1 | 70 | | |
+| 1/4 | 14 | 128 | 1,000 | linear | 150 | .1 | 68 | | |
+| 1/4 | 14 | 64 | 300 | linear | 250 | .1 | | 80 | |
+| 1/4 | 14 | 64 | 500 | linear | 250 | .1 | 71 | 56 | |
+| 1/4 | 14 | 64 | 1,000 | cosine | 250 | .1 | 59 | | |
+| 1/4 | 14 | 64 | 1,000 | linear | 250 | .1 | 36 | 68 | |
+| 1/4 | 14 | 64 | 1,000 | linear, Adam | 250 | .005 | | 76 | |
+| 1/4 | 14 | 32 | 1,000 | linear | 400 | .1 | | 63 | |
+| 1/4 | 14 | 32 | 1,000 | one_cycle | 450 | .2 | | 57 | |
+| 1/4 | 14 | 64 | 1,000 | linear | 300 | .1 | | 57 | |
+| 1/4 | 14 | 64 | 1,000 | one_cycle | 300 | .4 | 43 | 42 | |
+| 1/4 | 14 | 64 | 1,000 | one_cycle | 300 | .2 | 48 | 50 | 57 |
 
-Only more pixels and more steps help (a pilot of the catalogue had 48 % after 600 steps, of 4 to 16
-channels), at a cost of some 800 core-seconds. So the protocol stays, and its verdicts are about
-trainability in a small budget.
+In the last two 20 plain layers have .2 to 2 %, 56 residual ones 0 to .1 %. The tuning then chose
+.1 for 56 plain layers (40 % on seed 1000), and on the evaluation seeds they end at 54 to 69 %, a
+little above what was aimed at: they train, which chance (90 %) does not, but far from done. Nothing
+was changed after that was seen.
 
 Smallest effects, fixed beforehand: 5 points of training error for the plain net, 1 for the
 residual net, hence 4 for the interaction, which is the primary claim. "Deeper is better" needs half
@@ -53,16 +66,16 @@ ABLATION = Ablation(
         steps=64_000,
     ),
     arms={net: {"model": net} for net in NETS},
-    tune={"lr": (0.003, 0.01, 0.02, 0.05, 0.1, 0.2)},
+    tune={"lr": (0.01, 0.05, 0.1, 0.2, 0.4, 0.8)},
     scales={
         "cpu": {
             "data": "mnist5k",
-            "data_args": {"train": 1000, "val": 1000, "shrink": 4},
-            "model_args.width": 0.5,
-            "schedule": "linear",
-            "batch_size": 32,
-            "steps": 250,
-            "evaluations": 5,
+            "data_args": {"train": 1000, "val": 1000, "shrink": 2},
+            "model_args.width": 0.25,
+            "schedule": "one_cycle",
+            "batch_size": 64,
+            "steps": 300,
+            "evaluations": 3,
             "seeds": 5,
             "tuning_seeds": 1,
             "arms": ("plain20", "plain56", "resnet20", "resnet56"),

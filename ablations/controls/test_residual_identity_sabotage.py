@@ -14,7 +14,7 @@ from dlgbench import Ablation, Claim, at_least, difference, exactly, log_ratio
 ABLATION = Ablation(
     twin_of="architectures/residual_identity",
     question="Does the claim notice that the shortcuts were multiplied by 0?",
-    override={"model_args.blocks": 6, "schedule": "constant", "lr": 0.002, "steps": 1000},
+    override={"model_args.blocks": 8, "schedule": "constant", "lr": 0.002, "steps": 1000},
     arms={
         "plain": {"model_args.skip": False},
         "cut": {"model_args.shortcut_scale": 0.0},

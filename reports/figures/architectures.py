@@ -64,8 +64,8 @@ def revolution(study: Study) -> list[Plot]:
     figure, (left, right) = base.grid(2, 2, 3.4, width_ratios=(7, 5.5))
     _bars(left, list(ILSVRC), list(ILSVRC.values()))
     left.set(title="ILSVRC, the slide's chart", ylabel="top-5 error, %")
-    recipes = [study.works[arm] for arm in arms]
-    names = [f"{arm}\n{recipe.model}" for arm, recipe in zip(arms, recipes, strict=True)]
+    models = [study.works[arm].model for arm in arms]
+    names = ["\n".join(dict.fromkeys(pair)) for pair in zip(arms, models, strict=True)]
     _bars(right, names, list(100 * data["mean"]))
     right.vlines(range(len(arms)), 100 * data["low"], 100 * data["high"], color=style.INK)
     right.set(title="here", ylabel="test error, %")
