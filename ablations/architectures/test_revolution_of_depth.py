@@ -8,7 +8,7 @@ parameters, operations, memory. gpu: CIFAR-10 at the papers' widths. cpu: 2,000 
 but LeNet at an eighth of their channels (LeNet-5 has only 6); VGG-11, the deepest of its family
 without normalization that trains in a short time; Adam, the rate falling linearly over 150 steps.
 Ten seeds. The images must have at least 12 pixels a side, which `digits` lack. The time per image
-is not measured here.
+is in `architectures/time_per_image`.
 
 A pilot on tuning seeds, before any evaluation, had 100 steps and rates of .0003 to .016. All five
 trained, but AlexNet and VGG not far (60 and 36 % of validation error against 13 % of LeNet), and

@@ -14,7 +14,7 @@
 | pictures | sliding windows, images from images, code sizes, pyramids |
 | frameworks | the cost of a training step and of modes of execution; networks sent through ONNX |
 | convolution | layers as matrices, error by training images, accuracy kept under shifts |
-| architectures | the slide's revolution of depth; error by cost; error by blocks |
+| architectures | the slide's revolution of depth; error by cost; time; error by blocks |
 
 `base` and `panels` hold what they share. A plot of your own is registered in the same way, by
 `dlgbench.register_figure`, and follows these on the page.

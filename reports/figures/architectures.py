@@ -9,6 +9,7 @@ import os
 import re
 from typing import Any
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
@@ -157,6 +158,57 @@ def _families(study: Study, arms: list[str]) -> dict[str, list[str]]:
         shared = os.path.commonprefix(members).strip("_")  # noqa: RUF071  (letters are meant)
         named[(shared or members[0]) if many else model] = members
     return named
+
+
+# time by operations -----------------------------------------------------------------------------
+
+TIME, OPERATIONS = "time/", "operations/"
+
+
+@register_figure("times")
+def times(study: Study) -> list[Plot]:
+    """The time that an image takes by the operations of its forward pass, a dot for each net.
+
+    Slides "Revolution of Depth", "CNNs, 2017: DenseNet". For training code of its own that records
+    `time/<net>` in microseconds and `operations/<net>`. The line is as much time for each operation
+    as the net with the most operations takes.
+    """
+    recorded = dict.fromkeys(study.frame["metric"])
+    nets = [metric.removeprefix(TIME) for metric in recorded if metric.startswith(TIME)]
+    nets = [net for net in nets if f"{OPERATIONS}{net}" in recorded]
+    if not nets:
+        return []
+    points = pd.concat([study.values(f"{TIME}{net}").assign(net=net) for net in nets])
+    data = base.over_seeds(points, "arm", "net", log=True)
+    data["operations"] = [
+        study.mean(f"{OPERATIONS}{net}", arm)
+        for arm, net in zip(data["arm"], data["net"], strict=True)
+    ]
+    arms = [arm for arm in study.arms if arm in set(data["arm"])]
+    figure, axes = base.grid(len(arms), 2, 3.6, sharey=True)
+    for ax, arm in zip(axes, arms, strict=True):
+        rows = data[data["arm"] == arm].sort_values("operations")
+        most = rows.iloc[-1]
+        ends = rows["operations"].agg(["min", "max"])
+        ax.plot(ends, most["mean"] * ends / most["operations"], color=style.SOFT, linewidth=1)
+        ax.vlines(rows["operations"], rows["low"], rows["high"], color=style.INK)
+        base.dots(ax, rows["operations"], rows["mean"], style.ARMS[0], s=26, zorder=3)
+        for k, (count, nets) in enumerate(rows.groupby("operations")):  # names left and right
+            place = {"ha": ("right", "left")[k % 2], "textcoords": "offset points"}
+            at = (count, nets["mean"].mean())
+            ax.annotate(", ".join(nets["net"]), at, ((-6, 4), (6, -10))[k % 2], **place)
+        ax.set(xscale="log", yscale="log", title=arm, xlabel="operations for an image")
+        ax.margins(x=0.2)
+        ax.xaxis.set_major_formatter(EngFormatter(sep=""))
+    base.readable(axes[0].yaxis, *axes[0].get_ylim())
+    axes[0].set_ylabel("microseconds for an image")
+    caption = base.caption(
+        study,
+        f"{base.mean_of(data['n'])} (both of the logarithm). Each seed is a median over rounds in "
+        "which all nets take turns. The line: as much time for each operation as in the net with "
+        "the most of them; what lies above it takes longer than its operations tell.",
+    )
+    return [Plot("times", "Time by operations", caption, figure, data)]
 
 
 # learning the identity --------------------------------------------------------------------------

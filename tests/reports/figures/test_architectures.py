@@ -97,3 +97,28 @@ def test_error_by_blocks_is_a_geometric_mean(make_study, rendered):
     ax = plot.figure.axes[0]
     assert ax.get_legend_handles_labels()[1] == ["plain", "residual"]
     np.testing.assert_allclose(ax.get_lines()[0].get_xdata(), [1, 4])
+
+
+def test_time_by_operations_has_a_dot_for_each_net_that_has_both(make_study, rendered):
+    def train(config, seed, log):
+        raise NotImplementedError
+
+    operations = {"small": 1e5, "large": 4e6}
+    metrics = {f"operations/{net}": "" for net in operations} | {"time/again": ""}
+    metrics |= {f"time/{net}": "" for net in operations}
+
+    def result(arm, seed):
+        own = {f"operations/{net}": count for net, count in operations.items()}
+        slow = {"inference": 1, "training": 3}[arm] * 1.1 ** (seed - 2)
+        return {"summary": own | {"time/small": 5 * slow, "time/large": 80 * slow, "time/again": 1}}
+
+    arms = {"inference": {"training": False}, "training": {"training": True}}
+    own = {"train": train, "config": {"training": False}, "metrics": metrics, "timing": True}
+    plot = rendered("times", make_study(None, arms, result, **own))["times"]
+    rows = plot.data.set_index(["arm", "net"])
+    assert set(rows.index) == {(arm, net) for arm in arms for net in operations}
+    assert rows.loc[("training", "large"), "mean"] == pytest.approx(240)
+    assert rows.loc[("inference", "small"), "operations"] == 1e5
+    line = plot.figure.axes[0].lines[0]
+    assert line.get_ydata()[-1] == pytest.approx(80)
+    assert line.get_ydata()[0] == pytest.approx(80 * 1e5 / 4e6)
