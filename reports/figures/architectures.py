@@ -194,9 +194,9 @@ def times(study: Study) -> list[Plot]:
         ax.vlines(rows["operations"], rows["low"], rows["high"], color=style.INK)
         base.dots(ax, rows["operations"], rows["mean"], style.ARMS[0], s=26, zorder=3)
         for k, (count, nets) in enumerate(rows.groupby("operations")):  # names left and right
-            place = {"ha": ("right", "left")[k % 2], "textcoords": "offset points"}
+            place = {"va": "center", "ha": ("left", "right")[k % 2], "textcoords": "offset points"}
             at = (count, nets["mean"].mean())
-            ax.annotate(", ".join(nets["net"]), at, ((-6, 4), (6, -10))[k % 2], **place)
+            ax.annotate(", ".join(nets["net"]), at, ((6, 0), (-6, 0))[k % 2], **place)
         ax.set(xscale="log", yscale="log", title=arm, xlabel="operations for an image")
         ax.margins(x=0.2)
         ax.xaxis.set_major_formatter(EngFormatter(sep=""))
