@@ -197,6 +197,11 @@ def exactly(number: float) -> Threshold:
     return Threshold("exactly", number, number)
 
 
+def id_of(statement: str) -> str:
+    """A claim's statement as one word."""
+    return re.sub(r"[^a-z0-9]+", "-", statement.lower()).strip("-")
+
+
 @dataclasses.dataclass(frozen=True)
 class Claim:
     """A hypothesis, written down before the data existed.
@@ -250,7 +255,7 @@ class Claim:
     @property
     def id(self) -> str:
         """The statement as one word, for pytest's `-k` and for tags."""
-        return re.sub(r"[^a-z0-9]+", "-", self.statement.lower()).strip("-")
+        return id_of(self.statement)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`dlgbench list | run | report | ui | models | verdicts | bench`. Also `python -m dlgbench`."""
+"""The command `dlgbench`, also `python -m dlgbench`; `--help` lists what it can do."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 
 from dlgbench import words
 from dlgbench.ablation import Ablation
+from dlgbench.baseline import FOLDER, Baseline, compared, of_store, read
 from dlgbench.claim import COLORS, Claim, Verdict
 from dlgbench.discovery import discover, find_root
 from dlgbench.errors import DlgbenchError
@@ -113,6 +114,15 @@ def _parser() -> argparse.ArgumentParser:
     add("models", models, text, as_json=True)
     text = "every verdict in the store, with its numbers"
     add("verdicts", verdicts, text, folder=True, as_json=True, store=True)
+    text = "which verdicts of two runs differ: of stores, or of files that --save-baseline wrote"
+    comparing = add("compare", compare, text, as_json=True)
+    comparing.epilog = "Exit code: 0 where all verdicts that both have are equal, else 1."
+    text = "an MLflow store (a URI, or its file mlflow.db), or a file such as {}"
+    where = FOLDER / "cpu.json"
+    comparing.add_argument("a", metavar="A", help=text.format(where))
+    comparing.add_argument("b", metavar="B", help="the same, of the other run")
+    text = "which verdicts of a store (default: those of the file, if one is given, else cpu)"
+    comparing.add_argument("--scale", choices=["cpu", "gpu"], help=text)
     text = "measure what the harness and the networks cost, side by side in one run"
     benchmarks = add("bench", bench, text, as_json=True)
     text = "; ".join(f"{name}: {meaning}" for name, meaning in BENCHMARKS.items())
@@ -280,6 +290,49 @@ def report(args: argparse.Namespace) -> int:
             if results.refresh(root / "README.md", file):
                 print("the tally of README.md is made of it")
     return 0
+
+
+def compare(args: argparse.Namespace) -> int:
+    """The verdicts that differ between two runs; needs no torch."""
+    root, files = find_root(Path.cwd()), [Path(x) for x in (args.a, args.b) if x.endswith(".json")]
+    scales = {read(file).scale for file in files} | ({args.scale} if args.scale else set())
+    if len(scales) > 1:
+        got = " and ".join(sorted(scales))
+        raise DlgbenchError(f"compare: expected verdicts of one scale, got those of {got}")
+    scale = scales.pop() if scales else "cpu"
+
+    def side(place: str) -> Baseline:
+        if place.endswith(".json"):
+            return read(Path(place))
+        if "://" not in place and not Path(place).is_file():
+            raise DlgbenchError(f"compare: expected a store or a file of verdicts, got {place}")
+        return of_store(Store(place if "://" in place else f"sqlite:///{place}", root), scale)
+
+    a, b = side(args.a), side(args.b)
+    both = compared(a, b)
+    differ = [entry for entry in both if entry[1].verdict != entry[2].verdict]
+    moved = sum(x.effect != y.effect for _, x, y in both)
+    alone = [len(one.verdicts) - len(both) for one in (a, b)]
+    if args.json:
+        rows = [
+            {"ablation": ablation, "claim": x.statement}
+            | {"a": dataclasses.asdict(x), "b": dataclasses.asdict(y)}
+            for (ablation, _), x, y in differ
+        ]
+        counts = {"both": len(both), "other_effect": moved, "only_a": alone[0], "only_b": alone[1]}
+        _print_json({"scale": scale, "differ": rows, **counts})
+        return bool(differ)
+    if differ:
+        names = ("ablation", "claim", f"A: {a.source}", f"B: {b.source}")
+        found = [(x[0], p.statement, str(p), str(q)) for x, p, q in differ]
+        _print_table(
+            {name: {} for name in names},
+            [[cell.replace("[", r"\[") for cell in row] for row in found],
+        )
+    only = "; ".join(f"{n} only in {side}" for n, side in zip(alone, "AB", strict=True) if n)
+    equal = f"{len(both)} claims in both at scale {scale}: {len(both) - len(differ)} verdicts equal"
+    print(f"{equal}, {len(differ)} differ; {moved} effects differ{f'; {only}' if only else ''}")
+    return bool(differ)
 
 
 def ui(args: argparse.Namespace) -> int:

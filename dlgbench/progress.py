@@ -98,7 +98,8 @@ class Progress:
         if "verdict" in row:
             self.verdicts.append({**row, "outcome": report.outcome})
             color = COLORS[row["verdict"]["verdict"]]
-            self._line(f"{row['ablation']}: {row['claim']}: {row['line']}", color)
+            note = f"; {row['baseline']}" if row["baseline"] and not row["as_expected"] else ""
+            self._line(f"{row['ablation']}: {row['claim']}: {row['line']}{note}", color)
         elif report.nodeid in self.cells:
             self.done += 1
             self._progress()
@@ -201,10 +202,12 @@ class Progress:
         for ablation in sorted({row["ablation"] for row in rows}):
             table.add_row("", f"[bold]{ablation}[/]")
             for row in (row for row in rows if row["ablation"] == ablation):
-                note = "" if smoke else row["undecided"]
+                notes = [] if smoke else [row["undecided"]]
+                if not smoke and not row["as_expected"]:
+                    notes.append(row["baseline"])
                 table.add_row(
                     _cell(row, smoke=smoke),
-                    escape(f"{row['claim']}\n{note}".strip()),
+                    escape("\n".join(filter(None, [row["claim"], *notes]))),
                     row["effect"],
                     escape(row["interval"]),
                     row["wanted"],
@@ -240,7 +243,8 @@ def _tally(rows: list[dict[str, Any]]) -> str:
     tally = f"{len(rows)} claim{'s' * (len(rows) != 1)}: {counted}; {unexpected} not as expected"
     failed = sum(row["outcome"] == "failed" for row in rows)
     if not failed:
-        return tally
+        known = any(not row["as_expected"] and row["baseline"] for row in rows)
+        return f"{tally}, and nothing contradicts the baseline" if known else tally
     fail = f"{failed} of them fail{'s' * (failed == 1)} the session"
     return f"{tally}, and {fail}: a finding, nothing broke"
 

@@ -22,6 +22,7 @@ import pytest
 from dlgbench import session as sessions
 from dlgbench import words
 from dlgbench.ablation import Ablation, Cell, Run
+from dlgbench.baseline import FOLDER, against
 from dlgbench.claim import Claim, Verdict
 from dlgbench.discovery import declares, identify, load
 from dlgbench.errors import DlgbenchError
@@ -64,6 +65,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--rerun", action="store_true", help="run every cell again, finished or not")
     group.addoption("--no-report", action="store_true", help="make no page at the end")
+    group.addoption(
+        "--baseline",
+        metavar="FILE",
+        help="verdicts of an earlier run: what is not as expected, but as it was there, does not "
+        f"fail (default: {FOLDER}/<scale>.json of the repository, if there)",
+    )
+    group.addoption(
+        "--no-baseline",
+        action="store_true",
+        help="every claim that is decided against what was expected fails",
+    )
+    group.addoption(
+        "--save-baseline",
+        action="store_true",
+        help=f"at the end write the store's verdicts to {FOLDER}, as the next run's baseline",
+    )
     group.addoption(
         "--ablations",
         action="store_true",
@@ -316,7 +333,12 @@ def _preflight(config: pytest.Config, ablations: list[Ablation]) -> None:
     from dlgbench.preflight import check
 
     session, where = session_of(config), ""
+    if config.getoption("--save-baseline") and session.scale == "smoke":
+        raise pytest.UsageError(
+            "--save-baseline: expected scale cpu or gpu, got smoke: no verdicts"
+        )
     try:
+        session.past()
         store = session.store()
         store.open()
         if pushed := store.push_spool():
@@ -376,19 +398,23 @@ def measure(_runner: Runner, record_property: Any) -> Any:
 def judge(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) -> Any:
     """`judge(claim)`: the verdict, which is also stored.
 
-    Where `supported` is expected: supported passes, refuted fails, inconclusive is xfail.
+    Where `supported` is expected: supported passes, refuted fails, inconclusive is xfail. With a
+    baseline, what is as it was there does not fail.
     """
 
     def judge(of: tuple[Ablation, Claim]) -> Verdict:
         ablation, claim = of
-        scale, before = session_of(pytestconfig).scale, _runner.trained
+        session, before = session_of(pytestconfig), _runner.trained
+        scale = session.scale
         try:
+            past = session.past()
             verdict = _runner.judge(ablation, scale)[claim]
         except DlgbenchError as error:
             raise pytest.fail.Exception(str(error), pytrace=False) from None
         from dlgbench.stats import enough
 
         effect, interval = words.found(verdict, claim.effect.scale)
+        fails, note = against(claim, verdict, ablation.name, past)
         row = {
             "ablation": ablation.name,
             "claim": claim.statement,
@@ -399,42 +425,52 @@ def judge(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) ->
             "wanted": words.wanted(claim),
             "undecided": words.undecided(enough(verdict, claim.threshold)),
             "as_expected": verdict.passes(claim),
+            "baseline": note,
             "edges": _runner.edges(ablation, scale),
             "verdict": dataclasses.asdict(verdict),
             "trained": _runner.trained - before,
             "notice": _runner.take_notice(),
         }
         record_property("dlgbench", row)
-        _set_outcome(claim, verdict, scale)
+        _set_outcome(claim, verdict, scale, fails=fails, note=note)
         return verdict
 
     return judge
 
 
-def _set_outcome(claim: Claim, verdict: Verdict, scale: str) -> None:
+def _set_outcome(claim: Claim, verdict: Verdict, scale: str, *, fails: bool, note: str) -> None:
     """Turns a verdict into pytest's outcome."""
     line = f"{claim.statement}: {verdict.line(claim)}"
+    note = f", {note}" if note else ""
     if scale == "smoke":
         pytest.skip("plumbing only")
-    if verdict.verdict == "inconclusive" and claim.expect != "not supported":
-        pytest.xfail(line)  # an inconclusive claim must not look like a passed one
+    if fails:
+        pytest.fail(f"{line}; expected {claim.expect}{note}", pytrace=False)
     if not verdict.passes(claim):
-        pytest.fail(f"{line}; expected {claim.expect}", pytrace=False)
+        pytest.xfail(f"{line}; not as expected{note}")
+    if verdict.verdict == "inconclusive" and claim.expect != "not supported":
+        pytest.xfail(f"{line}{note}")  # an inconclusive claim must not look like a passed one
 
 
 # the report ---------------------------------------------------------------------------------------
 
 
+def _wants_page(config: pytest.Config) -> bool:
+    return bool(config.getoption("--save-baseline") or not config.getoption("--no-report"))
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Makes the page at the end of the session, in a process of its own."""
     progress = config.pluginmanager.get_plugin(PROGRESS)
-    if progress is None or not progress.is_finished or config.getoption("--no-report"):
+    if progress is None or not progress.is_finished or not _wants_page(config):
         return
     session = session_of(config)
     if session.scale == "smoke":
         return
     command = [sys.executable, "-m", "dlgbench", "report", "--scale", session.scale]
     command += ["--tracking-uri", session.uri]
+    if config.getoption("--save-baseline"):
+        command += ["--reference", str(Path(session.root) / FOLDER)]
     folder = Path(session.root) / "ablations"
     outside = [file for file in progress.files if folder not in file.parents]
     if len(outside) < len(progress.files):

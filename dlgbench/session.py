@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from dlgbench.ablation import Ablation
+from dlgbench.baseline import Baseline, of_repository, read
 from dlgbench.discovery import find_root
+from dlgbench.errors import DlgbenchError
 from dlgbench.tracking import Store, find_uri
 
 
@@ -25,6 +27,8 @@ class Session:
         chosen: the scale that `--scale` names, or "auto".
         data: the data set that `--data` names, or "".
         since: runs that ended before this time do not count.
+        baseline: the file that `--baseline` names; "" with `--no-baseline`; None for the
+            repository's.
         unsuited: the ablations that `data` does not suit, with the reason; filled in later.
     """
 
@@ -34,6 +38,7 @@ class Session:
     chosen: str
     data: str
     since: float
+    baseline: str | None = None
     unsuited: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
@@ -50,6 +55,24 @@ class Session:
             DlgbenchError: for a data set that can't stand in for others.
         """
         return ablation.with_data(self.data) if self.data else ablation
+
+    def past(self) -> Baseline | None:
+        """The verdicts that this session's are compared with; None where there are none.
+
+        Raises:
+            DlgbenchError: for a file that is no baseline, or one of another scale.
+        """
+        if self.baseline == "" or self.scale == "smoke":
+            return None
+        if self.baseline is None:
+            return of_repository(Path(self.root), self.scale)
+        found = read(Path(self.baseline))
+        if found.scale != self.scale:
+            raise DlgbenchError(
+                f"baseline {self.baseline}: expected verdicts of scale {self.scale}, got those of "
+                f"{found.scale}"
+            )
+        return found
 
     def store(self) -> Store:
         """The tracking store."""
@@ -69,7 +92,17 @@ def start(config: pytest.Config) -> Session:
         chosen=config.getoption("--scale"),
         data=config.getoption("--data") or "",
         since=time.time() if config.getoption("--rerun") else 0.0,
+        baseline=_baseline(config),
     )
+
+
+def _baseline(config: pytest.Config) -> str | None:
+    alone, file = config.getoption("--no-baseline"), config.getoption("--baseline")
+    if alone and file:
+        raise pytest.UsageError("expected --baseline or --no-baseline, got both")
+    if alone:
+        return ""
+    return str(config.invocation_params.dir / file) if file else None
 
 
 def of_worker(config: pytest.Config) -> Session:

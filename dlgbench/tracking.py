@@ -424,6 +424,8 @@ class Store:
                 f"{TAG}ablation": ablation.name,
                 f"{TAG}scale": scale,
                 f"{TAG}claim": claim.id,
+                f"{TAG}statement": claim.statement,
+                f"{TAG}effect_scale": claim.effect.scale,
                 f"{TAG}slide": claim.slide or ablation.slide,
                 f"{TAG}verdict": verdict.verdict,
                 f"{TAG}line": line,
@@ -443,8 +445,8 @@ class Store:
             points = [(name, 0, value) for name, value in finite.items()]
             self._write(experiment, tags, params, points, now, now)
 
-    def last_verdicts(self) -> dict[tuple[str, str], dict[str, str]]:
-        """(ablation, claim id) -> the newest verdict's tags, whatever its scale.
+    def last_verdicts(self, scale: str | None = None) -> dict[tuple[str, str], dict[str, str]]:
+        """(ablation, claim id) -> the newest verdict's tags, at one scale, or whatever its scale.
 
         Verdicts of scale smoke are never stored. A SQLite store is read without mlflow, which takes
         a second to import. Where there is no store yet, there are no verdicts.
@@ -452,15 +454,16 @@ class Store:
         Raises:
             DlgbenchError: where the store is out of reach.
         """
-        names = ("scale", "verdict", "line", "figures")
+        names = ("scale", "verdict", "line", "figures", "statement", "effect_scale")
         if self._file and not self._file.exists():
             return {}
         with self._reaching():
             return {
                 (tags[f"{TAG}ablation"], tags[f"{TAG}claim"]): {
-                    name: tags[f"{TAG}{name}"] for name in names
+                    name: tags[f"{TAG}{name}"] for name in names if f"{TAG}{name}" in tags
                 }
                 for _, tags in self._tagged("kind", "verdict")
+                if scale in (None, tags[f"{TAG}scale"])
             }
 
     def attach(self, ablation: str, files: Iterable[Path]) -> None:

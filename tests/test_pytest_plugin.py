@@ -1,5 +1,6 @@
 """The pytest plugin from outside: ablations in a user's own folder, with the package installed."""
 
+import contextlib
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ import pytest
 
 from dlgbench import Claim, Verdict, at_least, pytest_plugin, value
 from dlgbench import progress as progress_of_a_session
+from dlgbench.baseline import against
 from dlgbench.data.images import FASHION_MNIST
 from dlgbench.discovery import load
 from dlgbench.progress import Progress
@@ -66,7 +68,7 @@ def stored(store):
 
 def test_an_ablation_in_a_users_folder_is_run_judged_and_reported(tmp_path, store, pytest_in):
     write(tmp_path)
-    done = pytest_in(tmp_path, "-n", "2", report=True)
+    done = pytest_in(tmp_path, "-n", "2", "--save-baseline", report=True)
     assert done.returncode == 1, done.stdout + done.stderr
     assert done.stdout.count("cells 0 of 14: begun; ") == 1
     assert "cells 14 of 14" in done.stdout
@@ -82,6 +84,14 @@ def test_an_ablation_in_a_users_folder_is_run_judged_and_reported(tmp_path, stor
     assert where in done.stdout
     assert "Traceback" not in done.stdout
     assert "Wider is better" in (tmp_path / "reports" / "build" / "index.html").read_text()
+
+    # what came out otherwise than expected reproduces: that fails no more, unless it is asked for
+    again = pytest_in(tmp_path, "test_width.py::test_claim")
+    assert again.returncode == 0, again.stdout
+    assert "not as expected, and nothing contradicts the baseline" in again.stdout
+    assert "as in the baseline of 20" in again.stdout
+    strict = pytest_in(tmp_path, "test_width.py::test_claim", "--no-baseline")
+    assert strict.returncode == 1, strict.stdout
 
     # a claim alone, and nothing is trained again
     again = pytest_in(tmp_path, "-k", "claim and better")
@@ -408,14 +418,12 @@ def test_a_project_without_ablations_is_left_alone(tmp_path, pytest_in):
 def test_outcomes(word, expect, scale, outcome):
     claim = Claim("x", value("parameters", "a"), at_least(1), expect=expect)
     verdict = Verdict(word, 1.0, (0.0, 2.0), 0.95, 0.5, 5, (1.0,) * 5, "paired t")
-    if outcome is None:
-        _set_outcome(claim, verdict, scale)
-    else:
-        with pytest.raises(outcome):
-            _set_outcome(claim, verdict, scale)
+    fails, note = against(claim, verdict, "mine", None)
+    with contextlib.nullcontext() if outcome is None else pytest.raises(outcome):
+        _set_outcome(claim, verdict, scale, fails=fails, note=note)
 
 
-def summary(rows, scale, exitstatus=0, *, died=False):
+def summary(rows, scale, exitstatus=0, *, died=False, baseline=""):
     """The lines at the end of a session, of verdicts given as (word, as expected)."""
     written = []
     terminal = SimpleNamespace(
@@ -441,9 +449,10 @@ def summary(rows, scale, exitstatus=0, *, died=False):
             "wanted": "at least × 1",
             "undecided": "undecided: few" if word == "inconclusive" else "",
             "as_expected": expected,
+            "baseline": baseline,
             "edges": {f"arm {k // 2}": "lr 1 is the largest that was tried"} if k > 15 else {},
             "verdict": numbers | {"verdict": word},
-            "outcome": "failed" if word == "refuted" and not expected else "passed",
+            "outcome": "failed" if word == "refuted" and not (expected or baseline) else "passed",
         }
         for k, (word, expected) in enumerate(rows)
     ]
@@ -471,6 +480,9 @@ def test_the_tally_comes_last_and_a_long_table_shows_what_was_not_expected():
     assert shown == ["Claim 39", "Claim 40"]
     assert "39 as expected are in the report and `dlgbench verdicts`" in lines
     assert lines[-1] == f"41 claims: 39 supported, 1 refuted, 1 inconclusive; {unexpected}"
+    known = summary(rows, "cpu", baseline="as in the baseline of 2026-11-23")
+    assert known[-1].endswith("; 2 not as expected, and nothing contradicts the baseline")
+    assert sum("as in the baseline of 2026-11-23" in line for line in known) == 2
     lines = summary([("supported", True)] * 41, "cpu")
     assert not any("Claim " in line for line in lines)
     assert lines[-1] == "41 claims: 41 supported, 0 refuted, 0 inconclusive; none not as expected"
