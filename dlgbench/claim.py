@@ -257,6 +257,11 @@ class Claim:
         """The statement as one word, for pytest's `-k` and for tags."""
         return id_of(self.statement)
 
+    @property
+    def asked(self) -> str:
+        """What is asked, effect and threshold: a verdict on something else is none on the claim."""
+        return f"{self.effect.formula}: {self.threshold}"
+
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:

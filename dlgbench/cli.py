@@ -123,6 +123,10 @@ def _parser() -> argparse.ArgumentParser:
     comparing.add_argument("b", metavar="B", help="the same, of the other run")
     text = "which verdicts of a store (default: those of the file, if one is given, else cpu)"
     comparing.add_argument("--scale", choices=["cpu", "gpu"], help=text)
+    text = "count the runs in the store that count for nothing: of reruns, doubled, unfinished"
+    cleaning = add("clean", clean, text, store=True)
+    text = "mark them deleted in MLflow (mlflow gc removes them for good)"
+    cleaning.add_argument("--delete", action="store_true", help=text)
     text = "measure what the harness and the networks cost, side by side in one run"
     benchmarks = add("bench", bench, text, as_json=True)
     text = "; ".join(f"{name}: {meaning}" for name, meaning in BENCHMARKS.items())
@@ -148,6 +152,8 @@ def _rows(args: argparse.Namespace) -> list[tuple[Claim, dict[str, Any]]]:
     for ablation in _ablations(args.places):
         for claim in ablation.claims:
             stored = last.get((ablation.name, claim.id), {})
+            if stored.get("asked", claim.asked) != claim.asked:
+                stored = {}  # the claim was another one then
             row = {
                 "ablation": ablation.name,
                 "file": ablation.file,
@@ -335,6 +341,15 @@ def compare(args: argparse.Namespace) -> int:
     return bool(differ)
 
 
+def clean(args: argparse.Namespace) -> int:
+    """Surplus runs; nothing is deleted unless it is asked for."""
+    store = _store(args)
+    found = store.surplus(sorted(store.ablations()), delete=args.delete)
+    done = "marked deleted in MLflow" if args.delete else "counted; --delete marks them deleted"
+    print(f"{store.uri}: {found} surplus runs {done}")
+    return 0
+
+
 def ui(args: argparse.Namespace) -> int:
     """Replaces this process by MLflow's own user interface; signals reach MLflow.
 
@@ -346,7 +361,7 @@ def ui(args: argparse.Namespace) -> int:
         return 0
     store.open()
     print(f"MLflow: http://127.0.0.1:{args.port} over {store.uri} (Ctrl-C ends it)", flush=True)
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.uri]
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.client_uri]
     command += ["--host", "127.0.0.1", "--port", str(args.port)]
     return os.execv(sys.executable, command)
 

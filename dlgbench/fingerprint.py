@@ -58,6 +58,21 @@ def fingerprint(cell: Cell) -> str:
     return _hashed([*about, *timed, *code_of(cell.work, cell.engine).values()])[:32]
 
 
+def sources(works: Iterable[tuple[Work, Engine]]) -> str:
+    """A digest of the code of works with their engines, which this process now keeps in mind.
+
+    Whoever calls it early fingerprints what it has imported, whatever a file says later.
+    """
+    digests = set[str]()
+    for work, by in works:
+        if isinstance(work, Recipe):
+            digests.add(engine(by))
+            digests |= {code_digest(with_imports(part.source)) for part in parts_of(work)}
+        else:
+            digests.add(code_digest(with_imports(work.source)))
+    return _hashed(sorted(digests))[:12]
+
+
 def code_of(work: Work, by: Engine = "single") -> dict[str, str]:
     """What computes a run: `engine`, a digest, and `code`, digests of its parts by name, as JSON.
 

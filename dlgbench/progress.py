@@ -36,11 +36,13 @@ class Progress:
         self.config = config
         self.cells: set[str] = set()
         self.files: list[Path] = []
-        self.done = self.trained = 0
+        self.done = self.trained = self.lost = 0
         self.started = self.last_line = time.time()
         self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT)
         self.verdicts: list[dict[str, Any]] = []
-        self.is_live = self.has_noticed = self.is_checked = self.is_finished = False
+        self.noticed: set[str] = set()
+        self.session: Any = None
+        self.is_live = self.is_checked = self.is_finished = False
         self.has_begun = self.has_lost_worker = False
 
     @property
@@ -92,9 +94,13 @@ class Progress:
             return
         row = _row(report)
         self.trained += row.get("trained", 0)
-        if row.get("notice") and not self.has_noticed:
-            self.has_noticed = True
-            self._line(row["notice"], "yellow")
+        for notice in row.get("notices", ()):
+            if notice not in self.noticed:
+                self.noticed.add(notice)
+                self._line(notice, "yellow")
+        self.lost += row.get("lost", 0)
+        if row.get("lost"):
+            self._stop("runs can be kept nowhere: make room, and call again")
         if "verdict" in row:
             self.verdicts.append({**row, "outcome": report.outcome})
             color = COLORS[row["verdict"]["verdict"]]
@@ -103,6 +109,15 @@ class Progress:
         elif report.nodeid in self.cells:
             self.done += 1
             self._progress()
+
+    def _stop(self, why: str) -> None:
+        """Ends the session, also that of xdist's workers."""
+        controller = self.config.pluginmanager.get_plugin("dsession") or self.session
+        controller.shouldstop = why
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Keeps the session, to end it early."""
+        self.session = session
 
     def _progress(self) -> None:
         last = self.done == len(self.cells)
@@ -152,18 +167,25 @@ class Progress:
         if judged:
             self._say_edges()
         self._say_unsuited()
-        if exitstatus == pytest.ExitCode.INTERRUPTED:
+        self._say_end(exitstatus)
+        if exitstatus != pytest.ExitCode.USAGE_ERROR:
+            how = "" if session.uri.startswith("http") else " (dlgbench ui shows them)"
+            self._say(f"runs and verdicts: {session.uri}{how}")
+        if judged:
+            self.terminal.write_line(_tally(self.verdicts), bold=True)
+
+    def _say_end(self, exitstatus: int) -> None:
+        """What an end that nobody wanted means for the runs."""
+        if self.lost:
+            runs = f"{self.lost} run{'s' * (self.lost != 1)}"
+            self._say(f"{runs} lost: neither the store nor the spool could keep them")
+        elif exitstatus == pytest.ExitCode.INTERRUPTED:
             self._say(f"interrupted: {KEPT}")
         elif self.has_lost_worker and exitstatus in JUDGED:
             self._say(
                 "a worker died, and the test that it had begun failed, its cell stored or not: the "
                 "next call trains what is missing"
             )
-        if exitstatus != pytest.ExitCode.USAGE_ERROR:
-            how = "" if session.uri.startswith("http") else " (dlgbench ui shows them)"
-            self._say(f"runs and verdicts: {session.uri}{how}")
-        if judged:
-            self.terminal.write_line(_tally(self.verdicts), bold=True)
 
     def _say_unsuited(self) -> None:
         session = session_of(self.config)

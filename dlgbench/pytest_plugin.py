@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dlgbench import session as sessions
-from dlgbench import words
+from dlgbench import spool, words
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.baseline import FOLDER, against
 from dlgbench.claim import Claim, Verdict
@@ -94,11 +95,19 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--data-root"):
         os.environ["DLGBENCH_DATA"] = str(Path(config.getoption("--data-root")).resolve())
     worker = is_worker(config)
+    spool.say = functools.partial(_say, config)
     config.stash[KEY] = sessions.of_worker(config) if worker else sessions.start(config)
     if not worker:
         config.pluginmanager.register(Progress(config), PROGRESS)
     if config.getoption("--ablations") and config.args_source is not config.ArgsSource.ARGS:
         config.args = [str(_default_place(config))]  # a worker reads the command line anew
+
+
+def _say(config: pytest.Config, text: str) -> None:
+    """Writes to the real stderr, past pytest's capture."""
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+        print(f"dlgbench: {text}", file=sys.stderr, flush=True)
 
 
 def _default_place(config: pytest.Config) -> Path:
@@ -293,8 +302,36 @@ def _cell_of(item: pytest.Item) -> tuple[Ablation, Cell] | None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Without xdist, this process is the one that runs the tests."""
     found = {ablation.name: ablation for item in session.items if (ablation := _ablation_of(item))}
-    if found and not is_worker(session.config) and not session.config.getoption("collectonly"):
+    if not found or session.config.getoption("collectonly"):
+        return
+    if is_worker(session.config):
+        _check_sources(session.config, list(found.values()))
+    else:
         _preflight(session.config, list(found.values()))
+
+
+def _check_sources(config: pytest.Config, ablations: list[Ablation]) -> None:
+    """Stops a worker that began after a source file changed: its runs would be of other code."""
+    session = session_of(config)
+    own = _sources(ablations, session.scale)
+    changed = [name for name, digest in own.items() if session.sources.get(name, digest) != digest]
+    if changed:
+        _say(
+            config,
+            f"{words.listing(changed)}: source files changed since this session began; call again",
+        )
+        pytest.exit("source files changed since this session began", returncode=1)
+
+
+def _sources(ablations: list[Ablation], scale: str) -> dict[str, str]:
+    """A digest of the code of each ablation, as this process has imported it."""
+    from dlgbench.fingerprint import sources
+
+    found = {}
+    for ablation in ablations:
+        cells = [ablation.evaluation(arm, scale)[0] for arm in ablation.arms_at(scale)]
+        found[ablation.name] = sources((cell.work, cell.engine) for cell in cells)
+    return found
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -341,15 +378,19 @@ def _preflight(config: pytest.Config, ablations: list[Ablation]) -> None:
         session.past()
         store = session.store()
         store.open()
-        if pushed := store.push_spool():
-            config.get_terminal_writer().line(
-                f"dlgbench: {pushed} spooled runs sent to {store.uri}"
-            )
+        store.refuse_deleted(ablation.name for ablation in ablations)
+        pushed, notes = store.push_spool()
+        if pushed:
+            notes.append(f"{pushed} spooled runs sent to {store.uri}")
+        for note in filter(None, [store.notice, *notes]):
+            config.get_terminal_writer().line(f"dlgbench: {note}")
         for ablation in ablations:
             where = f"{ablation.name}: "
             arms = ablation.arms_at(session.scale)
             for work in {ablation.arm(arm, session.scale) for arm in arms}:
                 check(work, session.scale)
+        where = ""
+        session.sources = _sources(ablations, session.scale)
     except DlgbenchError as error:
         raise pytest.UsageError(f"{where}{error}") from None
 
@@ -389,7 +430,8 @@ def measure(_runner: Runner, record_property: Any) -> Any:
             raise pytest.fail.Exception(str(error), pytrace=False) from None
         finally:
             trained = _runner.trained - before
-            record_property("dlgbench", {"trained": trained, "notice": _runner.take_notice()})
+            notes = {"notices": _runner.take_notices(), "lost": _runner.take_lost()}
+            record_property("dlgbench", {"trained": trained, **notes})
 
     return measure
 
@@ -429,7 +471,8 @@ def judge(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) ->
             "edges": _runner.edges(ablation, scale),
             "verdict": dataclasses.asdict(verdict),
             "trained": _runner.trained - before,
-            "notice": _runner.take_notice(),
+            "notices": _runner.take_notices(),
+            "lost": _runner.take_lost(),
         }
         record_property("dlgbench", row)
         _set_outcome(claim, verdict, scale, fails=fails, note=note)

@@ -8,7 +8,7 @@ import io
 import json
 import time
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from dlgbench.ablation import Cell, Run, Work
 from dlgbench.recipe import Recipe, plain
@@ -37,8 +37,12 @@ SUMMARY = -1  # the step of a row of the summary; a curve's points have steps fr
 Point = tuple[str, int, float]  # metric, step, value
 
 
-def to_record(cell: Cell, fingerprint: str, run: Run) -> dict[str, Any]:
-    """A cell and its run as plain values, ready for JSON."""
+def to_record(cell: Cell, fingerprint: str, run: Run, since: float = 0.0) -> dict[str, Any]:
+    """A cell and its run as plain values, ready for JSON.
+
+    `since` is when the session began that runs every cell again: the run ended after that, whatever
+    the clock says now.
+    """
     names = ("ablation", "slide", "arm", "seed", "scale", "purpose", "precision", "id")
     fields = {name: getattr(cell, name) for name in names}
     return {
@@ -56,7 +60,8 @@ def to_record(cell: Cell, fingerprint: str, run: Run) -> dict[str, Any]:
             "provenance": dict(run.provenance),
             "arrays": base64.b64encode(pack(run.arrays)).decode() if run.arrays else "",
         },
-        "ended": time.time(),
+        "ended": max(time.time(), since),
+        "since": since,
     }
 
 
@@ -164,3 +169,12 @@ def to_frame(runs: Mapping[Cell, Run]) -> pd.DataFrame:
         rows += [(*about, *point) for point in run.history]
         rows += [] if run.summary or run.history else [(*about, "", SUMMARY, float("nan"))]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def is_record(record: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether a value from JSON is a record that `to_tags` can read."""
+    try:
+        to_tags(record)
+        return isinstance(record["ended"], float) and isinstance(record["cell"]["params"], dict)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return False

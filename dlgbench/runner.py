@@ -11,13 +11,14 @@ import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, Timeout
 
 from dlgbench import grouping, machine
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
 from dlgbench.errors import DlgbenchError
 from dlgbench.judging import choose, edge, judge_runs, score
+from dlgbench.spool import RunLost
 from dlgbench.tracking import Store
 
 PACKAGE = Path(__file__).parent
@@ -43,7 +44,7 @@ class CellFailed(DlgbenchError):  # noqa: N818  (a state of a cell, which reads 
 class Runner:
     """Gets the runs of cells from a store, and makes those that it lacks.
 
-    A store that goes out of reach stops nothing: new runs are spooled, and `take_notice` returns
+    A store that goes out of reach stops nothing: new runs are spooled, and `take_notices` returns
     what the user must know.
 
     Args:
@@ -65,6 +66,8 @@ class Runner:
         self.trained = 0
         self._wanted = list(wanted)
         self._notices: list[str] = []
+        self._lost: list[str] = []
+        self._told = 0  # of these
         self._judged: dict[tuple[str, str], dict[Claim, Verdict]] = {}
         self._found: dict[Cell, Run] = {}
         self._failed: dict[Cell, CellFailed] = {}
@@ -86,12 +89,15 @@ class Runner:
 
         Raises:
             CellFailed: for one of `cells` that raised an exception.
+            RunLost: once a run could be kept nowhere: nothing more is trained.
         """
         later: list[Cell] | None = None
         while missing := [cell for cell in cells if not self._is_known(cell)]:
             for cell in missing:
                 if self._recall(cell):
                     raise self._failed[cell]
+            if self._lost:
+                raise RunLost(f"{self._lost[-1]}: make room, and call again")
             later = list(others) if later is None else later
             if not any(self._trained(group) for group in self._groups(missing, later)):
                 with contextlib.suppress(Timeout), self._lock(missing[0], wait=1.0):
@@ -112,7 +118,7 @@ class Runner:
             if run is not None and (own or locked):
                 self._found[cell] = run
                 if not own:
-                    self.store.save(cell, fingerprint, run)
+                    self.store.save(cell, fingerprint, run, self.since)
         return cell in self._found
 
     def _print(self, cell: Cell) -> str:
@@ -122,8 +128,8 @@ class Runner:
             self._prints[cell] = fingerprint(cell)
         return self._prints[cell]
 
-    def _lock(self, cell: Cell, wait: float = 0.0) -> FileLock:
-        return FileLock(self.store.spool.locks / f"{self._print(cell)}.lock", timeout=wait)
+    def _lock(self, cell: Cell, wait: float = 0.0) -> BaseFileLock:
+        return self.store.spool.lock(self._print(cell), wait)
 
     def _groups(self, missing: Sequence[Cell], others: Sequence[Cell]) -> Iterator[list[Cell]]:
         """What could be trained next: the missing cells with companions, then the others."""
@@ -168,7 +174,7 @@ class Runner:
                 self.trained += 1
                 self._found[cell] = run
                 with self._noticing():
-                    self.store.save(cell, self._print(cell), run)
+                    self.store.save(cell, self._print(cell), run, self.since)
         return bool(mine)
 
     def _run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Run]]:
@@ -215,14 +221,21 @@ class Runner:
     def _noticing(self) -> Iterator[None]:
         try:
             yield
+        except RunLost as error:
+            self._lost.append(str(error))
         except DlgbenchError as error:
             kept = f"Runs are kept in {self.store.spool.folder}; the next call sends them."
             self._notices.append(f"{error}. {kept}")
 
-    def take_notice(self) -> str:
-        """The first notice for the user since the last call; "" for none."""
-        notices, self._notices = self._notices, []
-        return notices[0] if notices else ""
+    def take_notices(self) -> list[str]:
+        """What the user must know since the last call, each once."""
+        notices, self._notices = [*dict.fromkeys(self._notices), *self._lost], []
+        return notices
+
+    def take_lost(self) -> int:
+        """How many runs could be kept nowhere, since the last call."""
+        lost, self._told = len(self._lost) - self._told, len(self._lost)
+        return lost
 
     def resolve(self, ablation: Ablation, arm: str, scale: str) -> Sequence[Cell]:
         """The evaluation cells of an arm, with the setting that the tuning chose.

@@ -29,6 +29,7 @@ class Session:
         since: runs that ended before this time do not count.
         baseline: the file that `--baseline` names; "" with `--no-baseline`; None for the
             repository's.
+        sources: digests of the ablations' code as the session began; filled in later.
         unsuited: the ablations that `data` does not suit, with the reason; filled in later.
     """
 
@@ -39,6 +40,7 @@ class Session:
     data: str
     since: float
     baseline: str | None = None
+    sources: dict[str, str] = dataclasses.field(default_factory=dict)
     unsuited: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
@@ -85,13 +87,19 @@ KEY = pytest.StashKey[Session]()
 def start(config: pytest.Config) -> Session:
     """The session of a controller, or of pytest without workers, from its options."""
     root = find_root(config.invocation_params.dir)
+    uri, since = find_uri(root, config.getoption("--tracking-uri")), 0.0
+    if config.getoption("--rerun"):  # later than every run, also where the clock went back
+        try:
+            since = max(time.time(), Store(uri, root).newest_end() + 1e-3)
+        except DlgbenchError as error:
+            raise pytest.UsageError(str(error)) from None
     return Session(
         id=uuid.uuid4().hex,
         root=str(root),
-        uri=find_uri(root, config.getoption("--tracking-uri")),
+        uri=uri,
         chosen=config.getoption("--scale"),
         data=config.getoption("--data") or "",
-        since=time.time() if config.getoption("--rerun") else 0.0,
+        since=since,
         baseline=_baseline(config),
     )
 

@@ -10,17 +10,34 @@ import contextlib
 import functools
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import BaseFileLock, FileLock, Timeout
 
 from dlgbench.errors import DlgbenchError
+from dlgbench.records import is_record
+
+PATIENCE = 10.0  # seconds after which who waits for a lock says so
+
+
+def say(text: str) -> None:
+    """Tells the user something at once, on stderr; the pytest plugin passes it by its capture."""
+    print(f"dlgbench: {text}", file=sys.stderr, flush=True)
 
 
 class RecordRefused(DlgbenchError):  # noqa: N818  (it says what happened)
     """The store is in reach, and does not take a record."""
+
+
+class NotARecord(DlgbenchError):  # noqa: N818  (the same)
+    """A file in the spool is no run, and was set aside."""
+
+
+class RunLost(DlgbenchError):  # noqa: N818  (the same)
+    """A run could be kept nowhere."""
 
 
 class Spool:
@@ -28,10 +45,11 @@ class Spool:
 
     Args:
         folder: the folder for this store; it is made where it is missing.
+        locks: where the locks are, of all who use the store; None for `folder`.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._state = folder
+    def __init__(self, folder: Path, locks: Path | None = None) -> None:
+        self._state, self._locks = folder, locks or folder
 
     @functools.cached_property
     def folder(self) -> Path:
@@ -46,11 +64,46 @@ class Spool:
     @functools.cached_property
     def locks(self) -> Path:
         """The lock files of this machine's workers."""
-        return self._made("locks")
+        return self._made("locks", self._locks)
 
-    def _made(self, name: str) -> Path:
-        (self._state / name).mkdir(parents=True, exist_ok=True)
-        return self._state / name
+    def _made(self, name: str, state: Path | None = None) -> Path:
+        folder = (state or self._state) / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(folder, error) from None
+        return folder
+
+    def lock(self, name: str, timeout: float) -> BaseFileLock:
+        """A lock of this machine's workers, which is not acquired yet; `timeout` in s.
+
+        Raises:
+            DlgbenchError: where its file can't be made.
+        """
+        file = self.locks / f"{name}.lock"
+        try:
+            file.touch()
+        except OSError as error:
+            raise _unwritable(self.locks, error) from None
+        return FileLock(file, timeout=timeout)
+
+    @contextlib.contextmanager
+    def held(self, name: str) -> Iterator[None]:
+        """A lock of this machine's workers; who waits for it for long says so.
+
+        Raises:
+            DlgbenchError: where its file can't be made.
+        """
+        lock = self.lock(name, PATIENCE)
+        try:
+            lock.acquire()
+        except Timeout:
+            say(f"waiting for another session, busy or stopped, that has {lock.lock_file}")
+            lock.acquire(timeout=-1)
+        try:
+            yield
+        finally:
+            lock.release()
 
     def keep(self, record: Mapping[str, Any]) -> Path:
         """Writes a record to the disk, completely or not at all.
@@ -75,15 +128,24 @@ class Spool:
         return sorted(self.folder.glob("*.json"))
 
     def send(self, file: Path, push: Callable[[Mapping[str, Any]], None]) -> bool:
-        """Passes a record to `push` once, even if several workers try; returns whether it did."""
-        with FileLock(self.locks / f"{file.stem}.send.lock"):
+        """Passes a record to `push` once, even if several workers try; returns whether it did.
+
+        Raises:
+            NotARecord: for a file that is no run; it is set aside.
+            RecordRefused: where the store does not take it; it is set aside.
+            DlgbenchError: where the store is out of reach; the file stays.
+        """
+        with self.held(f"{file.stem}.send"):
             try:
-                record = json.loads(file.read_text())
+                record = None if file.is_dir() else json.loads(file.read_text())
             except FileNotFoundError:
                 return False  # another worker was quicker
             except ValueError:
-                file.replace(file.with_suffix(".corrupt"))
-                return False
+                record = None
+            if not is_record(record):
+                aside = file.with_suffix(".corrupt")
+                file.replace(aside)
+                raise NotARecord(f"{file} is no run, and was set aside as {aside.name}")
             try:
                 push(record)
             except RecordRefused:
@@ -105,7 +167,11 @@ class Spool:
         for file in files:
             # a file that was sent meanwhile, or cut off by a full disk, is skipped
             with contextlib.suppress(OSError, ValueError):
-                record: dict[str, Any] = json.loads(file.read_text())
-                if record["ended"] >= since:
-                    return record
+                record = json.loads(file.read_text())
+                if is_record(record) and record["ended"] >= since:
+                    return dict(record)
         return None
+
+
+def _unwritable(folder: Path, error: OSError) -> DlgbenchError:
+    return DlgbenchError(f"expected a folder that can be written at {folder}, got: {error}")

@@ -5,11 +5,14 @@ They avoid mlflow, which takes a second to import and needs a call for each metr
 
 from __future__ import annotations
 
-import contextlib
 import math
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from dlgbench.database import reading
+
+EXPERIMENT = "mlflow.experiment"  # not a tag of MLflow's: the name of a run's experiment
 
 
 class Tagged:
@@ -41,25 +44,28 @@ class Tagged:
 
     def exists(self, value: str) -> bool:
         """Whether any run has the tag with this value."""
-        with _reading(self.file) as connection:
+        with reading(self.file) as connection:
             return bool(self._ids(connection, value))
 
     def finished(self, value: str, since: int = 0) -> list[tuple[str, dict[str, str]]]:
-        """(id, tags) of each finished run that has the tag with this value, the oldest first.
+        """(id, tags) of each finished run that has the tag with this value.
 
-        Only of runs that ended at or after `since`, in ms.
+        In the order in which they were written, since a clock may go back. Only of runs that ended
+        at or after `since`, in ms.
         """
         query = """
-            SELECT runs.end_time, tags.key, tags.value
+            SELECT runs.rowid, tags.key, tags.value, experiments.name
             FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid
+            JOIN experiments ON experiments.experiment_id = runs.experiment_id
             WHERE runs.lifecycle_stage = 'active' AND runs.status = 'FINISHED'
             AND runs.end_time >= ? AND runs.run_uuid = ?
         """
-        with _reading(self.file) as connection:
+        with reading(self.file) as connection:
             found = []
             for run in dict.fromkeys(self._ids(connection, value)):
                 rows = connection.execute(query, (since, run)).fetchall()
-                tags = {name: text for _, name, text in rows}
+                tags = {name: text for _, name, text, _ in rows}
+                tags |= {EXPERIMENT: rows[0][3]} if rows else {}
                 if tags.get(self.key) == value:
                     found.append((rows[0][0], run, tags))
         found.sort(key=lambda entry: entry[0])
@@ -69,14 +75,14 @@ class Tagged:
 def experiments(file: Path) -> set[str]:
     """The names of the experiments."""
     query = "SELECT name FROM experiments WHERE lifecycle_stage = 'active'"
-    with _reading(file) as connection:
+    with reading(file) as connection:
         return {name for (name,) in connection.execute(query)}
 
 
 def tagged_runs(
     file: Path, experiment: str, wanted: Mapping[str, str]
 ) -> list[tuple[str, dict[str, str]]]:
-    """(id, tags) of an experiment's finished runs with these tags; the one that ended last is last.
+    """(id, tags) of an experiment's finished runs with these tags, in the order of their writing.
 
     An experiment that does not exist has none.
     """
@@ -85,10 +91,10 @@ def tagged_runs(
         FROM experiments JOIN runs ON runs.experiment_id = experiments.experiment_id
         JOIN tags ON tags.run_uuid = runs.run_uuid
         WHERE experiments.name = ? AND runs.lifecycle_stage = 'active' AND runs.status = 'FINISHED'
-        ORDER BY runs.end_time, runs.start_time DESC, runs.run_uuid
+        ORDER BY runs.rowid
     """
     found: dict[str, dict[str, str]] = {}
-    with _reading(file) as connection:
+    with reading(file) as connection:
         for run, key, text in connection.execute(query, (experiment,)):
             found.setdefault(run, {})[key] = text
     return [(run, tags) for run, tags in found.items() if wanted.items() <= tags.items()]
@@ -104,7 +110,7 @@ def histories(file: Path, runs: Sequence[str]) -> dict[str, list[tuple[str, int,
         SELECT key, step, value, is_nan FROM metrics WHERE run_uuid = ?
         ORDER BY key, timestamp, step
     """
-    with _reading(file) as connection:
+    with reading(file) as connection:
         return {
             run: [
                 (name, step, math.nan if is_nan else value)
@@ -114,5 +120,14 @@ def histories(file: Path, runs: Sequence[str]) -> dict[str, list[tuple[str, int,
         }
 
 
-def _reading(file: Path) -> contextlib.closing[sqlite3.Connection]:
-    return contextlib.closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True))
+def newest_end(file: Path) -> int:
+    """The time at which the last run ended, by whatever clock, in ms; 0 without runs."""
+    with reading(file) as connection:
+        return connection.execute("SELECT max(end_time) FROM runs").fetchone()[0] or 0
+
+
+def deleted_experiments(file: Path) -> set[str]:
+    """The names of the experiments that were deleted in MLflow."""
+    query = "SELECT name FROM experiments WHERE lifecycle_stage = 'deleted'"
+    with reading(file) as connection:
+        return {name for (name,) in connection.execute(query)}

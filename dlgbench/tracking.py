@@ -12,13 +12,11 @@ import os
 import tempfile
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
-from dlgbench import sqlite
+from dlgbench import database, sqlite
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
 from dlgbench.errors import DlgbenchError
@@ -36,10 +34,12 @@ from dlgbench.records import (
     to_tags,
     unpack,
 )
-from dlgbench.spool import RecordRefused, Spool
+from dlgbench.spool import NotARecord, RecordRefused, RunLost, Spool
 
 __all__ = ["COLUMNS", "SUMMARY", "TAG", "Store", "find_uri", "to_frame"]
 BATCH = 900  # metrics in a call: MLflow takes 1,000 entries, of which up to 100 are params
+TIMEOUT = 10  # seconds that a server may take for an answer
+PAUSE = 60.0  # seconds for which a server that could not be reached is not asked again
 ARRAYS = "arrays.npz"  # the artifact that holds a run's arrays
 
 
@@ -55,22 +55,18 @@ class Store:
     """
 
     def __init__(self, uri: str, root: Path) -> None:
-        self.uri, self.root = uri, root
-        # each store has a spool of its own, so that no run goes to another store
-        digest = hashlib.sha256(uri.encode()).hexdigest()[:12]
-        self.spool = Spool(root / ".dlgbench" / digest)
+        self._file = database.path_of(uri)  # of a SQLite store, which can be read without mlflow
+        self.uri, self.root = f"{database.PREFIX}{self._file}" if self._file else uri, root
+        # each store has a spool of its own, so that no run goes to another store; the locks lie
+        # beside a store's file, so that all who use it share them, from whatever root
+        own = Path(".dlgbench") / hashlib.sha256(self.uri.encode()).hexdigest()[:12]
+        beside = self._file.parent if self._file and _is_writable(self._file.parent) else root
+        self.spool = Spool(root / own, beside / own)
         self._experiments: dict[str, str] = {}
         self._tagged_by: dict[str, sqlite.Tagged] = {}
         self._opened: Any = None
-
-    @property
-    def _file(self) -> Path | None:
-        """The file of a SQLite store, which can be read without mlflow."""
-        return Path(self.uri.removeprefix("sqlite:///")) if self._is_sqlite else None
-
-    @property
-    def _is_sqlite(self) -> bool:
-        return self.uri.startswith("sqlite:///")
+        self._away: tuple[float, str] | None = None  # until when a server is not asked again, why
+        self.notice = ""  # what the user must know of how it was opened
 
     def _tags(self, name: str) -> sqlite.Tagged:
         """The runs of a SQLite store by one of our tags."""
@@ -85,6 +81,11 @@ class Store:
             return False
         return not self._tags("fingerprint").exists(fingerprint)
 
+    @property
+    def client_uri(self) -> str:
+        """The URI by which MLflow finds the store."""
+        return database.uri_of(self._file) if self._file else self.uri
+
     def open(self) -> None:
         """Reaches the store, and migrates a fresh one.
 
@@ -94,26 +95,66 @@ class Store:
         with self._reaching():
             self._client.search_experiments(max_results=1)
 
+    def refuse_deleted(self, ablations: Iterable[str]) -> None:
+        """Refuses ablations whose experiment was deleted in MLflow: it takes no runs.
+
+        Raises:
+            DlgbenchError: where there are any, or the store is out of reach.
+        """
+        with self._reaching():
+            if self._file:
+                gone = sqlite.deleted_experiments(self._file) if self._file.exists() else set()
+            else:
+                from mlflow.entities import ViewType
+
+                only = ViewType.DELETED_ONLY
+                gone = {one.name for one in self._client.search_experiments(view_type=only)}
+        if found := sorted(set(ablations) & gone):
+            raise _was_deleted(found, self.client_uri)
+
+    def newest_end(self) -> float:
+        """When the last run ended, in s; 0 where there is none, or the store is a server."""
+        if self._file is None or not self._file.exists():
+            return 0.0
+        with self._reaching():
+            return sqlite.newest_end(self._file) / 1000
+
     @property
     def _client(self) -> Any:
         if self._opened is None:
-            os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-            os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-            os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-            os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-            os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-            logging.getLogger("alembic").setLevel(logging.WARNING)
+            defaults = {
+                "MLFLOW_DISABLE_TELEMETRY": "true",
+                "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+                "MLFLOW_HTTP_REQUEST_TIMEOUT": str(TIMEOUT),
+                "MLFLOW_LOGGING_LEVEL": "ERROR",
+                "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+                "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+            }
+            for name, value in defaults.items():
+                os.environ.setdefault(name, value)
+            for name in ("alembic", "mlflow"):
+                logging.getLogger(name).setLevel(logging.ERROR)
             from mlflow import MlflowClient
 
-            with self._reaching(), FileLock(self.spool.locks / "open.lock"):
-                client = MlflowClient(tracking_uri=self.uri)
+            logging.getLogger("mlflow").setLevel(logging.ERROR)  # it sets its own on import
+            with self._reaching():
+                if self._file:
+                    self.notice = database.prepare(self._file, (self.root / "mlruns").as_uri())
+                client = MlflowClient(tracking_uri=self.client_uri)
                 client.search_experiments(max_results=1)
                 self._opened = client
+            if self._file:
+                database.tidy(self._file)
         return self._opened
 
     @contextlib.contextmanager
     def _reaching(self) -> Iterator[None]:
-        """Turns any exception of the store's client into one message, and silences its warnings."""
+        """Turns any exception of the store's client into one message, and silences its warnings.
+
+        A server that could not be reached is not asked again for a minute.
+        """
+        if self._away and time.monotonic() < self._away[0]:
+            raise DlgbenchError(self._away[1])
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -122,72 +163,85 @@ class Store:
             raise  # a user's mistake, or one of ours: the store is in reach
         # MLflow, SQLAlchemy, requests and the operating system raise exceptions of their own
         except Exception as error:  # noqa: BLE001  (see above)
-            lines = str(error).strip().splitlines()
-            reason = lines[0][:120] if lines else type(error).__name__
+            reason = _reason(error)
             if getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE":
                 raise RecordRefused(f"the tracking store {self.uri} refuses it: {reason}") from None
             message = f"the tracking store {self.uri} is out of reach: {reason}"
+            if self._file is None:
+                self._away = time.monotonic() + PAUSE, message
             raise DlgbenchError(message) from None
 
     def _experiment(self, ablation: str) -> str:
         if ablation not in self._experiments:
-            with FileLock(self.spool.locks / "experiment.lock"):
+            with self.spool.held("experiment"):
                 found = self._client.get_experiment_by_name(ablation)
+                if found and found.lifecycle_stage == "deleted":
+                    raise _was_deleted([ablation], self.client_uri)
                 experiment = found.experiment_id if found else self._create(ablation)
                 self._experiments[ablation] = experiment
         return self._experiments[ablation]
 
     def _create(self, ablation: str) -> str:
         # artifacts lie beside a SQLite file, not in the folder of the process
-        place = (self.root / "mlruns" / ablation).as_uri() if self._is_sqlite else None
+        place = (self.root / "mlruns" / ablation).as_uri() if self._file else None
         # without this tag the UI opens the experiment as one for language models
         tags = {"mlflow.experimentKind": "custom_model_development"}
         return str(self._client.create_experiment(ablation, artifact_location=place, tags=tags))
 
     # runs -----------------------------------------------------------------------------------------
 
-    def save(self, cell: Cell, fingerprint: str, run: Run) -> None:
-        """Stores the run of a cell.
+    def save(self, cell: Cell, fingerprint: str, run: Run, since: float = 0.0) -> None:
+        """Stores the run of a cell, unless it has a run that ended at or after `since`.
 
         Raises:
+            RunLost: where neither the store nor the spool takes it.
             DlgbenchError: where the store is out of reach; the run is then kept in the spool.
         """
-        record = to_record(cell, fingerprint, run)
+        record = to_record(cell, fingerprint, run, since)
         try:
             file = self.spool.keep(record)
         except OSError as full:  # no space on this disk; the store may be on another
             try:
                 self._push(record)
             except DlgbenchError as error:
-                lost = f"the run of {cell.ablation} {cell.id} is lost"
-                raise DlgbenchError(
-                    f"{error}; and {self.spool.folder} can't be written ({full}): {lost}"
+                raise RunLost(
+                    f"the run of {cell.ablation} {cell.id} is lost: {error}; and "
+                    f"{self.spool.folder} can't be written ({full})"
                 ) from None
         else:
             self.spool.send(file, self._push)
 
-    def push_spool(self) -> int:
-        """Sends every spooled run to the store; returns how many.
+    def push_spool(self) -> tuple[int, list[str]]:
+        """Sends every spooled run to the store.
+
+        Returns:
+            How many were sent; and what the user must know of those that could not be.
 
         Raises:
             DlgbenchError: where the store is out of reach; what is left stays spooled.
         """
-        sent = 0
+        sent, notes = 0, dict[str, None]()
         for file in self.spool.waiting():
-            with contextlib.suppress(RecordRefused):  # it is set aside, and stops no session
+            try:
                 sent += self.spool.send(file, self._push)
-        return sent
+            except NotARecord as error:
+                notes[str(error)] = None
+            except DlgbenchError as error:  # one that is refused stops no other
+                self.open()
+                notes[str(error)] = None
+        return sent, list(notes)
 
     def _push(self, record: Mapping[str, Any]) -> None:
         """Writes a run into the store, once.
 
-        The run may be there already: if this process was killed after the run was written and
-        before it left the spool.
+        The run may be there already: of another session, or of this process, if it was killed after
+        the run was written and before it left the spool.
         """
         cell, end = record["cell"], int(1000 * record["ended"])
-        with self._reaching(), FileLock(self.spool.locks / "push.lock"):
+        with self._reaching(), self.spool.held("push"):
             experiment = self._experiment(cell["ablation"])
-            if self._discard_drafts(experiment, record["fingerprint"], end):
+            since = int(1000 * record.get("since", 0.0))
+            if self._discard_drafts(experiment, record["fingerprint"], since):
                 return
             tags, points = to_tags(record)
             # only the duration is kept: another ablation may have made the run at another time
@@ -196,17 +250,21 @@ class Store:
             arrays = packed_arrays(record)
             self._write(experiment, tags, cell["params"], points, start, end, arrays)
 
-    def _discard_drafts(self, experiment: str, fingerprint: str, end: int) -> bool:
-        """Deletes runs that a kill left half written; returns whether the run is there already."""
+    def _discard_drafts(self, experiment: str, fingerprint: str, since: int) -> bool:
+        """Deletes runs that a kill left half written; returns whether a finished one is there.
+
+        Only one that ended at or after `since`, in ms, counts.
+        """
         if self._lacks(fingerprint):
             return False
         same = self._client.search_runs([experiment], f"tags.`{TAG}fingerprint` = '{fingerprint}'")
+        found = False
         for run in same:
             if run.info.status != "FINISHED":
                 self._client.delete_run(run.info.run_id)
-            elif run.info.end_time == end:
-                return True
-        return False
+            elif run.info.end_time >= since:
+                found = True
+        return found
 
     def _write(
         self,
@@ -234,6 +292,10 @@ class Store:
                 file.write_bytes(arrays)
                 self._client.log_artifact(run_id, str(file))
         self._client.set_terminated(run_id, "FINISHED", end)
+        if self._file is None:  # a server may answer and keep nothing
+            kept = self._client.get_run(run_id).info
+            if (kept.run_id, kept.status) != (run_id, "FINISHED") or not run_id:
+                raise OSError(f"it answered, and did not keep run {run_id or 'without an id'}")
         return run_id
 
     def find(self, ablation: str, fingerprint: str, since: float = 0.0) -> tuple[Run, bool] | None:
@@ -257,7 +319,8 @@ class Store:
             _ = self._client  # opened, and migrated if it is fresh
             runs = self._tagged("fingerprint", fingerprint, since)[::-1]
             for _id, tags in runs:
-                if tags[f"{TAG}ablation"] == ablation:
+                here = tags.get(sqlite.EXPERIMENT, ablation)  # it may have been renamed in MLflow
+                if tags[f"{TAG}ablation"] == ablation == here:
                     return from_tags(tags), True
             if not runs:
                 return None
@@ -268,7 +331,7 @@ class Store:
     def _tagged(
         self, name: str, value: str, since: float = 0.0
     ) -> list[tuple[str, Mapping[str, str]]]:
-        """(id, tags) of the finished runs with a tag of ours, the oldest first.
+        """(id, tags) of the finished runs with a tag of ours, in the order of their writing.
 
         Only of runs that ended at or after `since`. A SQLite store is read without mlflow.
         """
@@ -394,6 +457,34 @@ class Store:
             if not token:
                 return
 
+    def surplus(self, ablations: Iterable[str], *, delete: bool = False) -> int:
+        """Counts runs that count for nothing, and, if asked to, marks them deleted in MLflow.
+
+        These are the finished runs of a cell but the newest, as a rerun leaves them, or a run that
+        was restored in MLflow; and runs that a kill left unfinished.
+
+        Raises:
+            DlgbenchError: where the store is out of reach.
+        """
+        found = 0
+        with self._reaching(), self.spool.held("push"):
+            for name in ablations:
+                experiment = self._client.get_experiment_by_name(name)
+                if experiment is None or experiment.lifecycle_stage == "deleted":
+                    continue
+                kind = f"tags.`{TAG}kind` = 'cell'"
+                runs = self._search([experiment.experiment_id], kind, "attributes.end_time DESC")
+                seen = set[str]()
+                for run in list(runs):
+                    fingerprint = run.data.tags[f"{TAG}fingerprint"]
+                    if run.info.status == "FINISHED" and fingerprint not in seen:
+                        seen.add(fingerprint)
+                        continue
+                    found += 1
+                    if delete:
+                        self._client.delete_run(run.info.run_id)
+        return found
+
     # verdicts -------------------------------------------------------------------------------------
 
     def save_verdict(self, ablation: Ablation, scale: str, claim: Claim, verdict: Verdict) -> None:
@@ -405,15 +496,22 @@ class Store:
         content = json.dumps(dataclasses.asdict(verdict))
         identity = f"{scale}\n{claim.id}\n{claim.threshold}\n{content}"
         digest = hashlib.sha256(identity.encode()).hexdigest()[:32]
-        with self._reaching(), FileLock(self.spool.locks / "push.lock"):
+        with self._reaching(), self.spool.held("push"):
             experiment = self._experiment(ablation.name)
             kind = f"tags.`{TAG}kind` = 'verdict' and tags.`{TAG}scale` = '{scale}'"
             which = f"{kind} and tags.`{TAG}claim` = '{claim.id}'"
             order = ["attributes.end_time DESC"]
-            last = self._client.search_runs([experiment], which, order_by=order, max_results=1)
-            if last and last[0].data.tags.get(f"{TAG}digest") == digest:
+            finished = []
+            for run in self._client.search_runs([experiment], which, order_by=order):
+                if run.info.status == "FINISHED":
+                    finished.append(run)
+                else:  # a kill, or a request that was sent again, left it
+                    self._client.delete_run(run.info.run_id)
+            if finished and finished[0].data.tags.get(f"{TAG}digest") == digest:
                 return
-            now = int(1000 * time.time())
+            # the newest by its time, also where the clock went back
+            last = finished[0].info.end_time if finished else 0
+            now = max(int(1000 * time.time()), last + 1)
             note = f"{ablation.question}\n\nSlide: {ablation.slide}"
             self._client.set_experiment_tag(experiment, "mlflow.note.content", note)
             line = verdict.line(claim)
@@ -425,6 +523,7 @@ class Store:
                 f"{TAG}scale": scale,
                 f"{TAG}claim": claim.id,
                 f"{TAG}statement": claim.statement,
+                f"{TAG}asked": claim.asked,
                 f"{TAG}effect_scale": claim.effect.scale,
                 f"{TAG}slide": claim.slide or ablation.slide,
                 f"{TAG}verdict": verdict.verdict,
@@ -454,7 +553,7 @@ class Store:
         Raises:
             DlgbenchError: where the store is out of reach.
         """
-        names = ("scale", "verdict", "line", "figures", "statement", "effect_scale")
+        names = ("scale", "verdict", "line", "figures", "statement", "effect_scale", "asked")
         if self._file and not self._file.exists():
             return {}
         with self._reaching():
@@ -484,6 +583,26 @@ class Store:
             run_id = self._write(experiment, tags, {}, [], now, now)
             for file in files:
                 self._client.log_artifact(run_id, str(file))
+
+
+def _is_writable(folder: Path) -> bool:
+    return folder.is_dir() and os.access(folder, os.W_OK)
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause of an exception, in a line."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+
+
+def _was_deleted(ablations: Sequence[str], uri: str) -> DlgbenchError:
+    return DlgbenchError(
+        f"expected MLflow's experiments of {', '.join(ablations)}, but they were deleted. To have "
+        "their runs again, restore them: mlflow experiments restore --experiment-id ID; to begin "
+        f"anew, delete them for good: mlflow gc --backend-store-uri {uri}"
+    )
 
 
 def _drawn(cell: Cell) -> bool:

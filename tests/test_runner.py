@@ -26,6 +26,7 @@ from dlgbench.judging import choose, edge, judge_runs, score
 from dlgbench.lanes import engine as lanes
 from dlgbench.registry import PROBES
 from dlgbench.runner import CellFailed, Runner
+from dlgbench.spool import RunLost
 from dlgbench.tracking import Store
 
 HANGING = 300  # seconds after which a test is taken to hang
@@ -206,16 +207,32 @@ def test_a_run_survives_a_store_out_of_reach_and_the_user_is_told(tmp_path, migr
     away = Store(uri, tmp_path)
     runner = Runner(away)
     (run,) = runner.pull(TUNING[:1])
-    notice = runner.take_notice()
+    (notice,) = runner.take_notices()
     assert f"{uri} is out of reach" in notice
     assert str(away.spool.folder) in notice
-    assert runner.take_notice() == ""
+    assert runner.take_notices() == []
     (tmp_path / "later").unlink()
     (tmp_path / "later").mkdir()
     shutil.copy(migrated, tmp_path / "later" / "mlflow.db")
     back = Runner(Store(uri, tmp_path))
     assert back.pull(TUNING[:1]) == [run]  # from the spool
     assert back.trained == 0
+
+
+def test_once_a_run_can_be_kept_nowhere_nothing_more_is_trained(store, monkeypatch):
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    monkeypatch.setattr(Store, "_experiment", full)
+    runner = Runner(store)
+    with pytest.raises(RunLost, match="make room, and call again"):
+        runner.pull(TUNING)
+    assert runner.trained == 1
+    assert (runner.take_lost(), runner.take_lost()) == (1, 0)
+    (notice,) = runner.take_notices()
+    assert "is lost" in notice
+    assert "are kept" not in notice
 
 
 # failing ------------------------------------------------------------------------------------------

@@ -5,9 +5,17 @@ import threading
 
 import pytest
 
-from dlgbench.spool import Spool
+from dlgbench import DlgbenchError
+from dlgbench import spool as module
+from dlgbench.spool import NotARecord, Spool
 
-RECORD = {"cell": {"ablation": "x/y"}, "fingerprint": "f1", "ended": 100.0}
+NAMES = ("slide", "arm", "seed", "scale", "purpose", "precision", "id", "recipe")
+RECORD = {
+    "cell": {"ablation": "x/y", "setting": [], "params": {}, **dict.fromkeys(NAMES, "")},
+    "fingerprint": "f1",
+    "run": {"status": "finished", "summary": {}, "history": [], "provenance": {}},
+    "ended": 100.0,
+}
 HANGING = 300  # seconds after which a test is taken to hang
 
 
@@ -68,12 +76,48 @@ def test_of_two_senders_one_sends(spool):
     assert (pushed, sorted(done)) == ([RECORD], [False, True])
 
 
-def test_a_corrupt_file_is_set_aside(spool):
+@pytest.mark.parametrize(
+    "text", ['{"cell": ', "{}", "[]", "null", "3", '{"cell": {}, "ended": 1.0}', None]
+)
+def test_what_is_no_run_is_set_aside_and_told(spool, text):
     file = spool.folder / "x.y-f1.json"
-    file.write_text('{"cell": ')
+    if text is None:
+        file.mkdir()
+    else:
+        file.write_text(text)
     assert spool.find_waiting("f1", 0.0) is None
-    assert not spool.send(file, json.dumps)
+    told = r"x\.y-f1\.json is no run, and was set aside as x\.y-f1\.corrupt"
+    with pytest.raises(NotARecord, match=told):
+        spool.send(file, json.dumps)
     assert [file.name for file in spool.folder.iterdir()] == ["x.y-f1.corrupt"]
+    assert spool.waiting() == []
+
+
+def test_a_folder_that_can_not_be_made_is_named(tmp_path):
+    (tmp_path / "state").touch()
+    with pytest.raises(DlgbenchError, match=r"expected a folder that can be written at .*state"):
+        Spool(tmp_path / "state").lock("a", 0.0)
+
+
+def test_who_waits_for_long_says_for_what(spool, monkeypatch):
+    said, free = [], threading.Event()
+    monkeypatch.setattr(module, "PATIENCE", 0.01)
+    monkeypatch.setattr(module, "say", lambda text: (said.append(text), free.set()))
+    held, done = spool.lock("push", -1), []
+    held.acquire()
+
+    def wait():
+        with spool.held("push"):
+            done.append(1)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    assert free.wait(HANGING)
+    assert (done, len(said)) == ([], 1)
+    assert said[0].endswith("locks/push.lock")
+    held.release()
+    waiting.join(HANGING)
+    assert done == [1]
 
 
 def test_a_full_disk_leaves_no_half_of_a_record(spool, monkeypatch):

@@ -1,13 +1,18 @@
 import dataclasses
+import http.server
 import json
 import shutil
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
 
 from dlgbench import Ablation, Claim, DlgbenchError, Recipe, Run, Verdict, at_least, difference
+from dlgbench.records import to_record
+from dlgbench.spool import RunLost
 from dlgbench.tracking import Store, find_uri
 
 RECIPE = Recipe(model="mlp", data="digits", steps=10, model_args={"hidden": (3,)})
@@ -32,6 +37,7 @@ ARRAYS = {
     "plane/labels": np.arange(6).reshape(2, 3),
 }
 PICTURED = dataclasses.replace(RUN, arrays=ARRAYS)
+HANGING = 300  # seconds after which a test is taken to hang
 CELLS = QUESTION.cells("cpu")
 TUNING, READY = CELLS[0], CELLS[4].chosen({"weight_decay": 0.1})
 
@@ -69,7 +75,7 @@ def test_a_run_comes_back_as_it_went(store):
 @pytest.mark.parametrize("direct", [True, False], ids=["by SQLite", "by MLflow's API"])
 def test_arrays_survive_the_store_and_another_ablations_copy(direct, store, monkeypatch):
     if not direct:
-        monkeypatch.setattr(Store, "_file", None)  # as for a server
+        monkeypatch.setattr(store, "_file", None)  # as for a server
     store.save(READY, "f1", PICTURED)
     store.save(evaluation("a-s1"), "f2", RUN)
     (run,) = stored(store, "tags.`dlgbench.fingerprint` = 'f1'")
@@ -100,7 +106,7 @@ def test_arrays_that_wait_in_the_spool_reach_the_store(tmp_path, migrated):
     (tmp_path / "later").mkdir()
     shutil.copy(migrated, tmp_path / "later" / "mlflow.db")
     back = Store(uri, tmp_path)
-    assert back.push_spool() == 1
+    assert back.push_spool() == (1, [])
     equal(back.runs(QUESTION, "cpu", history=True)[READY].arrays, ARRAYS)
 
 
@@ -175,13 +181,13 @@ def test_a_store_out_of_reach_costs_nothing(tmp_path, fresh, migrated):
     assert away.find("x/y", "f1")[0].summary == RUN.summary  # found in the spool
     with pytest.raises(DlgbenchError, match="out of reach"):
         away.push_spool()
-    assert fresh(tmp_path, "other.db").push_spool() == 0  # it waits for its own store
+    assert fresh(tmp_path, "other.db").push_spool() == (0, [])  # it waits for its own store
     (tmp_path / "later").unlink()
     (tmp_path / "later").mkdir()
     shutil.copy(migrated, tmp_path / "later" / "mlflow.db")
     back = Store(uri, tmp_path)
-    assert back.push_spool() == 1
-    assert back.push_spool() == 0
+    assert back.push_spool() == (1, [])
+    assert back.push_spool() == (0, [])
     assert len(back.runs(QUESTION, "cpu")) == 1
 
 
@@ -195,7 +201,7 @@ def test_a_full_disk_beside_a_store_with_room(store, monkeypatch):
     assert not list(store.spool.folder.iterdir())
     monkeypatch.setattr(Store, "_experiment", lambda *_: (_ for _ in ()).throw(OSError("gone")))
     with pytest.raises(
-        DlgbenchError, match=r"out of reach: gone; and .* can't be written .* is lost"
+        RunLost, match=r"is lost: .* out of reach: OSError: gone; and .* can't be written"
     ):
         store.save(TUNING, "f2", RUN)
 
@@ -263,7 +269,7 @@ def test_a_record_that_the_store_refuses_stops_nothing(store):
     with pytest.raises(DlgbenchError, match="refuses it: "):
         store.save(READY, "f1", bad)
     assert [file.suffix for file in store.spool.folder.iterdir()] == [".refused"]
-    assert store.push_spool() == 0
+    assert store.push_spool() == (0, [])
     store.save(READY, "f1", RUN)
     assert store.find("x/y", "f1")[1]
 
@@ -319,3 +325,158 @@ def test_where_the_store_is(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://there")
     assert find_uri(tmp_path) == "http://there"
     assert find_uri(tmp_path, "sqlite:///mine.db") == "sqlite:///mine.db"
+
+
+# servers ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server():
+    """`server(answer)`: the URI of a server whose answer to every request is a text, or none."""
+    running = []
+
+    def start(answer):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                stopped.wait(0 if answer is not None else HANGING)
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write((answer or "").encode())
+
+            do_POST = do_GET  # noqa: N815  (http.server's name)
+
+            def log_message(self, *_args):
+                pass
+
+        stopped = threading.Event()
+        listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        listening.daemon_threads = True
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        running.append((listening, stopped))
+        return f"http://127.0.0.1:{listening.server_port}"
+
+    yield start
+    for listening, stopped in running:
+        stopped.set()
+        listening.shutdown()
+        listening.server_close()
+
+
+@pytest.mark.parametrize("answer", ["{}", ""])
+def test_a_server_that_answers_and_keeps_nothing_swallows_no_run(server, tmp_path, answer):
+    store = Store(server(answer), tmp_path)
+    with pytest.raises(DlgbenchError):
+        store.save(READY, "f1", RUN)
+    assert len(store.spool.waiting()) == 1
+
+
+def test_a_server_that_hangs_is_given_up_and_not_asked_again_for_a_while(
+    server, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    store = Store(server(None), tmp_path)
+    with pytest.raises(DlgbenchError, match=r"out of reach: .*[Tt]ime"):
+        store.save(READY, "f1", RUN)
+    asked = []
+    monkeypatch.setattr(Store, "_client", property(lambda _: asked.append(1)))
+    with pytest.raises(DlgbenchError, match=r"out of reach: .*[Tt]ime"):
+        store.save(TUNING, "f2", RUN)
+    assert (asked, len(store.spool.waiting())) == ([], 2)
+
+
+# what MLflow's user interface can do --------------------------------------------------------------
+
+
+def test_a_deleted_experiment_is_told_before_training_and_stops_no_other(store):
+    store.save(READY, "f1", RUN)
+    experiment = store._client.get_experiment_by_name("x/y").experiment_id
+    store._client.delete_experiment(experiment)
+    with pytest.raises(
+        DlgbenchError, match=r"experiments of x/y, but they were deleted\. .*restore"
+    ):
+        store.refuse_deleted(["a/b", "x/y"])
+    store.refuse_deleted(["a/b"])
+    again = Store(store.uri, store.root)
+    with pytest.raises(DlgbenchError, match="they were deleted"):
+        again.save(TUNING, "f2", RUN)
+    other = dataclasses.replace(TUNING, ablation="a/b")
+    again.spool.keep(to_record(other, "f3", RUN))
+    sent, (note,) = again.push_spool()
+    assert sent == 1
+    assert "they were deleted" in note
+    again._client.restore_experiment(experiment)
+    assert Store(store.uri, store.root).push_spool() == (1, [])
+
+
+def test_runs_of_an_experiment_that_was_renamed_are_copied_and_not_trained_again(store):
+    store.save(READY, "f1", RUN)
+    experiment = store._client.get_experiment_by_name("x/y").experiment_id
+    store._client.rename_experiment(experiment, "old")
+    again = Store(store.uri, store.root)
+    run, own = again.find("x/y", "f1")
+    assert not own
+    again.save(READY, "f1", run)
+    assert again.find("x/y", "f1")[1]
+    assert again.runs(QUESTION, "cpu")[READY].summary == RUN.summary
+
+
+def test_surplus_runs_are_counted_and_deleted_only_if_asked_for(store):
+    store.save(READY, "f1", RUN)
+    store.save(READY, "f1", RUN, since=time.time() + 10)  # a rerun
+    assert len(stored(store)) == 2
+    experiment = store._client.get_experiment_by_name("x/y").experiment_id
+    tags = {"dlgbench.kind": "cell", "dlgbench.fingerprint": "f2"}
+    store._client.create_run(experiment, tags=tags)  # as a kill leaves it
+    assert store.surplus(["x/y", "a/b"]) == 2
+    assert store.surplus(["x/y"], delete=True) == 2
+    assert store.surplus(["x/y"]) == 0
+    (left,) = stored(store)
+    assert left.info.end_time > 1000 * time.time()  # the newest
+
+
+# clocks and doubles -------------------------------------------------------------------------------
+
+
+def test_a_run_that_is_there_is_not_written_again_but_a_rerun_is(store):
+    store.save(READY, "f1", RUN)
+    store.save(READY, "f1", RUN)  # of another session, which could not look it up
+    assert len(stored(store)) == 1
+    since = store.newest_end() + 1e-3
+    assert store.find("x/y", "f1", since) is None
+    store.save(READY, "f1", RUN, since)
+    assert store.find("x/y", "f1", since)[1]
+
+
+def test_a_clock_that_goes_back_hides_no_verdict_and_no_rerun(store, monkeypatch):
+    claim = QUESTION.claims[0]
+
+    def verdict(word):
+        return Verdict(word, 0.2, (0.1, 0.3), 0.95, 0.01, 5, (0.2,) * 5, "paired t")
+
+    store.save(READY, "f1", RUN)
+    store.save_verdict(QUESTION, "cpu", claim, verdict("supported"))
+    yesterday = time.time() - 86400
+    monkeypatch.setattr("time.time", lambda: yesterday)
+    for _ in range(2):
+        store.save_verdict(QUESTION, "cpu", claim, verdict("refuted"))
+    assert store.last_verdicts()["x/y", "b-is-better"]["verdict"] == "refuted"
+    assert len(stored(store, "tags.`dlgbench.kind` = 'verdict'")) == 2
+    since = max(time.time(), store.newest_end() + 1e-3)
+    other = dataclasses.replace(RUN, summary={"test/error": 0.5})
+    store.save(READY, "f1", other, since)
+    assert store.find("x/y", "f1", since)[0].summary == other.summary
+    assert store.runs(QUESTION, "cpu")[READY].summary == other.summary
+
+
+def test_a_verdict_that_a_kill_left_running_is_stored_again(store):
+    claim = QUESTION.claims[0]
+    verdict = Verdict("supported", 0.2, (0.1, 0.3), 0.95, 0.01, 5, (0.2,) * 5, "paired t")
+    store.save_verdict(QUESTION, "cpu", claim, verdict)
+    (run,) = stored(store, "tags.`dlgbench.kind` = 'verdict'")
+    store._client.update_run(run.info.run_id, status="RUNNING")
+    again = Store(store.uri, store.root)
+    assert again.last_verdicts() == {}
+    again.save_verdict(QUESTION, "cpu", claim, verdict)
+    assert again.last_verdicts()["x/y", "b-is-better"]["verdict"] == "supported"
+    (left,) = stored(store, "tags.`dlgbench.kind` = 'verdict'")
+    assert left.info.status == "FINISHED"

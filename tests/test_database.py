@@ -1,0 +1,144 @@
+"""The SQLite file of a store: whole or not at all, and found by whatever name it has."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dlgbench import DlgbenchError, database
+from dlgbench.tracking import Store
+
+HANGING = 300  # seconds after which a test is taken to hang
+
+
+@pytest.mark.parametrize("uri", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
+def test_a_store_in_memory_is_refused(uri, tmp_path):
+    with pytest.raises(DlgbenchError, match="got a database in memory, which keeps nothing"):
+        Store(uri, tmp_path)
+
+
+def test_a_folder_is_refused_at_once(tmp_path):
+    with pytest.raises(DlgbenchError, match="expected a file, got a folder"):
+        Store(f"sqlite:///{tmp_path}", tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["a b", "a%2Fb", "a#b", "a?b", "a&b", "é", "50%"])
+def test_a_store_works_in_every_folder(tmp_path, name, migrated):
+    folder = tmp_path / name
+    folder.mkdir()
+    shutil.copy(migrated, folder / "mlflow.db")
+    store = Store(f"sqlite:///{folder}/mlflow.db", folder)
+    store._experiment("x/y")
+    with database.reading(folder / "mlflow.db") as connection:
+        names = {row[0] for row in connection.execute("SELECT name FROM experiments")}
+    assert "x/y" in names
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name]  # no stray folder
+
+
+def test_one_file_by_any_spelling_is_one_store(tmp_path, migrated, monkeypatch):
+    shutil.copy(migrated, tmp_path / "mlflow.db")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    spellings = [
+        "mlflow.db",
+        f"{tmp_path}/mlflow.db",
+        f"{tmp_path}/sub/../mlflow.db",
+        "link/mlflow.db",
+    ]
+    roots = [tmp_path, tmp_path / "sub"]
+    stores = [Store(f"sqlite:///{name}", root) for name in spellings for root in roots]
+    assert len({store.uri for store in stores}) == 1
+    assert len({store.spool.locks for store in stores}) == 1
+
+
+def cut(file, runs):
+    """A store whose migration a kill cut: a table is there that a later step makes."""
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '90e64c465722'")
+        if runs:
+            connection.execute("INSERT INTO runs (run_uuid) VALUES ('1')")
+    connection.close()
+
+
+def test_a_store_that_is_half_migrated_is_set_aside(tmp_path, migrated):
+    file = tmp_path / "mlflow.db"
+    shutil.copy(migrated, file)
+    cut(file, runs=False)
+    store = Store(f"sqlite:///{file}", tmp_path)
+    store.open()
+    assert "half migrated and without runs: set aside as mlflow.db.half-migrated-" in store.notice
+    assert len(list(tmp_path.glob("mlflow.db.half-migrated-*"))) == 1
+    Store(f"sqlite:///{file}", tmp_path).open()
+
+
+def test_a_store_of_another_version_with_runs_is_left_alone(tmp_path, migrated):
+    file = tmp_path / "mlflow.db"
+    shutil.copy(migrated, file)
+    cut(file, runs=True)
+    before = file.read_bytes()
+    store = Store(f"sqlite:///{file}", tmp_path)
+    with pytest.raises(DlgbenchError, match=r"another version of MLflow: .* mlflow db upgrade"):
+        store.open()
+    assert file.read_bytes() == before
+
+
+def test_what_is_no_store_is_named_and_left_alone(tmp_path):
+    garbage, other = tmp_path / "garbage.db", tmp_path / "other.db"
+    garbage.write_bytes(b"no database" * 100)
+    with sqlite3.connect(other) as connection:
+        connection.execute("CREATE TABLE customers (name TEXT)")
+    connection.close()
+    with pytest.raises(DlgbenchError, match="got a damaged file or something else"):
+        Store(f"sqlite:///{garbage}", tmp_path).open()
+    with pytest.raises(DlgbenchError, match="got a database of something else"):
+        Store(f"sqlite:///{other}", tmp_path).open()
+
+
+@pytest.mark.slow
+def test_a_kill_during_the_first_migration_bricks_nothing(tmp_path):
+    """Wherever it comes; and two who open a fresh store together both have it."""
+    code = "import sys; from dlgbench.tracking import Store; from pathlib import Path;"
+    code += "Store(f'sqlite:///{sys.argv[1]}/mlflow.db', Path(sys.argv[2])).open()"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+    def begin(root):
+        command = [sys.executable, "-c", code, str(tmp_path), str(root)]
+        return subprocess.Popen(command, env=environment)
+
+    first = begin(tmp_path)
+    patience = time.monotonic() + HANGING
+    while not list(tmp_path.glob("*.draft*")) and time.monotonic() < patience:
+        time.sleep(0.01)
+    time.sleep(0.2)  # somewhere in the middle of it
+    first.send_signal(signal.SIGKILL)
+    first.wait(HANGING)
+    assert not (tmp_path / "mlflow.db").exists()
+    roots = [tmp_path / "a", tmp_path / "b"]
+    for root in roots:
+        root.mkdir()
+    both = [begin(root) for root in roots]
+    assert [one.wait(HANGING) for one in both] == [0, 0]
+    assert not list(tmp_path.glob("*.draft*"))
+
+
+def test_a_hot_journal_is_recovered(tmp_path):
+    """As another process leaves it that is killed while it writes."""
+    file = tmp_path / "a.db"
+    code = (
+        "import sqlite3, sys, os; c = sqlite3.connect(sys.argv[1]);"
+        "c.execute('CREATE TABLE t (x)');"
+        "c.commit(); c.execute('PRAGMA cache_size = 1'); c.execute('BEGIN');"
+        "c.executemany('INSERT INTO t VALUES (?)', [('x' * 1000,)] * 5000); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(file)], check=False)
+    assert Path(f"{file}-journal").stat().st_size > 0
+    with database.reading(file) as connection:
+        assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
