@@ -178,6 +178,8 @@ class Store:
                 if found and found.lifecycle_stage == "deleted":
                     raise _was_deleted([ablation], self.client_uri)
                 experiment = found.experiment_id if found else self._create(ablation)
+                if not experiment:
+                    raise OSError("it answered, and names no experiment")
                 self._experiments[ablation] = experiment
         return self._experiments[ablation]
 
