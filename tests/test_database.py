@@ -85,7 +85,7 @@ def test_a_store_of_another_version_with_runs_is_left_alone(tmp_path, migrated):
     cut(file, runs=True)
     before = file.read_bytes()
     store = Store(f"sqlite:///{file}", tmp_path)
-    with pytest.raises(DlgbenchError, match=r"another version of MLflow: .* mlflow db upgrade"):
+    with pytest.raises(DlgbenchError, match=r"another version of MLflow: .*`mlflow db upgrade"):
         store.open()
     assert file.read_bytes() == before
 
