@@ -65,7 +65,8 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     "records": {"ablation", "recipe", "registry"},
     "tracking": {"errors", "ablation", "claim", "records", "spool", "sqlite"},
     # judge
-    "stats": {"claim", "metrics", "words"},
+    "samples": {"claim"},
+    "stats": {"claim", "metrics", "samples", "words"},
     "judging": {"errors", "ablation", "claim", "metrics", "stats"},
     "runner": {"errors", "ablation", "claim", "grouping", "judging", "machine", "tracking"},
     # show
