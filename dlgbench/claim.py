@@ -291,7 +291,7 @@ class Verdict:
         level = "range over the seeds" if self.method == "exact" else f"{self.level:.1%}"
         between = f" {interval} ({level})" if interval else ""
         p = "" if self.p is None else f", p = {self.p:.2g}"
-        note = "".join(f"; {text}" for text in (self.note, words.fragile(self)) if text)
+        note = "".join(f"; {text}" for text in (self.note, words.fragile(self.fragile)) if text)
         found = f"{self.verdict}: {words.formula(claim.effect)} = {effect}{between}"
         return f"{found}, wanted {words.wanted(claim)}{p}, n = {self.n}{note}"
 

@@ -27,6 +27,7 @@ BENCHMARKS = {
     "workers": "two workers against one",
     "resnet50": "a step of ours against torchvision's",
     "batchnorm": "what it adds to a step",
+    "judge": "how often verdicts are wrong, by simulation",
 }
 RUN_HELP = """\
 run ablations with as many workers as suit the machine, then build the report
@@ -113,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     add("models", models, text, as_json=True)
     text = "every verdict in the store, with its numbers"
     add("verdicts", verdicts, text, folder=True, as_json=True, store=True)
-    text = "measure what the harness and the networks cost, side by side in one run"
+    text = "measure what the harness and the networks cost, and how often verdicts are wrong"
     benchmarks = add("bench", bench, text, as_json=True)
     text = "; ".join(f"{name}: {meaning}" for name, meaning in BENCHMARKS.items())
     benchmarks.add_argument("what", choices=list(BENCHMARKS), help=text)
@@ -218,8 +219,9 @@ def verdicts(args: argparse.Namespace) -> int:
         if not (numbers := row.pop("numbers")):
             continue
         verdict = Verdict(**json.loads(numbers))
-        note = words.undecided(enough(verdict, claim.threshold))
-        rows.append({**row, **dataclasses.asdict(verdict), "undecided": note})
+        undecided = words.undecided(enough(verdict, claim.threshold))
+        rows.append({**row, **dataclasses.asdict(verdict), "undecided": undecided})
+        note = words.fragile(verdict.fragile) or undecided
         effect, interval = words.found(verdict, claim.effect.scale)
         cells = (
             row["ablation"],

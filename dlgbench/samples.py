@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from scipy import optimize, special, stats
@@ -24,13 +24,13 @@ Array = np.ndarray
 class Sample(Protocol):
     """The effects of some seeds."""
 
-    method: ClassVar[str]
+    method: str
 
     @property
     def effect(self) -> float:
         """The estimate."""
 
-    def tails(self, bound: float) -> tuple[float, float]:
+    def tails(self, bound: float) -> tuple[Any, Any]:  # floats; an array's, of many samples
         """P values of H0: the effect is at most `bound`; and at least `bound`."""
 
     def interval(self, level: float) -> tuple[float, float]:
@@ -95,7 +95,7 @@ class Mean:
         """The mean."""
         return float(self.center)
 
-    def tails(self, bound: float) -> tuple[Array, Array]:  # type: ignore[override]
+    def tails(self, bound: float) -> tuple[Array, Array]:
         """P values of H0: the mean is at most `bound`; and at least `bound`. Of each sample."""
         z = (bound - self.center) / self.spread
         right, left = self._right.tails(z), self._left.tails(-z)[::-1]

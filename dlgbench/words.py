@@ -80,9 +80,9 @@ def undecided(seeds: float | None) -> str:
     return f"undecided: about {seeds:.0f} seeds would do at this spread"
 
 
-def fragile(verdict: Verdict) -> str:
+def fragile(is_fragile: bool) -> str:
     """The mark of a verdict that rests on one seed; else empty."""
-    return "fragile: the verdict rests on one seed" if verdict.fragile else ""
+    return "fragile: the verdict rests on one seed" if is_fragile else ""
 
 
 def is_point(verdict: Verdict) -> bool:
