@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 from dlgbench.claim import Bounds, Claim, Reader, Threshold, Verdict, Word
-from dlgbench.metrics import larger_is_better, smaller_is_better
+from dlgbench.metrics import is_exact, larger_is_better, smaller_is_better
 from dlgbench.samples import Mean, Median, Sample, Share, SharesDiffer, middle, two_sided
 from dlgbench.words import MOST_SEEDS
 
@@ -92,8 +92,8 @@ def judge(claims: Sequence[Claim], readings: Readings, seeds: int) -> list[Verdi
     for a difference of two; the sign test where a run diverged or was censored, and where all seeds
     agree in a number that may be chance; else the shape-averaged t.
 
-    Claims about exact numbers (`exactly`, or a single seed declared, which means that nothing is
-    random) spend no error rate.
+    Claims about exact numbers spend no error rate: `exactly`; a single seed declared, which means
+    that nothing is random; metrics that are the same for every seed (`register_probe`, `exact`).
 
     A decided verdict is fragile where it rests on one seed: without some seed the verdict is the
     opposite, or p, adjusted as before, is above `FRAGILE`.
@@ -210,7 +210,13 @@ def _spread(values: Sequence[float]) -> bool:
 
 
 def _is_exact(claim: Claim, found: Sequence[Bounds], seeds: int) -> bool:
-    return bool(found) and _measured(found) and (claim.threshold.kind == "exactly" or seeds == 1)
+    """Whether nothing random enters: by the threshold, the seeds, or what the metrics are."""
+    if not found or not _measured(found):
+        return False
+    if claim.threshold.kind == "exactly" or seeds == 1:
+        return True
+    counted = all(is_exact(metric) for metric, _ in claim.effect.needs)
+    return counted and not _spread([low for low, _ in found])
 
 
 def _measured(found: Sequence[Bounds]) -> bool:

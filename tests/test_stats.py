@@ -45,6 +45,18 @@ def test_five_seeds_that_agree_by_chance_decide_nothing(values):
     assert verdict.note.startswith("all 5 seeds agree")
 
 
+def test_a_metric_that_nothing_random_enters_is_exact_where_its_values_agree():
+    fewer = Claim("x", difference("parameters", "a", "b"), at_least(1))
+    arms = {
+        arm: {s: {"parameters": number} for s in range(5)}
+        for arm, number in {"a": 7.0, "b": 5.0}.items()
+    }
+    (verdict,) = judge([fewer], arms, 5)
+    assert (verdict.method, verdict.p, verdict.verdict) == ("exact", None, "supported")
+    arms["a"][3]["parameters"] = 7.5  # something random entered all the same
+    assert judge([fewer], arms, 5)[0].method == Mean.method
+
+
 def test_ten_seeds_that_agree_decide_by_their_signs():
     verdict = one(at_most(2.5), [2.0] * 10)
     assert (verdict.p, verdict.verdict) == (2 / 2**10, "supported")
