@@ -1,4 +1,4 @@
-"""What the harness and the networks cost, measured side by side in one run.
+"""What the harness and the networks cost, measured side by side in one run; and `judge`'s errors.
 
 The same net, data and optimizer, one thread, interleaved rounds.
 """
@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2 as transforms
 
+from dlgbench import levels
 from dlgbench.ablation import Cell
 from dlgbench.data import load
 from dlgbench.grouping import most
@@ -304,13 +305,21 @@ def _compared(
     return _result(benchmark, rounds, zip(*[iter(networks)] * 2, strict=True))
 
 
+def judge() -> dict[str, Any]:
+    """Wrong verdicts and power in percent, of 40,000 simulated samples of each kind."""
+    return {**levels.simulate(40_000), **provenance("cpu")}
+
+
 BENCHMARKS = {
-    benchmark.__name__: benchmark for benchmark in (harness, lanes, workers, resnet50, batchnorm)
+    benchmark.__name__: benchmark
+    for benchmark in (harness, lanes, workers, resnet50, batchnorm, judge)
 }
 
 
 def table(result: dict[str, Any]) -> str:
     """A benchmark's result for a terminal."""
+    if result["benchmark"] == "judge":
+        return levels.table(result)
     times = result.get("seconds_per_step", {})
     lines = [f"{name:>27}  {1e3 * value:9.3f} ms a step" for name, value in times.items()]
     lines += [f"{name:>27}  {value:9.4f} s" for name, value in result.get("seconds", {}).items()]

@@ -14,6 +14,7 @@ from dlgbench.errors import DlgbenchError, unknown
 # what is known of a number: (x, x) where it was measured, (bound, inf) where it was censored
 Bounds = tuple[float, float]
 Reader = Callable[[str, str], Bounds]  # (metric, arm) -> what is known of it, for one seed
+Word = Literal["supported", "refuted", "inconclusive"]
 Expected = Literal["supported", "refuted", "inconclusive", "not supported"]
 Kind = Literal["claim", "slip", "control", "twin", "check"]
 KINDS: tuple[Kind, ...] = ("claim", "slip", "control", "twin", "check")
@@ -269,15 +270,18 @@ class Verdict:
 
     Args:
         verdict: the verdict.
-        effect, n, values: the mean effect, the number of seeds, and the effect of each seed.
+        effect, n, values: the estimate (by the method, a mean, median or share), the number of
+            seeds, and the effect of each seed.
         interval: the interval of the effect, of confidence `level`: Holm's step-down level, so that
             the claims of one ablation share one error rate.
         p: the p value, adjusted by Holm's method; None for an exact claim.
         method: the method of the interval.
-        note: what the reader must know: censored or diverged runs.
+        note: what the reader must know: censored or diverged runs, values that all agree.
+        fragile: whether the verdict rests on one seed: without some seed it is the opposite, or p
+            is above .2.
     """
 
-    verdict: Literal["supported", "refuted", "inconclusive"]
+    verdict: Word
     effect: float
     interval: tuple[float, float]
     level: float
@@ -286,6 +290,7 @@ class Verdict:
     values: tuple[float, ...]
     method: str
     note: str = ""
+    fragile: bool = False
 
     def line(self, claim: Claim) -> str:
         """The verdict in one line.
@@ -296,7 +301,7 @@ class Verdict:
         level = "range over the seeds" if self.method == "exact" else f"{self.level:.1%}"
         between = f" {interval} ({level})" if interval else ""
         p = "" if self.p is None else f", p = {self.p:.2g}"
-        note = f"; {self.note}" if self.note else ""
+        note = "".join(f"; {text}" for text in (self.note, words.fragile(self.fragile)) if text)
         found = f"{self.verdict}: {words.formula(claim.effect)} = {effect}{between}"
         return f"{found}, wanted {words.wanted(claim)}{p}, n = {self.n}{note}"
 

@@ -28,6 +28,7 @@ BENCHMARKS = {
     "workers": "two workers against one",
     "resnet50": "a step of ours against torchvision's",
     "batchnorm": "what it adds to a step",
+    "judge": "how often verdicts are wrong, by simulation",
 }
 RUN_HELP = """\
 run ablations with as many workers as suit the machine, then build the report
@@ -127,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     cleaning = add("clean", clean, text, store=True)
     text = "mark them deleted in MLflow (mlflow gc removes them for good)"
     cleaning.add_argument("--delete", action="store_true", help=text)
-    text = "measure what the harness and the networks cost, side by side in one run"
+    text = "measure what the harness and the networks cost, and how often verdicts are wrong"
     benchmarks = add("bench", bench, text, as_json=True)
     text = "; ".join(f"{name}: {meaning}" for name, meaning in BENCHMARKS.items())
     benchmarks.add_argument("what", choices=list(BENCHMARKS), help=text)
@@ -234,8 +235,9 @@ def verdicts(args: argparse.Namespace) -> int:
         if not (numbers := row.pop("numbers")):
             continue
         verdict = Verdict(**json.loads(numbers))
-        note = words.undecided(enough(verdict, claim.threshold))
-        rows.append({**row, **dataclasses.asdict(verdict), "undecided": note})
+        undecided = words.undecided(enough(verdict, claim.threshold))
+        rows.append({**row, **dataclasses.asdict(verdict), "undecided": undecided})
+        note = words.fragile(verdict.fragile) or undecided
         effect, interval = words.found(verdict, claim.effect.scale)
         cells = (
             row["ablation"],

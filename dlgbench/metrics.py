@@ -37,6 +37,11 @@ def smaller_is_better(metric: str) -> bool:
     return metric.rpartition("/")[2] in SMALLER_IS_BETTER
 
 
+def is_exact(metric: str) -> bool:
+    """Whether a metric is the same for every seed, since nothing random enters it."""
+    return metric in PARAMETERS or any(metric in probe.exact for probe in PROBES.values())
+
+
 def trained(task: str, data: str | None = None) -> dict[str, str]:
     """The metrics of a training by the name `split/metric`, with their meanings.
 

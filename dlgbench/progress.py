@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import pytest
 
+from dlgbench import words
 from dlgbench.claim import COLORS
 from dlgbench.discovery import declares
 from dlgbench.interrupt import KEPT
@@ -224,7 +225,8 @@ class Progress:
         for ablation in sorted({row["ablation"] for row in rows}):
             table.add_row("", f"[bold]{ablation}[/]")
             for row in (row for row in rows if row["ablation"] == ablation):
-                notes = [] if smoke else [row["undecided"]]
+                fragile = words.fragile(row["verdict"].get("fragile", False))
+                notes = [] if smoke else [fragile, row["undecided"]]
                 if not smoke and not row["as_expected"]:
                     notes.append(row["baseline"])
                 table.add_row(
@@ -259,8 +261,8 @@ def _cell(row: dict[str, Any], *, smoke: bool) -> str:
 
 def _tally(rows: list[dict[str, Any]]) -> str:
     """`5 claims: 2 supported, 2 refuted, 1 inconclusive; 1 not as expected`."""
-    words = Counter(row["verdict"]["verdict"] for row in rows)
-    counted = ", ".join(f"{words[word]} {word}" for word in SYMBOLS)
+    counts = Counter(row["verdict"]["verdict"] for row in rows)
+    counted = ", ".join(f"{counts[word]} {word}" for word in SYMBOLS)
     unexpected = sum(not row["as_expected"] for row in rows) or "none"
     tally = f"{len(rows)} claim{'s' * (len(rows) != 1)}: {counted}; {unexpected} not as expected"
     failed = sum(row["outcome"] == "failed" for row in rows)

@@ -17,7 +17,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
@@ -140,13 +140,15 @@ class TaskPart(Part):
 class Probe(Part):
     """A probe: when it measures, and the metrics that it records, each with its meaning.
 
-    `timing` says that it measures time, `tried` that the checks before any training call it.
+    `timing` says that it measures time, `tried` that the checks before any training call it,
+    `exact` which of the metrics are the same for every seed.
     """
 
     when: Moment
     metrics: Mapping[str, str]
     timing: bool = False
     tried: bool = True
+    exact: frozenset[str] = frozenset()
 
 
 P = TypeVar("P", bound=Part)
@@ -369,6 +371,7 @@ def register_probe(
     metrics: Mapping[str, str],
     timing: bool = False,
     tried: bool = True,
+    exact: Collection[str] = (),
 ) -> Callable[[T], T]:
     """Registers a probe (or "module:attribute", where it is), which recipes name in `probes`.
 
@@ -383,14 +386,22 @@ def register_probe(
             never taken from another machine (`dlgbench.Ablation`).
         tried: whether the checks before any training call it too. False for one that takes
             seconds; one that measures time is never called there.
+        exact: those of the metrics that are the same for every seed since nothing random enters,
+            such as a count of operations. Where their values do agree, claims about them alone are
+            judged as exact numbers.
 
     Raises:
-        DlgbenchError: where the name is taken, or for an unknown moment.
+        DlgbenchError: where the name is taken, or for an unknown moment, or an exact metric that is
+            not among the metrics.
     """
     if when not in MOMENTS:
         raise unknown("moment", when, MOMENTS, f"probe {name}")
+    for metric in exact:
+        if metric not in metrics:
+            raise unknown("exact metric", metric, metrics, f"probe {name}")
     about: dict[str, Any] = {"when": when, "metrics": _checked(metrics, f"probe {name}")}
-    about |= {"timing": timing, "tried": tried and not timing, **_caller()}
+    about |= {"timing": timing, "tried": tried and not timing, "exact": frozenset(exact)}
+    about |= _caller()
     return _decorator(PROBES, lambda target: Probe(name=name, target=target, **about))
 
 

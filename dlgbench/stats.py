@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 from scipy import stats
 
-from dlgbench.claim import Bounds, Claim, Reader, Threshold, Verdict
-from dlgbench.metrics import larger_is_better, smaller_is_better
+from dlgbench.claim import Bounds, Claim, Reader, Threshold, Verdict, Word
+from dlgbench.metrics import is_exact, larger_is_better, smaller_is_better
+from dlgbench.samples import Mean, Median, Sample, Share, SharesDiffer, middle, two_sided
 from dlgbench.words import MOST_SEEDS
 
 ALPHA = 0.05  # the error rate that the claims of one ablation share
+FRAGILE = 0.2  # a verdict whose p is above this without some seed rests on that seed
+ROUNDING = 1e-12  # numbers that differ relatively by less are the same
 # arm -> seed -> summary; the summary of a diverged run has the key "diverged"
 Readings = Mapping[str, Mapping[int, Mapping[str, float]]]
 
@@ -63,42 +67,6 @@ def t_interval(values: Sequence[float], level: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def t_p(values: Sequence[float], bound: float) -> float:
-    """Two-sided p value of the one-sample t test of H0: the mean is `bound`."""
-    if np.ptp(values) == 0.0:
-        return 1.0 if values[0] == bound else 0.0
-    with warnings.catch_warnings():  # scipy warns of values that differ only in their last bits
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return float(stats.ttest_1samp(values, bound).pvalue)
-
-
-def median_interval(effects: Sequence[Bounds], level: float) -> tuple[float, float]:
-    """The sign test's interval for the median, from order statistics: [x_(k+1), x_(n-k)].
-
-    k is the largest number with P(Bin(n, 1/2) <= k) <= (1 - level) / 2. The interval needs only
-    ranks, so it holds for bounds too: each effect lies in [low, high], and so the order statistics
-    lie between those of the lows and those of the highs.
-    """
-    n = len(effects)
-    k = int(stats.binom.ppf((1 - level) / 2, n, 0.5)) - 1
-    while k + 1 <= n and stats.binom.cdf(k + 1, n, 0.5) <= (1 - level) / 2:
-        k += 1
-    if k < 0:
-        return -math.inf, math.inf
-    return sorted(low for low, _ in effects)[k], sorted(high for _, high in effects)[n - 1 - k]
-
-
-def median_p(effects: Sequence[Bounds], bound: float) -> float:
-    """Two-sided p value of the sign test of H0: the median is `bound`.
-
-    It is the largest p value that the bounds of the effects allow.
-    """
-    n = len(effects)
-    above, below = sum(low > bound for low, _ in effects), sum(high < bound for _, high in effects)
-    larger = max(above, below)
-    return min(1.0, float(stats.binomtest(larger, n, 0.5).pvalue)) if larger > n / 2 else 1.0
-
-
 def holm(p_values: Sequence[float], alpha: float = ALPHA) -> tuple[list[float], list[float]]:
     """Holm's (1979) step-down procedure: the adjusted p values, and each hypothesis's level.
 
@@ -119,111 +87,185 @@ def judge(claims: Sequence[Claim], readings: Readings, seeds: int) -> list[Verdi
     """The verdicts on the claims of one ablation, which declares `seeds` seeds; in their order.
 
     Supported: the whole interval lies within the threshold; refuted: wholly outside it; else
-    inconclusive, as is every claim while runs of some seeds are missing. The interval is Student's;
-    where a run diverged or was censored it is the sign test's for the median.
+    inconclusive, as is every claim while runs of some seeds are missing. The method follows from
+    the numbers (`dlgbench.samples`): exact binomial for outcomes that are 0 or 1, and exact McNemar
+    for a difference of two; the sign test where a run diverged or was censored, and where all seeds
+    agree in a number that may be chance; else the shape-averaged t.
 
-    Claims about exact numbers (`exactly`, or a single seed declared, which means that nothing is
-    random) spend no error rate.
+    Claims about exact numbers spend no error rate: `exactly`; a single seed declared, which means
+    that nothing is random; metrics that are the same for every seed (`register_probe`, `exact`).
+
+    A decided verdict is fragile where it rests on one seed: without some seed the verdict is the
+    opposite, or p, adjusted as before, is above `FRAGILE`.
 
     The interval is over seeds: over fresh training splits, weights, orders and noise. All seeds
     share the test split and each arm's chosen setting, so it says nothing about another test set.
     """
     found = [list(effects(claim, readings).values()) for claim in claims]
-    tested = [i for i, claim in enumerate(claims) if not _is_exact(claim, found[i], seeds)]
-    adjusted, levels = holm([_p(found[i], claims[i].threshold) for i in tested])
-    by_index = {i: (p, level) for i, p, level in zip(tested, adjusted, levels, strict=True)}
+    tests = {
+        i: _Test(claim.threshold, bounds, _outcomes(claim, readings))
+        for i, (claim, bounds) in enumerate(zip(claims, found, strict=True))
+        if not _is_exact(claim, bounds, seeds)
+    }
+    p_values = {i: test.p() for i, test in tests.items()}
+    adjusted, levels = holm(list(p_values.values()))
+    verdicts: dict[int, Verdict] = {}
+    for (i, test), p, alpha in zip(tests.items(), adjusted, levels, strict=True):
+        others = [other for j, other in p_values.items() if j != i]
+        verdicts[i] = _tested(test, seeds, p, alpha, others)
     return [
-        _verdict(claim, found[i], seeds, *by_index.get(i, (None, 0.0)))
+        verdicts[i] if i in verdicts else _exact(claim.threshold, found[i], seeds)
         for i, claim in enumerate(claims)
     ]
 
 
-def seeds_to_decide(mean: float, sd: float, level: float, threshold: Threshold) -> float:
-    """The smallest n at which an effect with this mean and spread would be decided.
-
-    There Student's interval, mean ± t_(n-1) sd / sqrt n, lies wholly inside the threshold or wholly
-    outside; it becomes narrower with n. inf where that takes more than `MOST_SEEDS`.
-    """
-    n = np.arange(2, MOST_SEEDS + 1)
-    half = stats.t.ppf((1 + level) / 2, n - 1) * sd / np.sqrt(n)
-    low, high = mean - half, mean + half
-    inside = (threshold.low < low) & (high < threshold.high)
-    decided = inside | (high < threshold.low) | (low > threshold.high)
-    return float(n[decided.argmax()]) if decided.any() else math.inf
-
-
 def enough(verdict: Verdict, threshold: Threshold) -> float | None:
-    """How many seeds would decide an inconclusive claim, with the mean and spread of these.
+    """How many seeds would decide an inconclusive claim, were the further ones like these.
 
-    The level stays the verdict's. None where the verdict is decided, and where its interval is not
-    Student's: the median's, from ranks, does not follow from a spread.
+    It is the smallest multiple of n at which the values, as often repeated, would be decided at the
+    verdict's level; inf where that takes more than `MOST_SEEDS`. None where the verdict is decided,
+    and where it is no mean: what ranks and outcomes will be does not follow from a spread.
     """
-    if verdict.verdict != "inconclusive" or verdict.method != "paired t":
+    if verdict.verdict != "inconclusive" or verdict.method != Mean.method:
         return None
-    sd = float(np.std(verdict.values, ddof=1))
-    return seeds_to_decide(verdict.effect, sd, verdict.level, threshold)
+    for times in range(2, MOST_SEEDS // verdict.n + 1):
+        sample = Mean(verdict.values * times)
+        if _p(sample, threshold) <= _alpha(verdict.level, threshold):
+            return float(times * verdict.n)
+    return math.inf
+
+
+def _alpha(level: float, threshold: Threshold) -> float:
+    """The error rate of a claim, from the level of its interval."""
+    return (1 - level) / 2 if threshold.kind == "within" else 1 - level
+
+
+def _outcomes(claim: Claim, readings: Readings) -> Literal[0, 1, 2]:
+    """Whether a claim's effect is an outcome, 0 or 1, of each seed: 1; of two the difference: 2.
+
+    A metric is an outcome where it is 0 or 1 in every run of the ablation, of whatever arm. One
+    that is the same in all of them may be a measure that happened to agree; it counts as an outcome
+    where the thresholds are possible shares, since that is then the stricter test.
+    """
+    needs = claim.effect.needs
+    summaries = [summary for runs in readings.values() for summary in runs.values()]
+    seen = {summary[metric] for metric, _ in needs for summary in summaries if metric in summary}
+    ends = [end for end in (claim.threshold.low, claim.threshold.high) if math.isfinite(end)]
+    shares = all(-1 < end < 1 if len(needs) > 1 else 0 < end < 1 for end in ends)
+    if len(needs) > 2 or not seen <= {0, 1} or (len(seen) == 1 and not shares):
+        return 0
+    for seed, bounds in effects(claim, readings).items():
+        row = [known(readings[arm][seed], metric)[0] for metric, arm in needs]
+        if bounds != (row[0] - sum(row[1:]),) * 2:
+            return 0
+    return 1 if len(needs) == 1 else 2
+
+
+@dataclasses.dataclass(frozen=True)
+class _Test:
+    """The effects of some seeds against a threshold; `outcomes` as `_outcomes` returns it."""
+
+    threshold: Threshold
+    found: Sequence[Bounds]
+    outcomes: Literal[0, 1, 2]
+
+    @functools.cached_property
+    def sample(self) -> Sample:
+        values = [low for low, _ in self.found]
+        if not _measured(self.found):
+            return Median(self.found)
+        if self.outcomes:
+            return Share(values) if self.outcomes == 1 else SharesDiffer(values)
+        return Mean(values) if _spread(values) else Median(self.found)
+
+    def p(self) -> float:
+        return _p(self.sample, self.threshold) if len(self.found) > 1 else 1.0
+
+    def word(self, p: float) -> Word:
+        """The verdict. `p` is adjusted; which side of an end the effect is on, the tails say."""
+        if p > ALPHA:
+            return "inconclusive"
+        sample, (low, high) = self.sample, (self.threshold.low, self.threshold.high)
+        short, past = sample.tails(low) if math.isfinite(low) else (0.0, 1.0)
+        within, beyond = sample.tails(high) if math.isfinite(high) else (1.0, 0.0)
+        inside = short < past and beyond < within  # the likelier side of each end
+        return "supported" if inside else "refuted"
+
+    def is_fragile(self, word: Word, others: Sequence[float]) -> bool:
+        """Whether without some seed the verdict turns, or p rises above `FRAGILE`.
+
+        `others` are the p values of the ablation's other claims.
+        """
+        for seed in range(len(self.found)):
+            rest = dataclasses.replace(self, found=[*self.found[:seed], *self.found[seed + 1 :]])
+            p = holm([rest.p(), *others])[0][0]
+            if p > FRAGILE or rest.word(p) not in (word, "inconclusive"):
+                return True
+        return False
+
+
+def _spread(values: Sequence[float]) -> bool:
+    """Whether values differ by more than rounding."""
+    return bool(np.ptp(values) > ROUNDING * np.max(np.abs(values)))
 
 
 def _is_exact(claim: Claim, found: Sequence[Bounds], seeds: int) -> bool:
-    return bool(found) and _measured(found) and (claim.threshold.kind == "exactly" or seeds == 1)
+    """Whether nothing random enters: by the threshold, the seeds, or what the metrics are."""
+    if not found or not _measured(found):
+        return False
+    if claim.threshold.kind == "exactly" or seeds == 1:
+        return True
+    counted = all(is_exact(metric) for metric, _ in claim.effect.needs)
+    return counted and not _spread([low for low, _ in found])
 
 
 def _measured(found: Sequence[Bounds]) -> bool:
     return all(low == high and math.isfinite(low) for low, high in found)
 
 
-def _p(found: Sequence[Bounds], threshold: Threshold) -> float:
+def _p(sample: Sample, threshold: Threshold) -> float:
     """The p value of a claim: of the test against the threshold's end; the larger one of two ends.
 
     For `within` these are two one-sided tests, so it is half the two-sided p value.
     """
-    if len(found) < 2:
-        return 1.0
     ends = [end for end in (threshold.low, threshold.high) if math.isfinite(end)]
-    if _measured(found):
-        p = max(t_p([low for low, _ in found], end) for end in ends)
-    else:
-        p = max(median_p(found, end) for end in ends)
+    p = max(two_sided(sample, end) for end in ends)
     return p / 2 if threshold.kind == "within" else p
 
 
-def _verdict(
-    claim: Claim, found: Sequence[Bounds], seeds: int, p: float | None, alpha: float
-) -> Verdict:
-    threshold, n = claim.threshold, len(found)
-    middles = tuple(map(_middle, found))
+def _tested(test: _Test, seeds: int, p: float, alpha: float, others: Sequence[float]) -> Verdict:
+    n, values = len(test.found), tuple(map(middle, test.found))
     if n < seeds:
-        mean, interval = float(np.mean(middles)) if n else math.nan, (-math.inf, math.inf)
-        note = f"{n} of {seeds} seeds have run"
-        return Verdict("inconclusive", mean, interval, 1 - ALPHA, None, n, middles, "none", note)
-    level = 1 - (2 * alpha if threshold.kind == "within" else alpha)
-    if p is None:
-        interval, method, effect = (min(middles), max(middles)), "exact", middles[0]
-        if threshold.kind == "exactly":  # the worst seed
-            effect = max(middles, key=lambda number: abs(number - threshold.low))
-    elif _measured(found):
-        interval, method, effect = t_interval(middles, level), "paired t", float(np.mean(middles))
-    else:
-        interval, method = median_interval(found, level), "sign test"
-        effect = float(np.median(middles))
-    inside = threshold.low <= interval[0] and interval[1] <= threshold.high
-    outside = interval[1] < threshold.low or interval[0] > threshold.high
-    if p is None and threshold.kind == "exactly":
-        outside = not inside
-    if p is not None and p > ALPHA:  # an end that lies on the threshold excludes nothing
-        inside = outside = False
+        return _unfinished(values, seeds)
+    level = 1 - (2 * alpha if test.threshold.kind == "within" else alpha)
+    sample, word = test.sample, test.word(p)
     note = ""
-    if unmeasured := sum(low != high or not math.isfinite(low) for low, high in found):
+    if unmeasured := sum(not _measured([bounds]) for bounds in test.found):
         runs = f"{unmeasured} of {n} seeds with a diverged or censored run"
         note = f"{runs}: the interval is the median's, from ranks"
-    word: Literal["supported", "refuted", "inconclusive"]
-    word = "supported" if inside else "refuted" if outside else "inconclusive"
-    return Verdict(word, effect, interval, level, p, n, middles, method, note)
+    elif sample.method == Median.method:
+        note = f"all {n} seeds agree: the interval is the median's, from ranks"
+    fragile = word != "inconclusive" and test.is_fragile(word, others)
+    interval = sample.interval(level)
+    return Verdict(word, sample.effect, interval, level, p, n, values, sample.method, note, fragile)
 
 
-def _middle(bounds: Bounds) -> float:
-    """The number that stands for bounds: the number itself, else the finite bound, else nan."""
-    low, high = bounds
-    if low == high or math.isfinite(low):
-        return low
-    return high if math.isfinite(high) else math.nan
+def _exact(threshold: Threshold, found: Sequence[Bounds], seeds: int) -> Verdict:
+    n, values = len(found), tuple(map(middle, found))
+    if n < seeds:
+        return _unfinished(values, seeds)
+    interval, effect = (min(values), max(values)), values[0]
+    if threshold.kind == "exactly":  # the worst seed
+        effect = max(values, key=lambda number: abs(number - threshold.low))
+    inside = threshold.low <= interval[0] and interval[1] <= threshold.high
+    outside = interval[1] < threshold.low or interval[0] > threshold.high
+    if threshold.kind == "exactly":
+        outside = not inside
+    word: Word = "supported" if inside else "refuted" if outside else "inconclusive"
+    return Verdict(word, effect, interval, 1.0, None, n, values, "exact")
+
+
+def _unfinished(values: tuple[float, ...], seeds: int) -> Verdict:
+    mean, interval = float(np.mean(values)) if values else math.nan, (-math.inf, math.inf)
+    note, n = f"{len(values)} of {seeds} seeds have run", len(values)
+    return Verdict("inconclusive", mean, interval, 1 - ALPHA, None, n, values, "none", note)

@@ -80,6 +80,11 @@ def undecided(seeds: float | None) -> str:
     return f"undecided: about {seeds:.0f} seeds would do at this spread"
 
 
+def fragile(is_fragile: bool) -> str:
+    """The mark of a verdict that rests on one seed; else empty."""
+    return "fragile: the verdict rests on one seed" if is_fragile else ""
+
+
 def is_point(verdict: Verdict) -> bool:
     """Whether an exact effect is the same for every seed, and so needs no interval."""
     return verdict.method == "exact" and verdict.interval[0] == verdict.interval[1]

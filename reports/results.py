@@ -81,6 +81,7 @@ def _claim(study: Study, claim: Claim, verdict: Verdict) -> dict[str, Any]:
     seeds = enough(verdict, claim.threshold)
     return {
         **({} if seeds is None else {"enough": _json(seeds)}),
+        **({"fragile": True} if verdict.fragile else {}),
         "ablation": study.ablation.name,
         "file": study.ablation.file,
         "claim": claim.statement,
@@ -254,6 +255,8 @@ def _verdict(claim: Record) -> str:
         verdict += f" ({claim['expect']} was expected)"
     elif claim["verdict"] != "supported":
         verdict += ", as expected"
+    if claim.get("fragile"):
+        verdict += ", fragile"
     note = words.undecided(float(claim["enough"])) if "enough" in claim else ""
     return f"{verdict}; {note.removeprefix('undecided: ')}" if note else verdict
 

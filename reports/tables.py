@@ -58,6 +58,7 @@ def claim_row(study: Study, claim: Claim) -> ClaimRow:
         where = f"its arms run at scale {' and '.join(scales)}"
         return dataclasses.replace(row, note="" if study.scale in scales else where)
     effect, interval = words.found(verdict, claim.effect.scale)
+    remark = words.fragile(verdict.fragile) or words.undecided(enough(verdict, claim.threshold))
     level = f"{100 * verdict.level:.3g}\u00a0%"
     if verdict.method == "exact":
         level = "range over the seeds"
@@ -68,7 +69,7 @@ def claim_row(study: Study, claim: Claim) -> ClaimRow:
         level=level if interval else "",
         p=words.p_value(verdict.p),
         n=verdict.n,
-        note=verdict.note or words.undecided(enough(verdict, claim.threshold)),
+        note="; ".join(filter(None, (verdict.note, remark))),
     )
 
 
@@ -108,6 +109,7 @@ def _record(study: Study, claim: Claim, verdict: Verdict | None) -> dict[str, An
         "p": verdict.p,
         "n": verdict.n,
         "method": verdict.method,
+        "fragile": verdict.fragile,
         "enough": enough(verdict, claim.threshold),
     }
 

@@ -11,6 +11,7 @@ from dlgbench.words import (  # noqa: F401  (the page has all its words from her
     effect,
     formula,
     found,
+    fragile,
     interval,
     listing,
     number,

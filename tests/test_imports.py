@@ -65,7 +65,9 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     "records": {"ablation", "recipe", "registry"},
     "tracking": {"errors", "ablation", "claim", "records", "spool", "sqlite"},
     # judge
-    "stats": {"claim", "metrics", "words"},
+    "samples": {"claim"},
+    "stats": {"claim", "metrics", "samples", "words"},
+    "levels": {"samples", "stats"},
     "judging": {"errors", "ablation", "claim", "metrics", "stats"},
     "runner": {"errors", "ablation", "claim", "grouping", "judging", "machine", "tracking"},
     # show
@@ -84,8 +86,8 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
         *("errors", "interrupt", "ablation", "claim", "scale", "discovery", "tracking", "words"),
     },
     "bench": {
-        *("ablation", "grouping", "recipe", "data", "lanes", "models", "probes", "provenance"),
-        "train",
+        *("ablation", "grouping", "recipe", "data", "lanes", "levels", "models", "probes"),
+        *("provenance", "train"),
     },
     "__init__": {"errors", "registry", *NOUNS},
     "__main__": {"cli"},

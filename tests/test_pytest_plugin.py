@@ -317,7 +317,7 @@ def test_own_training_code_is_run_judged_and_reported(tmp_path, store, pytest_in
 TIMED = """
 import os, time
 from pathlib import Path
-from dlgbench import Ablation, Claim, at_least, value
+from dlgbench import Ablation, Claim, exactly, value
 
 def train(config, seed, log):
     begin = time.monotonic()
@@ -335,7 +335,7 @@ ABLATION = Ablation(
     arms={"a": {}, "b": {"name": NAME + NAME}},
     scales={"cpu": {"seeds": 5}},
     timing=TIMING,
-    claims=[Claim("It is one", value("x", "a"), at_least(0))],
+    claims=[Claim("It is one", value("x", "a"), exactly(1))],
 )
 """
 

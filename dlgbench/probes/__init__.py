@@ -55,6 +55,7 @@ register_probe(
         "flops": "floating-point operations of one example's forward pass, two for a "
         "multiply-add; convolutions and matrix products alone"
     },
+    exact=("flops",),
 )("dlgbench.probes.cost:flops")
 register_probe(
     "memory",
@@ -280,6 +281,7 @@ register_probe(
         "code/positions": "positions H x W of that output, 1 for a vector",
         "code/share": "code/numbers over the numbers of the input",
     },
+    exact=("code/numbers", "code/positions", "code/share"),
 )("dlgbench.probes.code:code")
 register_probe(
     "sliding",
@@ -292,6 +294,7 @@ register_probe(
         "sliding/flops": "operations of the classifier on each window over those of one pass",
         "sliding/stride": "pixels of the canvas from window to window",
     },
+    exact=("sliding/flops", "sliding/stride"),
 )("dlgbench.probes.sliding:sliding")
 register_probe(
     "sliding_speed",
@@ -317,6 +320,11 @@ register_probe(
         "over the energy of the images, without its sign",
         "pyramid/lost_noise": "pyramid/lost_1 of the images with their pixels shuffled",
     },
+    exact=(  # of the test split, which is the same for every seed
+        "pyramid/error",
+        *("pyramid/parseval", "pyramid/sabotaged", "pyramid/lost_1", "pyramid/lost_2"),
+        *("pyramid/lost_all", "pyramid/dropped", "pyramid/lost_noise"),
+    ),
 )("dlgbench.probes.pyramid:pyramid")
 register_probe(
     "training_step",

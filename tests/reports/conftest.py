@@ -109,6 +109,7 @@ ERRORS = {
     "trick": [0.10, 0.11, 0.12, 0.13, 0.09],
     "wild": [0.3, 0.31, 0.32, 0.33, 0.34],
 }
+IN_VAIN = [0.201, 0.219, 0.211, 0.229, 0.189]  # a trick that changes next to nothing
 SCORES = {0.01: 0.3, 0.1: 0.2, 1.0: 0.4}  # of tuning runs
 BEST = {"none": 0.1, "trick": 1.0, "wild": 0.1}  # where a tuning run scores 0.1
 RECIPE = Recipe(
@@ -218,7 +219,7 @@ def _fill(store, ablations):
         _tune(store, tricks)
         _evaluate(store, tricks, ERRORS)
     _evaluate(store, again.with_data("digits"), ERRORS)
-    _evaluate(store, again.with_data("fashion_mnist"), ERRORS | {"trick": ERRORS["none"]})
+    _evaluate(store, again.with_data("fashion_mnist"), ERRORS | {"trick": IN_VAIN})
     half = again.with_data("mnist").evaluation("none", "cpu")[0]
     _save(store, half.chosen({"lr": 0.1}), {"test/error": 0.1})
     cells = ablations["mine/field"].cells("cpu")

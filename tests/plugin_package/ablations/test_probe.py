@@ -14,6 +14,6 @@ ABLATION = Ablation(
         probes=("margin",),
     ),
     arms={"short": {"steps": 30}, "long": {}},
-    scales={"cpu": {"seeds": 5}, "gpu": {}},
+    scales={"cpu": {"seeds": 8}, "gpu": {}},
     claims=[Claim("It does", value("margin/mean", "long"), at_least(0))],
 )
