@@ -62,7 +62,9 @@ def harness() -> dict[str, Any]:
     set_up_device(CELL)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        rounds = [{**_in_turn(), "usual": _usual()} for _ in _rounds(ROUNDS + 1)][1:]  # one warms up
+        rounds = [{**_in_turn(), "usual": _usual()} for _ in _rounds(ROUNDS + 1)][
+            1:
+        ]  # one warms up
     return _result("harness", rounds, COMPARED)
 
 
