@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import pytest
 
+from dlgbench import words
 from dlgbench.claim import COLORS
 from dlgbench.discovery import declares
 from dlgbench.interrupt import KEPT
@@ -109,14 +110,14 @@ class Progress:
         now = time.time()
         # a claim, or a cell whose arm is tuned first, trains other cells before their own tests
         done = min(max(self.done, self.trained), len(self.cells))
-        gone = _span(now - self.started)
+        gone = words.span(now - self.started)
         text = f"cells {done} of {len(self.cells)}, {self.trained} trained, {gone} gone"
         self.recent.append((now, done))
         # not since the start: imports and checks come first, and cells that are stored take no time
         before, already = self.recent[0]
         if now - self.started > EVERY and already < done < len(self.cells):
             seconds = (now - before) / (done - already)
-            text += f", about {_span(seconds * (len(self.cells) - done))} left"
+            text += f", about {words.span(seconds * (len(self.cells) - done))} left"
         if self.terminal.isatty:
             self.terminal.rewrite(f"  {text}", erase=True)
             self.is_live = True
@@ -237,8 +238,8 @@ def _cell(row: dict[str, Any], *, smoke: bool) -> str:
 
 def _tally(rows: list[dict[str, Any]]) -> str:
     """`5 claims: 2 supported, 2 refuted, 1 inconclusive; 1 not as expected`."""
-    words = Counter(row["verdict"]["verdict"] for row in rows)
-    counted = ", ".join(f"{words[word]} {word}" for word in SYMBOLS)
+    counts = Counter(row["verdict"]["verdict"] for row in rows)
+    counted = ", ".join(f"{counts[word]} {word}" for word in SYMBOLS)
     unexpected = sum(not row["as_expected"] for row in rows) or "none"
     tally = f"{len(rows)} claim{'s' * (len(rows) != 1)}: {counted}; {unexpected} not as expected"
     failed = sum(row["outcome"] == "failed" for row in rows)
@@ -247,14 +248,6 @@ def _tally(rows: list[dict[str, Any]]) -> str:
         return f"{tally}, and nothing contradicts the baseline" if known else tally
     fail = f"{failed} of them fail{'s' * (failed == 1)} the session"
     return f"{tally}, and {fail}: a finding, nothing broke"
-
-
-def _span(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
 def _row(report: pytest.TestReport) -> dict[str, Any]:

@@ -349,6 +349,7 @@ def _preflight(config: pytest.Config, ablations: list[Ablation]) -> None:
     Raises:
         pytest.UsageError: for the first of these that fails.
     """
+    from dlgbench import plan
     from dlgbench.preflight import check
 
     session, where = session_of(config), ""
@@ -369,8 +370,17 @@ def _preflight(config: pytest.Config, ablations: list[Ablation]) -> None:
             arms = ablation.arms_at(session.scale)
             for work in {ablation.arm(arm, session.scale) for arm in arms}:
                 check(work, session.scale)
+        if session.scale != "smoke":
+            planned = plan.plan(ablations, session.scale, store.seconds(session.scale))
+            text = plan.summary(planned, session.scale, _workers(config))
+            config.get_terminal_writer().line(f"dlgbench: {text}, if nothing is stored yet")
     except DlgbenchError as error:
         raise pytest.UsageError(f"{where}{error}") from None
+
+
+def _workers(config: pytest.Config) -> int:
+    """The number of xdist's workers; 1 without them."""
+    return len(config.getoption("tx", None) or [None])
 
 
 # fixtures -----------------------------------------------------------------------------------------
