@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dlgbench import words
 from dlgbench.ablation import Ablation
@@ -20,7 +20,11 @@ from dlgbench.discovery import discover, find_root
 from dlgbench.errors import DlgbenchError
 from dlgbench.interrupt import KEPT
 from dlgbench.scale import SCALES
+from dlgbench.session import scale_here
 from dlgbench.tracking import Store, find_uri
+
+if TYPE_CHECKING:
+    from dlgbench.plan import Totals
 
 BENCHMARKS = {
     "harness": "cost of a step",
@@ -115,6 +119,12 @@ def _parser() -> argparse.ArgumentParser:
     add("models", models, text, as_json=True)
     text = "every verdict in the store, with its numbers"
     add("verdicts", verdicts, text, folder=True, as_json=True, store=True)
+    text = "what a run takes, without training: cells, steps, operations, data, and the time here"
+    planning = add("plan", plan, text, folder=True, as_json=True, store=True)
+    text = "smoke, cpu or gpu (default: gpu with CUDA, else cpu)"
+    planning.add_argument("--scale", choices=list(SCALES), help=text)
+    text = "only ablations whose name contains this, such as dropout"
+    planning.add_argument("-k", dest="keyword", metavar="WORD", default="", help=text)
     text = "which verdicts of two runs differ: of stores, or of files that --save-baseline wrote"
     comparing = add("compare", compare, text, as_json=True)
     comparing.epilog = "Exit code: 0 where all verdicts that both have are equal, else 1."
@@ -300,6 +310,35 @@ def report(args: argparse.Namespace) -> int:
     return 0
 
 
+def plan(args: argparse.Namespace) -> int:
+    """A plan of the ablations' cells."""
+    from dlgbench import plan as plans
+
+    scale = args.scale or scale_here()
+    chosen = [ablation for ablation in _ablations(args.places) if args.keyword in ablation.name]
+    arms = plans.plan(chosen, scale, _store(args).seconds(scale))
+    if args.json:
+        _print_json([dataclasses.asdict(arm) for arm in arms])
+        return 0
+    table = []
+    for name in dict.fromkeys(arm.ablation for arm in arms):
+        of = [arm for arm in arms if arm.ablation == name]
+        numbers = plans.totals(of)
+        basis = ", ".join(dict.fromkeys(arm.basis for arm in of))
+        table.append((name, *_amounts(numbers), basis if numbers.seconds else "unknown"))
+    right = {"justify": "right", "no_wrap": True}
+    columns = ("cells", "steps", "FLOPs", "data", "core-seconds")
+    names = {"ablation": {"no_wrap": True}, **dict.fromkeys(columns, right), "time is": {}}
+    _print_table(names, table)
+    print(plans.summary(arms, scale))
+    return 0
+
+
+def _amounts(numbers: Totals) -> tuple[str, ...]:
+    counts = f"{numbers.cells:,}", f"{numbers.steps:,}", _si(numbers.operations)
+    return (*counts, f"{_si(numbers.bytes)}B", f"{numbers.seconds:,.0f}")
+
+
 def compare(args: argparse.Namespace) -> int:
     """The verdicts that differ between two runs; needs no torch."""
     root, files = find_root(Path.cwd()), [Path(x) for x in (args.a, args.b) if x.endswith(".json")]
@@ -408,7 +447,7 @@ def models(args: argparse.Namespace) -> int:
 
 def _si(number: float) -> str:
     """Three digits and a prefix: 8.18 G."""
-    for exponent, prefix in ((9, "G"), (6, "M"), (3, "k")):
+    for exponent, prefix in ((15, "P"), (12, "T"), (9, "G"), (6, "M"), (3, "k")):
         if number >= 10**exponent:
             return f"{number / 10**exponent:.3g} {prefix}"
     return f"{number:.0f}"

@@ -125,14 +125,14 @@ class Progress:
         now = time.time()
         # a claim, or a cell whose arm is tuned first, trains other cells before their own tests
         done = min(max(self.done, self.trained), len(self.cells))
-        gone = _span(now - self.started)
+        gone = words.span(now - self.started)
         text = f"cells {done} of {len(self.cells)}, {self.trained} trained, {gone} gone"
         self.recent.append((now, done))
         # not since the start: imports and checks come first, and cells that are stored take no time
         before, already = self.recent[0]
         if now - self.started > EVERY and already < done < len(self.cells):
             seconds = (now - before) / (done - already)
-            text += f", about {_span(seconds * (len(self.cells) - done))} left"
+            text += f", about {words.span(seconds * (len(self.cells) - done))} left"
         if self.terminal.isatty:
             self.terminal.rewrite(f"  {text}", erase=True)
             self.is_live = True
@@ -271,14 +271,6 @@ def _tally(rows: list[dict[str, Any]]) -> str:
         return f"{tally}, and nothing contradicts the baseline" if known else tally
     fail = f"{failed} of them fail{'s' * (failed == 1)} the session"
     return f"{tally}, and {fail}: a finding, nothing broke"
-
-
-def _span(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
 def _row(report: pytest.TestReport) -> dict[str, Any]:

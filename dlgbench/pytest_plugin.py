@@ -7,6 +7,7 @@ and `test_claim` over its claims. A module may define these two itself, and furt
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import dataclasses
 import functools
@@ -20,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dlgbench import devices, spool, words
 from dlgbench import session as sessions
-from dlgbench import spool, words
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.baseline import FOLDER, against
 from dlgbench.claim import Claim, Verdict
@@ -35,7 +36,6 @@ from dlgbench.session import KEY, is_worker, session_of
 if TYPE_CHECKING:
     from dlgbench.runner import Runner
 
-MOST_GPU_WORKERS = 8  # that share one GPU
 PROGRESS = "dlgbench-progress"
 
 
@@ -64,6 +64,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="where data sets lie (default: DLGBENCH_DATA, else ~/.cache/dlgbench)",
     )
+    group.addoption(
+        "--workers-per-gpu",
+        metavar="N",
+        type=_count,
+        help="how many workers share a GPU (default: one for every 8 GiB of its memory, at most 8; "
+        "half of them go on where it runs out)",
+    )
     group.addoption("--rerun", action="store_true", help="run every cell again, finished or not")
     group.addoption("--no-report", action="store_true", help="make no page at the end")
     group.addoption(
@@ -87,6 +94,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="without a file or folder, run ablations/ of the repository (as dlgbench run does)",
     )
+
+
+def _count(text: str) -> int:
+    """A whole number of at least 1, as an option's value."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
+    return int(text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -131,21 +145,26 @@ def _default_place(config: pytest.Config) -> Path:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """xdist: a worker takes its session from the controller."""
-    node.workerinput["dlgbench"] = dataclasses.asdict(session_of(node.config))
+    session = session_of(node.config)
+    session.share_gpus(node.config.getoption("--workers-per-gpu"))
+    node.workerinput["dlgbench"] = dataclasses.asdict(session)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """`-n auto` over ablations: a worker for each core that this process may use.
 
-    Each worker has one torch thread. On a GPU there are at most `MOST_GPU_WORKERS` workers.
+    Each worker has one torch thread. At scale gpu the workers are spread over all GPUs, and there
+    are at most `--workers-per-gpu` for each.
     """
     if not any(_holds_ablations(Path(arg.partition("::")[0])) for arg in config.args):
         return None
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers inherit it
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return min(cores, MOST_GPU_WORKERS) if session_of(config).scale == "gpu" else cores
+    session = session_of(config)
+    session.share_gpus(config.getoption("--workers-per-gpu"))
+    return min(cores, session.per_gpu * max(1, len(session.gpus))) if session.gpus else cores
 
 
 def _holds_ablations(place: Path) -> bool:
@@ -367,6 +386,7 @@ def _preflight(config: pytest.Config, ablations: list[Ablation]) -> None:
     Raises:
         pytest.UsageError: for the first of these that fails.
     """
+    from dlgbench import plan
     from dlgbench.preflight import check
 
     session, where = session_of(config), ""
@@ -391,8 +411,17 @@ def _preflight(config: pytest.Config, ablations: list[Ablation]) -> None:
                 check(work, session.scale)
         where = ""
         session.sources = _sources(ablations, session.scale)
+        if session.scale != "smoke":
+            planned = plan.plan(ablations, session.scale, store.seconds(session.scale))
+            text = plan.summary(planned, session.scale, _workers(config))
+            config.get_terminal_writer().line(f"dlgbench: {text}, if nothing is stored yet")
     except DlgbenchError as error:
         raise pytest.UsageError(f"{where}{error}") from None
+
+
+def _workers(config: pytest.Config) -> int:
+    """The number of xdist's workers; 1 without them."""
+    return len(config.getoption("tx", None) or [None])
 
 
 # fixtures -----------------------------------------------------------------------------------------
@@ -404,7 +433,8 @@ def _runner(request: pytest.FixtureRequest) -> Runner:
 
     session = session_of(request.config)
     wanted = [pair for item in request.session.items if (pair := _cell_of(item))]
-    return Runner(session.store(), session.since, session.id, wanted)
+    places = devices.Places(session.gpu, session.per_gpu, session.id)
+    return Runner(session.store(), session.since, session.id, wanted, places)
 
 
 @pytest.fixture
@@ -505,6 +535,8 @@ def _wants_page(config: pytest.Config) -> bool:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Makes the page at the end of the session, in a process of its own."""
     progress = config.pluginmanager.get_plugin(PROGRESS)
+    if progress is not None:
+        devices.forget(session_of(config).id)
     if progress is None or not progress.is_finished or not _wants_page(config):
         return
     session = session_of(config)

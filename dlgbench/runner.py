@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from filelock import BaseFileLock, Timeout
 from dlgbench import grouping, machine
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
+from dlgbench.devices import Places
 from dlgbench.errors import DlgbenchError
 from dlgbench.judging import choose, edge, judge_runs, score
 from dlgbench.spool import RunLost
@@ -53,6 +55,7 @@ class Runner:
         session: the name of this session, in which a cell that failed is not run again.
         wanted: all cells of this session, in their order: cells that go together are trained
             together.
+        places: who may use the worker's GPU; None without one.
     """
 
     def __init__(
@@ -61,10 +64,12 @@ class Runner:
         since: float = 0.0,
         session: str = "",
         wanted: Sequence[tuple[Ablation, Cell]] = (),
+        places: Places | None = None,
     ) -> None:
         self.store, self.since, self.session = store, since, session
         self.trained = 0
         self._wanted = list(wanted)
+        self._places = places or Places("", 1, session)
         self._notices: list[str] = []
         self._lost: list[str] = []
         self._told = 0  # of these
@@ -186,15 +191,45 @@ class Runner:
             from dlgbench.lanes.engine import train
 
             try:
-                yield from zip(cells, train(cells), strict=True)
+                with self._places.one():
+                    runs = train(cells)
             except Exception:  # noqa: BLE001  (a user's code may raise anything)
                 self._alone |= set(cells)
+            else:
+                yield from zip(cells, runs, strict=True)
             return
         for cell in cells:
             try:
-                yield cell, cell.work.run(cell)
+                run = self._single(cell)
             except Exception as error:  # noqa: BLE001  (the same)
                 self._note(cell, error)
+            else:
+                yield cell, run
+
+    def _single(self, cell: Cell) -> Run:
+        """The run of a cell alone. Where a GPU's memory runs out, again beside fewer workers.
+
+        Raises:
+            DlgbenchError: where it runs out with the whole GPU.
+        """
+        while True:
+            with self._places.one() as sharing:
+                try:
+                    return cell.work.run(cell)
+                except Exception as error:
+                    if not _out_of_memory(error):
+                        raise
+                    reason = str(error).partition(". ")[0]
+            if not self._places.gpu or sharing == 1:
+                raise DlgbenchError(
+                    f"cell {cell.id}: out of memory with the whole GPU: {reason}; expected a GPU "
+                    "with more memory, or a smaller batch_size"
+                )
+            left = self._places.halve(sharing)
+            self._notices.append(
+                f"cell {cell.id}: out of memory while {sharing} workers shared GPU "
+                f"{self._places.gpu}; {left} go on, and it runs again"
+            )
 
     def _note(self, cell: Cell, error: Exception) -> None:
         """Notes a failure for all workers of the session."""
@@ -312,6 +347,19 @@ class Runner:
                 for claim, verdict in verdicts.items():
                     self.store.save_verdict(ablation, scale, claim, verdict)
         return verdicts
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether a GPU's memory ran out; it frees what torch keeps of it."""
+    if "torch" not in sys.modules or "out of memory" not in str(error):
+        return False
+    import torch
+
+    if not isinstance(error, torch.OutOfMemoryError):
+        return False
+    error.__traceback__ = None  # its frames hold the tensors
+    torch.cuda.empty_cache()
+    return True
 
 
 def _from_foreign_code(error: Exception) -> Exception:

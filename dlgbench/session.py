@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dlgbench import devices
 from dlgbench.ablation import Ablation
 from dlgbench.baseline import Baseline, of_repository, read
 from dlgbench.discovery import find_root
@@ -30,6 +31,9 @@ class Session:
         baseline: the file that `--baseline` names; "" with `--no-baseline`; None for the
             repository's.
         sources: digests of the ablations' code as the session began; filled in later.
+        gpus: the GPUs that the workers share; empty at other scales than gpu.
+        per_gpu: how many workers share one.
+        gpu: this worker's own.
         unsuited: the ablations that `data` does not suit, with the reason; filled in later.
     """
 
@@ -41,6 +45,9 @@ class Session:
     since: float
     baseline: str | None = None
     sources: dict[str, str] = dataclasses.field(default_factory=dict)
+    gpus: list[str] = dataclasses.field(default_factory=list)
+    per_gpu: int = 1
+    gpu: str = ""
     unsuited: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
@@ -75,6 +82,16 @@ class Session:
                 f"{found.scale}"
             )
         return found
+
+    def share_gpus(self, per_gpu: int | None) -> None:
+        """Finds the GPUs that the workers share, at scale gpu.
+
+        Args:
+            per_gpu: how many workers share one; None for as many as its memory bears.
+        """
+        if self.scale == "gpu" and not self.gpus:
+            self.gpus = devices.visible()
+            self.per_gpu = per_gpu or devices.per_gpu()
 
     def store(self) -> Store:
         """The tracking store."""
@@ -114,8 +131,11 @@ def _baseline(config: pytest.Config) -> str | None:
 
 
 def of_worker(config: pytest.Config) -> Session:
-    """The session that an xdist worker received from its controller."""
-    return Session(**getattr(config, "workerinput", {})["dlgbench"])
+    """The session that an xdist worker received from its controller; it takes its GPU."""
+    given = getattr(config, "workerinput", {})
+    session = Session(**given["dlgbench"])
+    session.gpu = devices.take(session.gpus, int(given["workerid"].removeprefix("gw")))
+    return session
 
 
 def session_of(config: pytest.Config) -> Session:
@@ -129,10 +149,7 @@ def is_worker(config: pytest.Config) -> bool:
 
 
 def scale_here() -> str:
-    """`gpu` where torch finds CUDA, else `cpu`; without an NVIDIA driver torch is not imported."""
-    driver = (Path("/proc/driver/nvidia/version"), Path("/dev/nvidiactl"))
-    if not any(path.exists() for path in driver):
-        return "cpu"
+    """`gpu` where torch finds CUDA (or ROCm), else `cpu`."""
     import torch
 
     return "gpu" if torch.cuda.is_available() else "cpu"

@@ -131,3 +131,19 @@ def deleted_experiments(file: Path) -> set[str]:
     query = "SELECT name FROM experiments WHERE lifecycle_stage = 'deleted'"
     with reading(file) as connection:
         return {name for (name,) in connection.execute(query)}
+
+
+def seconds(file: Path, device: str) -> dict[tuple[str, str, str], float]:
+    """The mean wall time of a cell, in s, by (ablation, scale, arm), of the runs on a device."""
+    query = """
+        SELECT ablation.value, scale.value, arm.value, avg(CAST(wall.value AS REAL))
+        FROM tags AS wall
+        JOIN tags AS ablation USING (run_uuid) JOIN tags AS scale USING (run_uuid)
+        JOIN tags AS arm USING (run_uuid) JOIN tags AS device USING (run_uuid)
+        WHERE wall.key = 'dlgbench.wall' AND ablation.key = 'dlgbench.ablation'
+        AND scale.key = 'dlgbench.scale' AND arm.key = 'dlgbench.arm'
+        AND device.key = 'dlgbench.device' AND device.value = ?
+        GROUP BY ablation.value, scale.value, arm.value
+    """
+    with reading(file) as connection:
+        return {(a, s, arm): mean for a, s, arm, mean in connection.execute(query, (device,))}

@@ -20,6 +20,7 @@ from dlgbench import database, sqlite
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
 from dlgbench.errors import DlgbenchError
+from dlgbench.provenance import provenance
 from dlgbench.records import (
     COLUMNS,
     SUMMARY,
@@ -566,6 +567,20 @@ class Store:
                 for _, tags in self._tagged("kind", "verdict")
                 if scale in (None, tags[f"{TAG}scale"])
             }
+
+    def seconds(self, scale: str) -> dict[tuple[str, str, str], float]:
+        """What a cell takes on this device, in s, by (ablation, scale, arm); for a plan.
+
+        A store that is a server is not asked: it would have to send all its runs.
+
+        Raises:
+            DlgbenchError: where the store is out of reach.
+        """
+        if self._file is None or not self._file.exists():
+            return {}
+        device = provenance("cuda" if scale == "gpu" else "cpu")["device"]
+        with self._reaching():
+            return sqlite.seconds(self._file, device)
 
     def attach(self, ablation: str, files: Iterable[Path]) -> None:
         """Adds plots as artifacts to a run of their own, `figures`, in the ablation's experiment.

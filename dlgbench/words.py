@@ -93,3 +93,12 @@ def is_point(verdict: Verdict) -> bool:
 def listing(names: Sequence[str], most: int = 6) -> str:
     """Names in a row, the rest only counted."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def span(seconds: float) -> str:
+    """A time: `3 s`, `2 min 5 s`, `1 h 20 min`."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -543,9 +543,8 @@ def test_a_worker_for_each_core_only_over_ablations(monkeypatch, tmp_path):
     def workers(scale, folder):
         session = Session("", "", "sqlite:///x", scale, "", 0.0)
         return pytest_xdist_auto_num_workers(
-            SimpleNamespace(args=[str(folder)], stash={KEY: session})
+            SimpleNamespace(args=[str(folder)], stash={KEY: session}, getoption=lambda _: None)
         )
 
     assert workers("cpu", tmp_path) == 64
-    assert workers("gpu", tmp_path) == pytest_plugin.MOST_GPU_WORKERS
     assert workers("cpu", tmp_path / "other") is None  # left to xdist
