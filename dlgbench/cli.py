@@ -126,14 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     text = "only ablations whose name contains this, such as dropout"
     planning.add_argument("-k", dest="keyword", metavar="WORD", default="", help=text)
     text = "which verdicts of two runs differ: of stores, or of files that --save-baseline wrote"
-    comparing = add("compare", compare, text, as_json=True)
-    comparing.epilog = "Exit code: 0 where all verdicts that both have are equal, else 1."
-    text = "an MLflow store (a URI, or its file mlflow.db), or a file such as {}"
-    where = FOLDER / "cpu.json"
-    comparing.add_argument("a", metavar="A", help=text.format(where))
-    comparing.add_argument("b", metavar="B", help="the same, of the other run")
-    text = "which verdicts of a store (default: those of the file, if one is given, else cpu)"
-    comparing.add_argument("--scale", choices=["cpu", "gpu"], help=text)
+    _add_sides(add("compare", compare, text, as_json=True))
     text = "count the runs in the store that count for nothing: of reruns, doubled, unfinished"
     cleaning = add("clean", clean, text, store=True)
     text = "mark them deleted in MLflow (mlflow gc removes them for good)"
@@ -143,6 +136,17 @@ def _parser() -> argparse.ArgumentParser:
     text = "; ".join(f"{name}: {meaning}" for name, meaning in BENCHMARKS.items())
     benchmarks.add_argument("what", choices=list(BENCHMARKS), help=text)
     return parser
+
+
+def _add_sides(comparing: argparse.ArgumentParser) -> None:
+    comparing.epilog = "Exit code: 0 where all verdicts that both have are equal, else 1."
+    text = (
+        f"an MLflow store (a URI, or its file mlflow.db), or a file such as {FOLDER / 'cpu.json'}"
+    )
+    comparing.add_argument("a", metavar="A", help=text)
+    comparing.add_argument("b", metavar="B", help="the same, of the other run")
+    text = "which verdicts of a store (default: those of the file, if one is given, else cpu)"
+    comparing.add_argument("--scale", choices=["cpu", "gpu"], help=text)
 
 
 def _ablations(places: list[Path]) -> list[Ablation]:

@@ -10,7 +10,18 @@ import pytest
 from dlgbench import cli, registry
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("list", "run", "report", "ui", "models", "verdicts", "bench")
+COMMANDS = (
+    "list",
+    "plan",
+    "run",
+    "report",
+    "ui",
+    "models",
+    "verdicts",
+    "compare",
+    "clean",
+    "bench",
+)
 
 
 @pytest.fixture(autouse=True)
