@@ -525,6 +525,48 @@ def test_what_an_end_that_nobody_wanted_means_for_the_cells(exitstatus, died, sa
     assert not any(line.startswith(said) for line in summary([("supported", True)], "cpu"))
 
 
+@pytest.mark.parametrize("with_workers", [True, False])
+def test_a_session_stops_once_a_run_can_be_kept_nowhere(with_workers):
+    written, workers = [], SimpleNamespace(shouldstop=False)
+    terminal = SimpleNamespace(
+        isatty=False,
+        ensure_newline=lambda: None,
+        flush=lambda: None,
+        write_line=lambda line, **_: written.append(line),
+    )
+    plugins = {"terminalreporter": terminal, "dsession": workers if with_workers else None}
+    config = SimpleNamespace(
+        pluginmanager=SimpleNamespace(get_plugin=plugins.get),
+        stash={KEY: Session("", "", "sqlite:///x", "cpu", "", 0.0)},
+    )
+    progress, own = Progress(config), SimpleNamespace(shouldstop=False)
+    progress.pytest_sessionstart(own)
+    for lost in (0, 2, 1):
+        notes = {"trained": 1, "notices": ["a store away"], "lost": lost}
+        properties = [("dlgbench", notes)]
+        report = SimpleNamespace(when="call", user_properties=properties, nodeid="x")
+        progress.pytest_runtest_logreport(report)
+    assert written == ["a store away"]  # once
+    assert (workers if with_workers else own).shouldstop.startswith("runs can be kept nowhere")
+    progress._say_end(2)
+    assert written[-1] == "3 runs lost: neither the store nor the spool could keep them"
+
+
+def test_a_worker_of_other_code_than_the_session_began_with_stops(monkeypatch):
+    said = []
+    monkeypatch.setattr(pytest_plugin, "_say", lambda _config, text: said.append(text))
+    monkeypatch.setattr(pytest_plugin, "_sources", lambda *_: {"mine": "new", "other": "same"})
+    session = Session("", "", "sqlite:///x", "cpu", "", 0.0)
+    config = SimpleNamespace(stash={KEY: session})
+    pytest_plugin._check_sources(config, [])  # before the controller knows
+    session.sources = {"mine": "new", "other": "same"}
+    pytest_plugin._check_sources(config, [])
+    session.sources = {"mine": "old", "other": "same"}
+    with pytest.raises(pytest.exit.Exception, match=r"files changed .* \(mine\)"):
+        pytest_plugin._check_sources(config, [])
+    assert len(said) == 1
+
+
 def test_a_worker_that_dies_is_noted():
     progress, session = SimpleNamespace(has_lost_worker=False), Session("", "", "", "cpu", "", 0.0)
     plugins = SimpleNamespace(get_plugin=lambda _: progress)

@@ -1,6 +1,7 @@
 """A user's own training function: what it is given, what it may return, and a claim on it."""
 
 import functools
+import importlib.util
 import random
 import re
 import signal
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from dlgbench import Ablation, Cell, Claim, DlgbenchError, Training, at_least, difference
+from dlgbench.fingerprint import sources
 from dlgbench.runner import Runner
 
 CONFIG = {"lr": 0.1, "net": {"width": 8}, "returned": {}}
@@ -307,3 +309,25 @@ def test_ctrl_c_in_lightning_stays_a_keyboard_interrupt():
     assert signal.getsignal(signal.SIGINT) is handler
     with pytest.raises(SystemExit):
         run({}, function=leaving)
+
+
+def test_a_file_that_is_edited_later_is_what_the_process_imported(tmp_path):
+    """A cell that is trained after the edit has the fingerprint of the code that trains it."""
+    code = "def train(config, seed, log):\n    return {'test/error': NUMBER}\n"
+    file = tmp_path / "own_code_that_is_edited.py"
+    file.write_text(code.replace("NUMBER", "0.1"))
+    work = Training(imported(file).train, {"a": 1}, {"test/error": ""})
+    begun = sources([(work, "single")])
+    file.write_text(code.replace("NUMBER", "0.2"))
+    assert sources([(work, "single")]) == begun
+    other = tmp_path / "own_code_that_was_edited.py"
+    other.write_text(code.replace("NUMBER", "0.2"))
+    work = Training(imported(other).train, {"a": 1}, {"test/error": ""})
+    assert sources([(work, "single")]) != begun
+
+
+def imported(file):
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
