@@ -188,7 +188,7 @@ def _finite(value: Any) -> Any:
     """The value with null for every number that is not finite: JSON has no infinity."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
@@ -362,7 +362,7 @@ def compare(args: argparse.Namespace) -> int:
     a, b = side(args.a), side(args.b)
     both = compared(a, b)
     differ = [entry for entry in both if entry[1].verdict != entry[2].verdict]
-    moved = sum(x.effect != y.effect for _, x, y in both)
+    moved = sum(repr(x.effect) != repr(y.effect) for _, x, y in both)  # nan is nan
     alone = [len(one.verdicts) - len(both) for one in (a, b)]
     if args.json:
         rows = [

@@ -121,6 +121,9 @@ def test_compare_tells_what_differs(tmp_path, capsys):
     assert "c0" not in shown
     assert "3 claims in both at scale cpu: 2 verdicts equal, 1 differ" in shown
     assert "1 only in A" in shown
+    assert cli.main(["compare", str(a), str(b), "--json"]) == 1
+    (differ,) = json.loads(capsys.readouterr().out)["differ"]
+    assert differ["a"]["interval"] == [0.25, None]  # JSON has no infinity
     assert cli.main(["compare", str(a), str(a), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found == {
