@@ -42,7 +42,8 @@ def check(work: Work, scale: str) -> None:
     except Exception as error:  # a user's part may raise anything
         probes = f", probes {', '.join(work.probes)}" if work.probes else ""
         reason = f"{_place(error, work)}{error}"
-        raise DlgbenchError(f"{_parts(work)}{probes} do not go together: {reason}") from error
+        parts = f"{_parts(work)}, batch_size {work.batch_size}{probes}"
+        raise DlgbenchError(f"{parts} do not go together: {reason}") from error
 
 
 def _try_parts(recipe: Recipe, scale: str) -> None:
@@ -81,9 +82,10 @@ def _place(error: Exception, recipe: Recipe) -> str:
 def _try_step(
     task: Task, rule: torch.optim.Optimizer, splits: DataModule | PlaceholderData
 ) -> None:
-    """Makes one training step on a few rows, to see whether outputs, targets and optimizer fit.
+    """Makes the first training step, to see whether outputs, targets and optimizer fit.
 
-    The network is changed by it, and not used again.
+    Its minibatch is the recipe's own: batch normalization takes no single row, for example. The
+    network is changed by it, and not used again.
     """
     x, y = splits.train
     few = x[:8], y[:8]
@@ -97,7 +99,8 @@ def _try_step(
             wanted = "an answer for every pixel"
             raise DlgbenchError(f"expected {wanted}, got one for every {seen[1]} pixels a side")
     network.train()
-    loss_of(task.training_step(few, 0)).backward()
+    minibatch = next(next(iter(splits.train_dataloader())).minibatches())
+    loss_of(task.training_step(minibatch, 0)).backward()
     rule.step()
     task.after_step()
     _check_metrics(task, task.evaluate("val", *few))

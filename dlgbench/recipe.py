@@ -39,11 +39,14 @@ class Frozen(Mapping[str, Any]):
 def frozen(value: Any) -> Any:
     """The value with every list as a tuple and every dict as a read-only mapping.
 
-    Writing the result to JSON and reading it back changes nothing.
+    Numbers and arrays of numpy become the same ones of Python, exactly: np.float32(0.1) is
+    0.10000000149011612. Writing the result to JSON and reading it back changes nothing.
 
     Raises:
         DlgbenchError: for a value that JSON does not have.
     """
+    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
+        value = value.tolist()
     if isinstance(value, Mapping):
         return Frozen(value)
     if isinstance(value, (list, tuple)):

@@ -49,7 +49,7 @@ def setting(value: Any) -> str:
         return "yes" if value else "no"
     if value is None:
         return "none"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return f"{value:.9g}" if isinstance(value, float) else str(value)
 
 
 def short(field: str) -> str:

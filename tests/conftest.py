@@ -4,13 +4,17 @@ A fresh SQLite store must be migrated, which takes seconds: the stores here are 
 one.
 """
 
+import contextlib
+import inspect
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from dlgbench import fingerprint as prints
 from dlgbench.tracking import Store
 
 collect_ignore = ["plugin_package"]  # a sample of a user's package, for test_plugins.py
@@ -67,3 +71,74 @@ def _pytest_in():
         )
 
     return pytest_in
+
+
+# code ---------------------------------------------------------------------------------------------
+
+READ = {}  # what was made of a text, for all tests
+
+
+def _by_content(function):
+    """A function that a process calls once for each file: here once for each text of it."""
+
+    def read(file):
+        key = function.__name__, file.read_bytes()
+        if key not in READ:
+            READ[key] = function.__wrapped__(file)
+        return READ[key]
+
+    return read
+
+
+@pytest.fixture
+def read_anew(monkeypatch):
+    """`read_anew()`: fingerprints read files anew, which a process does once; here they change."""
+
+    def forget():
+        for name in ("engine", "with_imports"):
+            getattr(prints, name).cache_clear()
+
+    for name in ("_parsed", "_code"):
+        monkeypatch.setattr(prints, name, _by_content(getattr(prints, name)))
+    yield forget
+    forget()
+
+
+@pytest.fixture
+def edit(monkeypatch, read_anew):
+    """`edit(file, change)`: a file of the suite's own as if it had been changed, the last alone."""
+    texts, read = {}, Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda file: texts.get(file) or read(file))
+
+    def edit(file, change):
+        before = (prints.PACKAGE / file).read_text()
+        assert change(before) != before
+        texts.clear()
+        texts[prints.PACKAGE / file] = change(before).encode()
+        read_anew()
+
+    return edit
+
+
+@pytest.fixture
+def executed():
+    """`with executed() as files`: the suite's own files of which a function runs meanwhile."""
+    package = f"{prints.PACKAGE}{os.sep}"
+
+    @contextlib.contextmanager
+    def executed():
+        files, before = set(), sys.getprofile()
+
+        def note(frame, event, _argument):
+            code = frame.f_code
+            is_function = code.co_flags & inspect.CO_OPTIMIZED  # not a module or a class body
+            if event == "call" and is_function and code.co_filename.startswith(package):
+                files.add(code.co_filename.removeprefix(package).replace(os.sep, "/"))
+
+        sys.setprofile(note)
+        try:
+            yield files
+        finally:
+            sys.setprofile(before)
+
+    return executed

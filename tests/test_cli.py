@@ -132,6 +132,9 @@ def test_help_names_every_command(capsys):
         [],
         ["-k", "tests", "--data-root", "dlgbench"],
         ["ablations/depth", "-x", "--color=yes"],
+        ["--color=no"],  # no abbreviation of --collect-only: argparse would take --co for one
+        ["--cov", "--confcutdir=."],
+        ["--co"],
         ["-v", "ablations/depth/test_initialization.py::test_claim"],
     ],
 )

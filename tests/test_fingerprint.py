@@ -3,12 +3,13 @@
 import importlib
 import importlib.util
 import sys
-from pathlib import Path
 
+import numpy as np
 import pytest
 
-from dlgbench import Cell, Recipe, Training, registry
+from dlgbench import Arrays, Cell, Recipe, Training, registry
 from dlgbench import fingerprint as prints
+from dlgbench.data.loading import _read as read_data
 from dlgbench.discovery import load
 from dlgbench.fingerprint import PACKAGE, code_of, fingerprint, parts_of, with_imports
 
@@ -21,57 +22,17 @@ RECIPE = Recipe(
     steps=30,
 )
 CODE = "\n\ndef added():\n    return 1\n"
+pytestmark = pytest.mark.usefixtures("read_anew")
 REGISTRIES = ("MODELS", "DATA", "TASKS", "PROBES", "OPTIMIZERS", "SCHEDULES")
 REGISTRIES += ("INITIALIZATIONS", "ACTIVATIONS")
 
 
-def forget():
-    """A process reads what files import once; here they change."""
-    for name in ("engine", "with_imports"):
-        getattr(prints, name).cache_clear()
-
-
-READ = {}  # what was made of a text, for all tests here
-
-
-def by_content(function):
-    """A function that a process calls once for each file: here once for each text of it."""
-
-    def read(file):
-        key = function.__name__, file.read_bytes()
-        if key not in READ:
-            READ[key] = function.__wrapped__(file)
-        return READ[key]
-
-    return read
-
-
 @pytest.fixture(autouse=True)
-def _afresh(monkeypatch):
-    """Reads files anew, and leaves every registry as it was."""
+def _registries(monkeypatch):
+    """Leaves every registry as it was."""
     for name in REGISTRIES:
         parts = getattr(registry, name)
         monkeypatch.setattr(parts, "_parts", dict(parts))
-    for name in ("_parsed", "_code"):
-        monkeypatch.setattr(prints, name, by_content(getattr(prints, name)))
-    yield
-    forget()
-
-
-@pytest.fixture
-def edit(monkeypatch):
-    """`edit(file, change)`: a file of the suite's own as if it had been changed."""
-    texts, read = {}, Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda file: texts.get(file) or read(file))
-
-    def edit(file, change):
-        before = (PACKAGE / file).read_text()
-        assert change(before) != before
-        texts.clear()
-        texts[PACKAGE / file] = change(before).encode()
-        forget()
-
-    return edit
 
 
 def cell(work=RECIPE, seed=0, **more):
@@ -141,6 +102,71 @@ def test_changed_code_that_it_does_not_use_retrains_nothing(file, edit):
     assert fingerprint(cell()) == before
 
 
+# A training runs these files too, and none changes its result: they check, name, and record.
+NAMING = {"ablation.py", "errors.py", "fingerprint.py", "grouping.py", "interrupt.py"}
+NAMING |= {"metrics.py", "provenance.py", "registry.py"}
+SMALL = {"steps": 2, "evaluations": 1, "batch_size": 8, "data_args": {"train": 40, "val": 20}}
+EVERYTHING = {
+    "model_args": {"hidden": (8, 8), "activation": "tanh", "norm": "noisy_batch", "dropout": 0.2},
+    "probes": ("updates", "drift", "gradients"),
+    "init": "lsuv",
+    "schedule": "cosine",
+    "max_norm": 2.0,
+}
+RUN = {  # what is run, on each kind of data, by each engine and task
+    "single": {**EVERYTHING, "data_args.augment": "crop", "optimizer": "momentum_ema"},
+    "lanes": {**EVERYTHING, "data_args.label_noise": 0.1, "optimizer": "adam"},
+    "identity": {"model_args": {"dropout": 0.2}, "identity": ("Dropout",)},
+    "regression": {"model": "linear", "task": "regression", "data": "polynomial"},
+    "convnet": {"model": "lenet5", "data": "mnist5k", "optimizer": "rprop", "init": "orthogonal"},
+    "resnet": {"model": "resnet20", "model_args": {"width": 0.25}, "optimizer": "nag"},
+    "densenet": {"model": "densenet_40_12", "model_args": {"width": 0.25}, "data": "mnist5k"},
+    "segmentation": {"model": "conv_stack", "task": "segmentation", "data": "dense_cue"},
+    "image_to_image": {"model": "unet", "task": "image_to_image", "data": "photographs",
+                       "model_args": {"width": 0.125}},
+    "minimization": {"model": "function", "task": "minimization", "data": None, "data_args": {}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_the_code_of_each_file_that_runs_in_a_training_retrains_it_and_no_other_does(
+    name, edit, executed
+):
+    work = Recipe(model="mlp", data="digits").override(SMALL).override(RUN[name])
+    ours = cell(work, engine="lanes" if name == "lanes" else "single")
+    work.run(ours)  # imports what it needs
+    read_data.cache_clear()
+    with executed() as files:
+        work.run(ours)
+    before = fingerprint(ours)
+    ran = sorted(files)
+    assert {"train.py", "engine.py", "recipe.py", "streams.py", "tasks/optimization.py"} <= files
+    assert ("lanes/stack.py" in files) == (name == "lanes")
+    retrained = set()
+    for file in ran:
+        edit(file, lambda text: text + CODE)
+        if fingerprint(ours) != before:
+            retrained.add(file)
+    assert files - retrained == files & NAMING
+    others = {str(file.relative_to(PACKAGE)) for file in PACKAGE.glob("*.py")} - files
+    for file in sorted(others):
+        edit(file, lambda text: text + CODE)
+        assert fingerprint(ours) == before, file
+
+
+def test_other_data_of_the_same_name_are_another_fingerprint(monkeypatch):
+    x, y = np.arange(12.0).reshape(6, 2), np.arange(6) % 3
+    seen = set()
+    for part in range(5):
+        arrays = [x.copy(), y.copy(), x.copy(), y.copy()]
+        if part < 4:
+            arrays[part][0] = 2
+        own = Arrays((arrays[0], arrays[1]), (arrays[2], arrays[3]), 3)
+        monkeypatch.setattr("dlgbench.data.load", lambda _name, own=own: own)
+        seen.add(fingerprint(cell()))
+    assert len(seen) == 5
+
+
 def test_runs_of_two_models_share_the_engine_and_not_the_code(edit):
     convnet = RECIPE.override({"model": "lenet5", "model_args": {}})
     ours, theirs = code_of(RECIPE), code_of(convnet)
@@ -190,7 +216,7 @@ def named(changes, name):
 
 
 @pytest.fixture
-def module(tmp_path, monkeypatch):
+def module(tmp_path, monkeypatch, read_anew):
     """`module(name, text)`: writes a module of the user's; all of it is forgotten afterwards."""
     monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)
@@ -200,7 +226,7 @@ def module(tmp_path, monkeypatch):
         file.parent.mkdir(exist_ok=True)
         file.write_text(text)
         importlib.invalidate_caches()
-        forget()
+        read_anew()
         return file
 
     yield module
@@ -285,7 +311,7 @@ def train(config, seed, log):
 '''
 
 
-def test_own_training_code_is_its_config_and_its_module_with_imports(module):
+def test_own_training_code_is_its_config_and_its_module_with_imports(module, read_anew):
     module("helpers", "WIDTH = 3\n")
     file = module("mine", TRAIN)
     train = importlib.import_module("mine").train
@@ -300,7 +326,7 @@ def test_own_training_code_is_its_config_and_its_module_with_imports(module):
     file.write_text(
         TRAIN.replace("Mine", "My own").replace("Trains.", "Learns.").replace("# a", "#")
     )
-    forget()
+    read_anew()
     assert fingerprint(cell(work)) == first
     module("mine", TRAIN.replace("WIDTH}", "WIDTH + 1}"))
     second = fingerprint(cell(work))

@@ -17,6 +17,7 @@ from dlgbench import (
     register_task,
     registry,
 )
+from dlgbench.data.module import DataModule
 from dlgbench.preflight import check, why_unsuited
 from dlgbench.tasks.classification import Classification
 
@@ -94,6 +95,38 @@ def test_what_cannot_be_carried_out_is_one_message(message, change):
 def test_what_does_not_go_together_is_one_message(message, change):
     with pytest.raises(DlgbenchError, match=re.escape(message)):
         check(RECIPE.override(change), "cpu")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model_args.norm": "batch"},
+        {"model_args.norm": "noisy_batch"},
+        {"model": "resnet18", "model_args": {"width": 0.125}, "data": "mnist5k"},
+    ],
+)
+def test_batch_normalization_of_a_single_row_is_one_message(changes):
+    """Of one row, or of one feature map of 1x1, in torch's words: each cell would fail so."""
+    check(RECIPE.override(changes, batch_size=2), "cpu")
+    message = r"batch_size 1 do not go together: Expected more than 1 value per channel when train"
+    with pytest.raises(DlgbenchError, match=message):
+        check(RECIPE.override(changes, batch_size=1), "cpu")
+    check(RECIPE.override(batch_size=1), "cpu")
+
+
+def test_the_step_that_is_tried_has_the_recipe_s_own_minibatch():
+    seen = []
+
+    def step(self, batch, _index):
+        seen.append(batch[0].clone())
+        return self.objective(self.network(batch[0]), batch[1])
+
+    recipe = as_a_task(training_step=step).override({"data_args.augment": "crop"}, batch_size=30)
+    check(recipe, "cpu")
+    splits = DataModule(recipe, 0, torch.device("cpu"), may_test=False)
+    ((x, _), *_) = next(iter(splits.train_dataloader())).minibatches()
+    assert torch.equal(seen[0], x)
+    assert len(x) == 30
 
 
 def test_a_data_set_that_is_too_small_is_said_with_its_sizes():

@@ -1,6 +1,7 @@
 import pickle
 import re
 
+import numpy as np
 import pytest
 
 from dlgbench import DlgbenchError, Recipe
@@ -12,6 +13,29 @@ def test_override_changes_a_copy_and_reaches_inside():
     changed = BASE.override({"model_args.dropout": 0.5}, lr=0.01)
     assert (changed.lr, changed.model_args) == (0.01, {"hidden": (128, 64), "dropout": 0.5})
     assert (BASE.lr, BASE.model_args) == (0.1, {"hidden": (128, 64)})
+
+
+def test_numbers_of_numpy_are_the_numbers_that_they_are():
+    ours = {"lr": 0.5, "batch_size": 32, "model_args": {"hidden": (8, 4), "skip": True}}
+    ours |= {"target": {"val/error": 0.10000000149011612}, "init": "he"}
+    theirs = {
+        "lr": np.float32(0.5),
+        "batch_size": np.int64(32),
+        "model_args": {"hidden": np.array([8, 4]), "skip": np.bool_(True)},  # noqa: FBT003  # a value
+        "target": {"val/error": np.float32(0.1)},
+        "init": np.str_("he"),
+    }
+    recipe = BASE.override(theirs)
+    assert recipe == BASE.override(ours)
+    assert recipe.to_json() == BASE.override(ours).to_json()
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    kinds = {type(value) for value in (recipe.lr, recipe.batch_size, *recipe.model_args.values())}
+    assert kinds == {float, int, tuple, bool}
+    assert type(BASE.override(lr=np.float64(0.1)).lr) is float
+    with pytest.raises(DlgbenchError, match="expected a number, string, list or dict, got 1j"):
+        BASE.override(model_args={"z": np.complex128(1j)})
+    with pytest.raises(DlgbenchError, match="batch_size: expected a whole number of at least 1"):
+        BASE.override(batch_size=np.float64(32))
 
 
 def test_json_pickle_and_hash_keep_a_recipe():

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import shutil
+import statistics
 import threading
 import time
 
@@ -113,6 +114,71 @@ def test_the_mean_is_over_the_tuning_seeds():
     runs = {cell: Run("finished", {"val/error": next(numbers)}) for cell in two.tuning("a", "cpu")}
     assert choose(two, runs) == {"lr": 0.2}
     assert [value for _, value in score(two, runs)] == [0.25, 0.2]
+
+
+SETTINGS = (0.1, 0.2, 0.3, 0.4, 0.5)
+TABLE = {  # lr -> of three tuning seeds the val/error, val/loss, train/error; None for diverged
+    0.1: [(0.10, 2.0, 0.10), (0.40, 2.0, 0.10), (0.31, 2.0, 0.10)],
+    0.2: [(0.25, 3.0, 0.20), (0.20, 3.0, 0.20), (0.15, 3.0, 0.20)],  # the smallest mean
+    0.3: [(0.34, 1.0, 0.15), (0.15, 1.0, 0.15), (0.14, 1.0, 0.15)],
+    0.4: [(0.21, 5.0, 0.00), (0.21, 5.0, 0.00), (0.21, 5.0, 0.00)],
+    0.5: [(0.01, 0.1, 0.01), None, (0.01, 0.1, 0.01)],
+}
+WRONG = {  # a rule -> what it would choose of the same table
+    "train/error": (lambda rows: statistics.fmean(row[2] if row else 9 for row in rows), 0.4),
+    "val/loss": (lambda rows: statistics.fmean(row[1] if row else 9 for row in rows), 0.3),
+    "first seed": (lambda rows: rows[0][0], 0.5),
+    "first seed of those that ran": (lambda rows: rows[0][0] if all(rows) else 9, 0.1),
+    "second seed": (lambda rows: rows[1][0] if all(rows) else 9, 0.3),
+    "last seed": (lambda rows: rows[2][0] if all(rows) else 9, 0.3),
+    "best seed": (lambda rows: min(row[0] for row in rows if row), 0.5),
+    "best seed of those that ran": (lambda rows: min(r[0] for r in rows) if all(rows) else 9, 0.1),
+    "worst seed": (lambda rows: max(row[0] if row else 9 for row in rows), 0.4),
+    "median": (lambda rows: statistics.median(row[0] if row else 9 for row in rows), 0.5),
+    "median of those that ran": (
+        lambda rows: statistics.median(r[0] for r in rows) if all(rows) else 9,
+        0.3,
+    ),
+    "without the diverged": (lambda rows: statistics.fmean(row[0] for row in rows if row), 0.5),
+    "largest mean": (lambda rows: -statistics.fmean(row[0] if row else -9 for row in rows), 0.1),
+    "first of the grid": (lambda _: 0, 0.1),
+}
+
+
+def tuning_runs(ablation, sign=1):
+    """The table as the runs of the ablation's tuning; with sign -1 larger is better."""
+    runs = {}
+    for cell in ablation.tuning("a", "cpu"):
+        numbers = TABLE[cell.setting["lr"]][cell.seed - 1000]
+        names = (ablation.select, "val/loss", "train/error", "test/error")
+        if numbers is None:  # what was reached before counts for nothing
+            runs[cell] = Run("diverged", {ablation.select: sign * 0.001})
+        else:
+            values = (sign * numbers[0], *numbers[1:], numbers[1])
+            runs[cell] = Run("finished", dict(zip(names, values, strict=True)))
+    return runs
+
+
+def test_the_table_tells_each_wrong_rule_from_the_right_one():
+    for name, (rule, choice) in WRONG.items():
+        assert min(SETTINGS, key=lambda lr, rule=rule: rule(TABLE[lr])) == choice != 0.2, name
+
+
+@pytest.mark.parametrize(("metric", "sign"), [("val/error", 1), ("val/accuracy", -1)])
+@pytest.mark.parametrize("grid", [SETTINGS, SETTINGS[::-1], (0.3, 0.5, 0.2, 0.1, 0.4)])
+def test_the_choice_is_the_best_mean_of_the_selected_metric_over_all_tuning_seeds(
+    grid, metric, sign
+):
+    scales = {"cpu": {"seeds": 5, "tuning_seeds": 3}}
+    metrics = {metric: "share", "test/error": "share"}
+    more = {"tune": {"lr": grid}, "scales": scales, "metrics": metrics, "select": metric}
+    ablation = dataclasses.replace(QUESTION, **more)
+    runs = tuning_runs(ablation, sign)
+    assert choose(ablation, runs) == {"lr": 0.2}
+    backwards = dict(reversed(runs.items()))
+    assert choose(ablation, backwards) == {"lr": 0.2}
+    means = {entry["lr"]: mean for entry, mean in score(ablation, runs)}
+    assert means[0.2] == pytest.approx(sign * 0.2)
 
 
 # pulling ------------------------------------------------------------------------------------------

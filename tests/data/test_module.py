@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dlgbench import DlgbenchError, Recipe
+from dlgbench import Arrays, DlgbenchError, Recipe, register_data, registry
 from dlgbench.data import load
 from dlgbench.data.augmentation import crop
 from dlgbench.data.module import DataModule, PlaceholderData
@@ -41,6 +41,43 @@ def test_a_seed_draws_its_splits_from_the_pool_alone():
     assert one.train[0].std().item() == pytest.approx(1, abs=1e-5)
     larger = splits_of(data_args__train=700)
     assert torch.equal(larger.train[1][:600], one.train[1])  # more data is the same data and more
+
+
+@pytest.fixture
+def numbered(monkeypatch):
+    """A data set whose x is the number of its row in the pool, or -1, -2, ... in the test split."""
+    monkeypatch.setattr(registry.DATA, "_parts", dict(registry.DATA))
+    pool, test = np.arange(80.0)[:, None], -np.arange(1.0, 11)[:, None]
+    register_data("numbered")(
+        lambda: Arrays((pool, np.arange(80) % 4), (test, np.arange(10) % 4), 4)
+    )
+
+
+@pytest.mark.parametrize("sizes", [{}, {"train": 30}, {"train": 50, "val": 30}, {"val": 1}])
+@pytest.mark.usefixtures("numbered")
+def test_the_three_splits_share_no_row_for_any_seed(sizes):
+    args = sizes | {"standardize": False}
+    recipe = Recipe(model="mlp", data="numbered", data_args=args, steps=9, batch_size=11)
+    val = sizes.get("val", 16)
+    drawn = []
+    for seed in [*range(12), 1000, 1001]:
+        splits = splits_of(recipe, seed)
+        train, held_out, test = (
+            x[:, 0].int().tolist() for x, _ in (splits.train, splits.val, splits.test())
+        )
+        assert (len(train), len(held_out)) == (sizes.get("train", 80 - val), val)
+        assert len({*train, *held_out}) == len(train) + val
+        assert {*train, *held_out} <= set(range(80))
+        assert test == list(range(-1, -11, -1))
+        assert splits.rows.tolist() == train
+        for x, y in (splits.train, splits.val):  # and each keeps its label
+            assert torch.equal(x[:, 0].int() % 4, y.int())
+        seen = torch.cat([x for x, _ in minibatches(splits)])[:, 0].int().tolist()
+        assert set(seen) <= set(train)
+        drawn.append((tuple(train), tuple(held_out)))
+    assert len(set(drawn)) == len(drawn)  # each seed draws its own
+    if val > 1:
+        assert len({frozenset(held_out) for _, held_out in drawn}) == len(drawn)
 
 
 def test_shrinking_averages_squares_of_pixels():

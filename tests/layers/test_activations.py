@@ -23,7 +23,7 @@ def sigma(a):
     return 1 / (1 + math.exp(-a))
 
 
-EQUATIONS = {  # g(a) and g'(a)
+EQUATIONS = {  # g(a) and g'(a), at a kink the subgradient that the backward pass uses
     "identity": (lambda a: a, lambda _: 1),
     "step": (lambda a: float(a >= 0), lambda _: 0),
     "sigmoid": (sigma, lambda a: sigma(a) * (1 - sigma(a))),
@@ -47,7 +47,7 @@ def test_each_built_in_activation_has_its_equation_here():
 def test_each_is_its_equation_and_so_is_its_gradient(name):
     g, slope = EQUATIONS[name]
     a = torch.tensor(
-        [-30.0, -4.0, -1.0, -0.3, -1e-3, 1e-3, 0.2, 1.0, 2.5, 30.0],
+        [-30.0, -4.0, -1.0, -0.3, -1e-3, 0.0, 1e-3, 0.2, 1.0, 2.5, 30.0],
         dtype=torch.float64,
         requires_grad=True,
     )

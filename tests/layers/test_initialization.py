@@ -3,6 +3,7 @@ import math
 
 import pytest
 import torch
+from scipy import stats
 from torch import nn
 
 from dlgbench import DlgbenchError
@@ -35,6 +36,15 @@ def test_standard_deviations_are_the_formulas(scheme, sd):
 def test_fan_in_of_a_convolution_counts_its_window():
     layer = build(lambda: nn.Sequential(nn.Conv2d(64, 128, 3)), "he", seed=0)[0]
     assert layer.weight.std().item() == pytest.approx(math.sqrt(2 / (64 * 9)), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: net(300, 200), lambda: nn.Sequential(nn.Conv2d(9, 80, 9))]
+)
+@pytest.mark.parametrize("scheme", ["normal", "slide", "glorot", "he"])
+def test_weights_are_normal_and_not_of_another_distribution_with_that_variance(scheme, make):
+    w = build(make, scheme, seed=0)[0].weight.detach().flatten().double()
+    assert stats.kstest((w / w.std()).numpy(), "norm").pvalue > 0.01
 
 
 def test_zero_and_orthogonal():

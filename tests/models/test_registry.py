@@ -111,6 +111,22 @@ def test_forward_at_two_sizes_and_a_gradient_reaches_every_parameter(name, chann
     assert all(grad.isfinite().all() for grad in gradients.values())
 
 
+def test_an_evaluation_does_not_depend_on_who_else_is_in_it_and_changes_nothing(name):
+    if name in DEGRADED:
+        pytest.skip("so deep without shortcuts that it amplifies the last bit of float64")
+    network, x = settled_network(name)
+    with torch.no_grad():
+        y = targets(name, x, network(x))
+    y = y.float() if y.is_floating_point() else y
+    task = TASKS[MODELS[name].task].make(network.train(), Recipe(model=name, steps=0))
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    whole = task.evaluate("val", x, y)["val/loss"]
+    alone = [task.evaluate("val", x[k : k + 1], y[k : k + 1])["val/loss"] for k in range(len(x))]
+    assert whole == pytest.approx(sum(alone) / len(x), rel=1e-5)
+    assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
+    assert all(module.training for module in network.modules())
+
+
 def test_one_batch_can_be_over_fitted(name):
     if name in DEGRADED:
         pytest.skip("too deep to train: the claim of architectures/residual_depth")

@@ -9,6 +9,7 @@ from numpy.polynomial.legendre import legvander
 
 from dlgbench import Cell, DlgbenchError, Recipe
 from dlgbench.data.arrays import Arrays
+from dlgbench.fingerprint import PACKAGE, fingerprint, with_imports
 from dlgbench.preflight import check
 from dlgbench.probes.observers import Observer
 from dlgbench.probes.subject import Measurement
@@ -142,6 +143,27 @@ def test_a_watched_training_ends_with_the_same_weights_to_the_bit(name):
     for array, values in watched.arrays.items():
         assert array.startswith(f"{name}/")
         assert values.dtype in (np.float32, np.int64, np.uint8)
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_the_code_of_each_file_that_runs_for_a_probe_retrains_its_cells(name, edit, executed):
+    recipe = RECIPES[SUITED.get(name, "images")].override(probes=(name,), steps=2)
+    plain, ours = (Cell("a", "a", 0, "cpu", each) for each in (recipe.override(probes=()), recipe))
+    run = functools.partial(train, ours)
+    run()  # imports what it needs
+    with pytest.MonkeyPatch.context() as patch, executed() as files:
+        patch.setattr("dlgbench.probes.noise.DRAWS", 2)
+        run()
+    before, without = fingerprint(ours), fingerprint(plain)
+    own = {file for file in files if file.startswith(("probes/", "equations/"))}
+    assert own > {"probes/measuring.py"}
+    for file in sorted(own):
+        edit(file, lambda text: f"{text}\n\ndef added():\n    return 1\n")
+        assert fingerprint(ours) != before, file
+    edit(f"probes/{PROBES[name].source.name}", lambda text: text + "\n\nADDED = 1\n")
+    assert fingerprint(ours) != before
+    shared = {file.name for file in with_imports(PACKAGE / "train.py")}
+    assert (fingerprint(plain) == without) == (PROBES[name].source.name not in shared)
 
 
 def test_an_own_function_is_a_probe_as_the_built_in_ones_are():
