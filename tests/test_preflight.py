@@ -102,7 +102,7 @@ def test_what_does_not_go_together_is_one_message(message, change):
     [
         {"model_args.norm": "batch"},
         {"model_args.norm": "noisy_batch"},
-        {"model": "resnet18", "model_args": {"width": 0.125}, "data": "mnist5k"},
+        {"model": "resnet18", "model_args": {"width": 0.125}, "data": "digits"},
     ],
 )
 def test_batch_normalization_of_a_single_row_is_one_message(changes):
