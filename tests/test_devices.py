@@ -168,8 +168,9 @@ def test_out_of_memory_halves_the_workers_and_loses_nothing(store):
     assert [run.summary["test/error"] for run in runs] == [0.1 * seed for seed in range(5)]
     assert places.limit == 1
     assert runner.trained == 5
-    notice = runner.take_notice()
-    assert "a-s0: out of memory while 4 workers shared GPU 0; 2 go on, and it runs again" in notice
+    first, second = runner.take_notices()
+    assert "a-s0: out of memory while 4 workers shared GPU 0; 2 go on, and it runs again" in first
+    assert "2 workers shared GPU 0; 1 go on" in second
 
 
 def test_out_of_memory_with_the_whole_gpu_names_the_cell(store):

@@ -31,7 +31,9 @@ def test_the_json_holds_the_machine_and_every_verdict(file):
     assert file.name == "cpu.json"
     about = record["machine"], record["date"], record["git"]
     assert about == ("Abacus (2 beads)", "2023-11-14", ["0123456789ab"])
-    assert set(record["claims"][0]) == set(json.loads(reference().read_text())["claims"][0])
+    sometimes = {"enough", "fragile"}
+    committed = json.loads(reference().read_text())["claims"][0]
+    assert set(record["claims"][0]) - sometimes == set(committed) - sometimes
     (first,) = (
         claim
         for claim in record["claims"]
