@@ -20,7 +20,6 @@ from dlgbench.discovery import discover, find_root
 from dlgbench.errors import DlgbenchError
 from dlgbench.interrupt import KEPT
 from dlgbench.scale import SCALES
-from dlgbench.session import scale_here
 from dlgbench.tracking import Store, find_uri
 
 if TYPE_CHECKING:
@@ -317,6 +316,7 @@ def report(args: argparse.Namespace) -> int:
 def plan(args: argparse.Namespace) -> int:
     """A plan of the ablations' cells."""
     from dlgbench import plan as plans
+    from dlgbench.session import scale_here
 
     scale = args.scale or scale_here()
     chosen = [ablation for ablation in _ablations(args.places) if args.keyword in ablation.name]

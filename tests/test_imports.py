@@ -14,10 +14,11 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     "errors": set(),
     "streams": set(),
     "provenance": set(),
-    "sqlite": set(),
+    "database": {"errors"},
+    "devices": set(),
+    "sqlite": {"database"},
     "interrupt": set(),
     "machine": set(),
-    "spool": {"errors"},
     "words": set(),
     # declare
     "registry": {"errors"},
@@ -63,27 +64,37 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     },
     # store
     "records": {"ablation", "recipe", "registry"},
-    "tracking": {"errors", "ablation", "claim", "records", "spool", "sqlite"},
+    "spool": {"errors", "records"},
+    "tracking": {
+        *("errors", "ablation", "claim", "database", "provenance", "records", "spool", "sqlite"),
+    },
     # judge
     "samples": {"claim"},
     "stats": {"claim", "metrics", "samples", "words"},
     "levels": {"samples", "stats"},
     "judging": {"errors", "ablation", "claim", "metrics", "stats"},
-    "runner": {"errors", "ablation", "claim", "grouping", "judging", "machine", "tracking"},
+    "baseline": {"errors", "claim", "words"},
+    "data_table": {"registry", "errors"},
+    "plan": {"ablation", "data_table", "recipe", "registry", "words"},
+    "runner": {
+        *("errors", "ablation", "claim", "devices", "grouping", "judging", "machine", "spool"),
+        "tracking",
+    },
     # show
     "reports": {
         *("errors", "registry", "claim", "metrics", "recipe", "ablation", "discovery"),
         *("fingerprint", "judging", "stats", "tracking", "words"),
     },
-    "session": {"ablation", "discovery", "tracking"},
+    "session": {"errors", "ablation", "baseline", "devices", "discovery", "tracking"},
     "progress": {"claim", "discovery", "interrupt", "session", "words"},
     "pytest_plugin": {
         *("errors", "registry", "ablation", "claim", "scale", "discovery"),
-        *("progress", "session", "words"),
+        *("baseline", "devices", "progress", "session", "spool", "words"),
     },
     "model_table": {"registry"},
     "cli": {
-        *("errors", "interrupt", "ablation", "claim", "scale", "discovery", "tracking", "words"),
+        *("errors", "interrupt", "ablation", "baseline", "claim", "scale", "discovery"),
+        *("tracking", "words"),
     },
     "bench": {
         *("ablation", "grouping", "recipe", "data", "lanes", "levels", "models", "probes"),
@@ -98,13 +109,15 @@ LATER = {  # and what its functions may import when they are called
     "training": {"ablation", "fingerprint", "provenance"},
     "fingerprint": {"data"},
     "runner": {"fingerprint", "lanes"},
-    "pytest_plugin": {"preflight", "runner", "stats"},
+    "data_table": {"data"},
+    "plan": {"models", "probes"},
+    "pytest_plugin": {"fingerprint", "plan", "preflight", "runner", "stats"},
     "model_table": {"probes"},
-    "cli": {"bench", "model_table", "reports", "stats"},
+    "cli": {"bench", "model_table", "plan", "reports", "session", "stats"},
 }
 HEAVY = {"torch", "pytorch_lightning", "torchmetrics", "mlflow"}
 ONLY = {  # who alone may import what, at any time
-    "mlflow": {"tracking"},
+    "mlflow": {"database", "tracking"},
     "pytest": {"pytest_plugin", "progress", "session"},
     "_pytest": set(),
     "xdist": set(),
