@@ -14,6 +14,7 @@ from dlgbench.data import (  # noqa: F401  (they register themselves)
     photographs,
     placed,
     polynomial,
+    reconstruction,
     strokes,
     toys,
 )
