@@ -1,8 +1,8 @@
 """A/A twin of the sketch's simplification, and drawings that belong to other sketches.
 
-`network` and `again` differ in name only: fresh weights and order, the same splits. Neither may
-beat the other. `shuffled` has pairs taken apart: its target is the drawing of another sketch, so
-that no net can know it, and it may beat neither reference. Five seeds.
+The U-Net twice, `unet` and `again`, which differ in name only: fresh weights and order, the same
+splits. Neither may beat the other. `shuffled` has pairs taken apart: its target is the drawing of
+another sketch, so that no net can know it, and it may beat neither reference. Five seeds.
 """
 
 import math
@@ -14,8 +14,14 @@ DECIBEL = math.log(10) / 10
 ABLATION = Ablation(
     twin_of="image_to_image/sketch_simplification",
     question="Does the net beat itself, or clean a sketch into the drawing of another?",
+    override={
+        "model": "unet",
+        "model_args": {"levels": 2, "norm": "batch"},
+        "init": "default",
+        "lr": 0.1,
+    },
     arms={
-        "network": {},
+        "unet": {},
         "again": {"random_stream": 1},
         "shuffled": {"data": "strokes_shuffled"},
     },
@@ -23,7 +29,7 @@ ABLATION = Ablation(
     claims=[
         Claim(
             "A/A: the other net's drawing is 1 dB nearer to the clean one",
-            log_ratio("test/mse", "network", "again"),
+            log_ratio("test/mse", "unet", "again"),
             at_least(DECIBEL),
             kind="twin",
             expect="not supported",

@@ -3,15 +3,25 @@
 Slide: "Encoder-decoder", "Learning to simplify. Simo-Serra et al. 2016" (SIGGRAPH): rough strokes
 in, clean strokes out.
 
-Protocol. Synthetic pairs: a sketch draws each of 2 to 4 strokes three times, jittered, faint and
-with noise; the target has each stroke once. The net is the paper's, its maps scaled. It is judged
-against two answers that need no net: the mean image of the test targets, and the input itself, as
-the best a x + b. Both are fitted to the test split, so they are harder to beat than any that a
-training could give. Ten seeds.
+Protocol. Synthetic pairs of 32x32: a sketch draws each of 2 to 4 strokes three times, jittered,
+faint and with noise; the target has each stroke once. Two nets with 16 times fewer maps: the
+paper's, of 23 convolutions and no skips, and a U-Net with two poolings. Both are judged against two
+answers that need no net: the mean image of the test targets, and the input itself, as the best
+a x + b. Both are fitted to the test split, so they are harder to beat than any that a training
+could give. 300 steps on minibatches of 8, batch normalization, Adam with a 1-cycle schedule, ten
+seeds.
 
-Smallest effects, fixed before any run: 1 dB (a fifth of the squared error) below each reference, as
-for the other image-to-image nets. The input is the reference that counts: a net that is better than
-the mean image may still do no more than copy what it is given.
+Smallest effects, fixed before any pilot of these protocols: 1 dB (a fifth of the squared error)
+below each reference, as for the other image-to-image nets. The input is the reference that counts:
+a net that is better than the mean image may still do no more than copy what it is given.
+
+Chosen on tuning seeds and the validation split alone. The claims were first written for the paper's
+net; the U-Net was added when pilots showed that the former hardly trains at this size: .81 of the
+mean image's error, which is 2.2 times the input's, for rates of .03 and .06; .96 with .003; 400
+steps, or 700 on minibatches of 4, .79; twice the maps in 150 steps .90. The U-Net came to .70 to
+.76 of the input's error on three seeds at rates of .1 and .2, and without skips to 1.06. So one
+rate for each net: no claim compares them. Of .1 and .2, which was better by .02 to .03, .1 was
+taken, since higher ones broke evaluations of `image_to_image/unet_skips`. No pilot was made at gpu.
 """
 
 import math
@@ -20,6 +30,7 @@ from dlgbench import Ablation, Claim, Recipe, at_most, value
 
 DECIBEL = math.log(10) / 10
 PAPER = "Simo-Serra et al. 2016"
+NETS = {"paper": "The paper's net", "unet": "A small U-Net"}
 
 ABLATION = Ablation(
     question="Does a fully convolutional encoder-decoder learn to clean a rough sketch?",
@@ -30,37 +41,50 @@ ABLATION = Ablation(
         task="image_to_image",
         optimizer="adam",
         schedule="one_cycle",
-        lr=0.003,
         batch_size=16,
         steps=10_000,
         probes=("images",),
     ),
-    arms={"network": {}},
-    select="val/mse",
+    arms={
+        "paper": {"lr": 0.03},
+        "unet": {
+            "model": "unet",
+            "model_args.levels": 2,
+            "model_args.norm": "batch",
+            "init": "default",
+            "lr": 0.1,
+        },
+    },
     scales={
         "cpu": {
             "data_args": {"train": 2500, "val": 300},
-            "model_args": {"width": 1 / 16},
+            "model_args.width": 1 / 16,
             "batch_size": 8,
-            "steps": 400,
+            "steps": 300,
             "evaluations": 2,
         },
-        "gpu": {"model_args": {"width": 0.25}},
+        "gpu": {"model_args.width": 0.25},
     },
     claims=[
-        Claim(
-            "Its drawing is 1 dB nearer to the clean one than the rough sketch is",
-            value("images/over_input", "network"),
-            at_most(math.exp(-DECIBEL)),
-            source=PAPER,
-            objection="A blur of the input is a better reference, and more than a x + b; squared "
-            "error rewards pale lines where the net is in doubt.",
+        *(
+            Claim(
+                f"{name} draws 1 dB nearer to the clean sketch than the rough one is",
+                value("images/over_input", arm),
+                at_most(math.exp(-DECIBEL)),
+                source=PAPER,
+                objection="A filter of the input is a better reference than a x + b; and squared "
+                "error rewards pale lines where the net is in doubt.",
+            )
+            for arm, name in NETS.items()
         ),
-        Claim(
-            "It is 1 dB nearer than the mean image",
-            value("images/over_mean", "network"),
-            at_most(math.exp(-DECIBEL)),
-            source=PAPER,
+        *(
+            Claim(
+                f"{name} draws 1 dB nearer to the clean sketch than the mean image is",
+                value("images/over_mean", arm),
+                at_most(math.exp(-DECIBEL)),
+                source=PAPER,
+            )
+            for arm, name in NETS.items()
         ),
     ],
 )
