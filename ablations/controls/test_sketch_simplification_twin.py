@@ -2,7 +2,10 @@
 
 The U-Net twice, `unet` and `again`, which differ in name only: fresh weights and order, the same
 splits. Neither may beat the other. `shuffled` has pairs taken apart: its target is the drawing of
-another sketch, so that no net can know it, and it may beat neither reference. Five seeds.
+another sketch, so that no net can know it, and it may beat neither reference by 1 dB. Five seeds.
+
+Seen in the evaluation: apart, the net's error is .92 of the input's. What it learns is the mean
+image, which is nearer to all drawings than an unrelated sketch, by a x + b, can be.
 """
 
 import math

@@ -14,7 +14,6 @@ from dlgbench.data import (  # noqa: F401  (they register themselves)
     photographs,
     placed,
     polynomial,
-    reconstruction,
     strokes,
     toys,
 )
