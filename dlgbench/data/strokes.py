@@ -31,6 +31,17 @@ def strokes() -> Arrays:
     return Arrays((x[:3000], y[:3000]), (x[3000:], y[3000:]), 1, checksum(x, y))
 
 
+@register_data("strokes_shuffled", target_range=1.0)
+def strokes_shuffled() -> Arrays:
+    """Control of `strokes`: the target of a sketch is the drawing of another one of its split.
+
+    Each split goes round by one, so no sketch has its own drawing, and x says nothing about y.
+    """
+    data = strokes()
+    pool, test = ((x, np.roll(y, 1, 0)) for x, y in (data.pool, data.test))
+    return Arrays(pool, test, 1, checksum(*pool, *test))
+
+
 def draw(random: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Sketches and their drawings, n of each: (n, 1, 32, 32) uint8.
 

@@ -40,3 +40,14 @@ def test_a_curve_passes_through_its_ends_and_its_middle():
     assert covered[4, 4] > 0.5
     assert covered[4, 28] > 0.5
     assert covered[4, 16] == 0  # no straight line between them
+
+
+def test_a_shuffled_sketch_has_the_drawing_of_another():
+    data, apart = load("strokes"), load("strokes_shuffled")
+    for (x, y), (same, other) in zip((data.pool, data.test), (apart.pool, apart.test), strict=True):
+        assert np.array_equal(x, same)
+        assert not (y == other).all((1, 2, 3)).any()
+        assert sorted(map(bytes, y)) == sorted(map(bytes, other))
+        share = np.corrcoef(same.ravel(), other.ravel())[0, 1] ** 2
+        assert share < 0.02  # of the variance, from the mean image that all share
+        assert np.corrcoef(x.ravel(), y.ravel())[0, 1] ** 2 > 0.2
