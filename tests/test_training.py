@@ -251,7 +251,8 @@ def test_a_wrapped_function_is_taken_for_what_it_wraps():
 
 def mixup(config, _seed, log, tuning):
     """An arm's accuracy: higher with mixup; each arm is best at the middle of the grid."""
-    accuracy = 0.8 + 0.1 * config["mixup"] - abs(config["lr"] - 0.1) + 0.001 * random.random()
+    accuracy = 0.8 + 0.1 * config["mixup"] - abs(config["lr"] - 0.1)
+    accuracy += 0.001 * (1 + config["mixup"]) * random.random()
     for step in range(3):
         log("val/accuracy", accuracy * step / 2, step)
     return {"val/accuracy": accuracy} | ({} if tuning else {"test/accuracy": accuracy - 0.01})
