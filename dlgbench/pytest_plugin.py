@@ -335,11 +335,10 @@ def _check_sources(config: pytest.Config, ablations: list[Ablation]) -> None:
     own = _sources(ablations, session.scale)
     changed = [name for name, digest in own.items() if session.sources.get(name, digest) != digest]
     if changed:
-        _say(
-            config,
-            f"{words.listing(changed)}: source files changed since this session began; call again",
-        )
-        pytest.exit("source files changed since this session began", returncode=1)
+        names = words.listing(changed)
+        text = f"source files changed since this session began ({names}): call again"
+        _say(config, text)
+        pytest.exit(text, returncode=1)
 
 
 def _sources(ablations: list[Ablation], scale: str) -> dict[str, str]:
