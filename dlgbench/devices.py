@@ -25,6 +25,12 @@ WORKER_MEMORY = 8 * 2**30  # bytes of a GPU's memory for each worker
 POLL = 0.5  # seconds
 
 
+def cores() -> int:
+    """The cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 def visible() -> list[str]:
     """The GPUs that this process may use, named as CUDA_VISIBLE_DEVICES names them."""
     chosen = os.environ.get(VISIBLE)

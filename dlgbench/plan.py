@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from dlgbench import words
+from dlgbench import devices, words
 from dlgbench.ablation import Ablation, Work
 from dlgbench.data_table import sizes
 from dlgbench.recipe import Recipe
@@ -123,7 +123,7 @@ def summary(arms: Sequence[Arm], scale: str, workers: int | None = None) -> str:
 
     That is the time of a session that finds nothing in the store.
     """
-    workers = workers or _workers()
+    workers = workers or devices.cores()
     sums, guess = totals(arms), totals([arm for arm in arms if arm.basis == "guessed"])
     known = totals([arm for arm in arms if arm.basis == "measured"])
     share = known.seconds / sums.seconds if sums.seconds else 0.0
@@ -134,7 +134,7 @@ def summary(arms: Sequence[Arm], scale: str, workers: int | None = None) -> str:
     who = f"{workers} worker{'s' * (workers != 1)}"
     cells = f"{sums.cells:,} cells at scale {scale}, {sums.steps:,} steps"
     unknown = len({arm.ablation for arm in arms if arm.seconds is None})
-    left = f"; {unknown} ablations with training code of their own are not in it" if unknown else ""
+    left = f"; without {unknown} of unknown cost" if unknown else ""
     return f"{cells}: about {took} with {who} ({basis}{left})"
 
 
@@ -142,12 +142,6 @@ def _wall(arms: Sequence[Arm], workers: int) -> float:
     """The time of a plan with so many workers; what measures time has the machine alone."""
     alone = totals([arm for arm in arms if arm.timing]).seconds
     return alone + totals([arm for arm in arms if not arm.timing]).seconds / workers
-
-
-def _workers() -> int:
-    """The workers of `-n auto` at scale cpu: the cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _arm(ablation: Ablation, name: str, scale: str, counted: _Counted) -> Arm:
@@ -193,11 +187,15 @@ class _Counted:
         self._known = {}
 
     def forward(self, model: str, args: Mapping[str, Any], shape: tuple[int, ...]) -> float:
-        """The floating-point operations of one example's forward pass."""
+        """The floating-point operations of one example's forward pass; 0 where none can count."""
         written = MODELS[model].source.stat().st_mtime_ns
         key = json.dumps([model, written, sorted(args.items()), shape])
         if key not in self._known:
-            self._known[key], self._is_new = _count(model, args, shape), True
+            try:
+                counted = _count(model, args, shape)
+            except Exception:  # noqa: BLE001  (a user's model may refuse torch's meta device)
+                return 0.0  # a plan only estimates: it never stops a run
+            self._known[key], self._is_new = counted, True
         return self._known[key]
 
     def save(self) -> None:

@@ -102,6 +102,8 @@ class Progress:
         self.lost += row.get("lost", 0)
         if row.get("lost"):
             self._stop("runs can be kept nowhere: make room, and call again")
+        if row.get("stop"):
+            self._stop(row["stop"])
         if "verdict" in row:
             self.verdicts.append({**row, "outcome": report.outcome})
             color = COLORS[row["verdict"]["verdict"]]

@@ -160,11 +160,9 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     if not any(_holds_ablations(Path(arg.partition("::")[0])) for arg in config.args):
         return None
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers inherit it
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    session = session_of(config)
+    session, cores = session_of(config), devices.cores()
     session.share_gpus(config.getoption("--workers-per-gpu"))
-    return min(cores, session.per_gpu * max(1, len(session.gpus))) if session.gpus else cores
+    return min(cores, session.per_gpu * len(session.gpus)) if session.gpus else cores
 
 
 def _holds_ablations(place: Path) -> bool:
@@ -330,15 +328,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def _check_sources(config: pytest.Config, ablations: list[Ablation]) -> None:
-    """Stops a worker that began after a source file changed: its runs would be of other code."""
+    """Notes that a worker began after a source file changed: its runs would be of other code.
+
+    Its first test then ends the session.
+    """
     session = session_of(config)
     own = _sources(ablations, session.scale)
     changed = [name for name, digest in own.items() if session.sources.get(name, digest) != digest]
     if changed:
         names = words.listing(changed)
-        text = f"source files changed since this session began ({names}): call again"
-        _say(config, text)
-        pytest.exit(text, returncode=1)
+        session.changed = f"source files changed since this session began ({names}): call again"
 
 
 def _sources(ablations: list[Ablation], scale: str) -> dict[str, str]:
@@ -437,7 +436,7 @@ def _runner(request: pytest.FixtureRequest) -> Runner:
 
 
 @pytest.fixture
-def measure(_runner: Runner, record_property: Any) -> Any:
+def measure(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) -> Any:
     """`measure(cell)`: the cell's run, from the store if it is finished, else it is run now.
 
     An exception of the user's code is raised as it is, with the traceback from the first line that
@@ -447,6 +446,7 @@ def measure(_runner: Runner, record_property: Any) -> Any:
 
     def measure(cell: tuple[Ablation, Cell]) -> Run:
         __tracebackhide__ = _hides
+        _refuse_changed(pytestconfig, record_property)
         before = _runner.trained
         try:
             return _runner.run(*cell)
@@ -465,6 +465,12 @@ def measure(_runner: Runner, record_property: Any) -> Any:
     return measure
 
 
+def _refuse_changed(config: pytest.Config, record_property: Any) -> None:
+    if changed := session_of(config).changed:
+        record_property("dlgbench", {"stop": changed})
+        pytest.fail(changed, pytrace=False)
+
+
 @pytest.fixture
 def judge(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) -> Any:
     """`judge(claim)`: the verdict, which is also stored.
@@ -475,6 +481,7 @@ def judge(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) ->
 
     def judge(of: tuple[Ablation, Claim]) -> Verdict:
         ablation, claim = of
+        _refuse_changed(pytestconfig, record_property)
         session, before = session_of(pytestconfig), _runner.trained
         scale = session.scale
         try:

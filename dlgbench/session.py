@@ -31,6 +31,7 @@ class Session:
         baseline: the file that `--baseline` names; "" with `--no-baseline`; None for the
             repository's.
         sources: digests of the ablations' code as the session began; filled in later.
+        changed: what a worker says that began with other code than the session.
         gpus: the GPUs that the workers share; empty at other scales than gpu.
         per_gpu: how many workers share one.
         gpu: this worker's own.
@@ -45,6 +46,7 @@ class Session:
     since: float
     baseline: str | None = None
     sources: dict[str, str] = dataclasses.field(default_factory=dict)
+    changed: str = ""
     gpus: list[str] = dataclasses.field(default_factory=list)
     per_gpu: int = 1
     gpu: str = ""

@@ -168,7 +168,7 @@ class Store:
             if getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE":
                 raise RecordRefused(f"the tracking store {self.uri} refuses it: {reason}") from None
             message = f"the tracking store {self.uri} is out of reach: {reason}"
-            if self._file is None:
+            if self._file is None and not _is_answer(error):
                 self._away = time.monotonic() + PAUSE, message
             raise DlgbenchError(message) from None
 
@@ -604,6 +604,13 @@ class Store:
 
 def _is_writable(folder: Path) -> bool:
     return folder.is_dir() and os.access(folder, os.W_OK)
+
+
+def _is_answer(error: Exception) -> bool:
+    """Whether a server answered, and refuses what was asked."""
+    from mlflow.exceptions import RestException
+
+    return isinstance(error, RestException)
 
 
 def _reason(error: BaseException) -> str:

@@ -105,7 +105,8 @@ def test_changed_code_that_it_does_not_use_retrains_nothing(file, edit):
 # A training runs these files too, and none changes its result: they check, name, and record.
 NAMING = {"ablation.py", "errors.py", "fingerprint.py", "grouping.py", "interrupt.py"}
 NAMING |= {"metrics.py", "provenance.py", "registry.py", "models/__init__.py"}
-NAMING |= {"data/images.py", "data/files.py"}  # where another set is made of theirs: by its digest
+# A set that is made of another's images goes by its digest, not by the code that reads them.
+DIGESTED = {"segmentation": {"data/images.py", "data/files.py"}}
 SMALL = {"steps": 2, "evaluations": 1, "batch_size": 8, "data_args": {"train": 40, "val": 20}}
 EVERYTHING = {
     "model_args": {"hidden": (8, 8), "activation": "tanh", "norm": "noisy_batch", "dropout": 0.2},
@@ -148,7 +149,7 @@ def test_the_code_of_each_file_that_runs_in_a_training_retrains_it_and_no_other_
         edit(file, lambda text: text + CODE)
         if fingerprint(ours) != before:
             retrained.add(file)
-    assert files - retrained <= NAMING
+    assert files - retrained == files & (NAMING | DIGESTED.get(name, set()))
     others = {str(file.relative_to(PACKAGE)) for file in PACKAGE.glob("*.py")} - files
     for file in sorted(others):
         edit(file, lambda text: text + CODE)

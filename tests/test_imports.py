@@ -75,7 +75,7 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     "judging": {"errors", "ablation", "claim", "metrics", "stats"},
     "baseline": {"errors", "claim", "words"},
     "data_table": {"registry", "errors"},
-    "plan": {"ablation", "data_table", "recipe", "registry", "words"},
+    "plan": {"ablation", "data_table", "devices", "recipe", "registry", "words"},
     "runner": {
         *("errors", "ablation", "claim", "devices", "grouping", "judging", "machine", "spool"),
         "tracking",

@@ -96,3 +96,15 @@ def test_the_command_needs_no_runs(capsys, tmp_path, monkeypatch):
     assert cli.main(["plan", "--scale", "cpu", "-k", "optimization/momentum_mlp", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert all(row["cells"] > 0 and row["seconds"] > 0 for row in rows)
+
+
+def test_a_model_that_can_not_be_counted_stops_no_run(monkeypatch):
+    """A user's model may refuse torch's meta device, on which operations are counted."""
+
+    def refuse(*_):
+        raise RuntimeError("Cannot copy out of meta tensor; no data!")
+
+    monkeypatch.setattr(plan, "_count", refuse)
+    a, _ = plan.plan([MLP], "cpu", {("mine", "cpu", "b"): 1.0})
+    assert (a.operations, a.seconds) == (0.0, None)
+    assert "; without 1 of unknown cost)" in plan.summary([a], "cpu", workers=1)

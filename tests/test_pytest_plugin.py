@@ -552,19 +552,28 @@ def test_a_session_stops_once_a_run_can_be_kept_nowhere(with_workers):
     assert written[-1] == "3 runs lost: neither the store nor the spool could keep them"
 
 
-def test_a_worker_of_other_code_than_the_session_began_with_stops(monkeypatch):
-    said = []
-    monkeypatch.setattr(pytest_plugin, "_say", lambda _config, text: said.append(text))
+def test_a_worker_of_other_code_than_the_session_began_with_ends_the_session(monkeypatch):
     monkeypatch.setattr(pytest_plugin, "_sources", lambda *_: {"mine": "new", "other": "same"})
-    session = Session("", "", "sqlite:///x", "cpu", "", 0.0)
+    session, notes = Session("", "", "sqlite:///x", "cpu", "", 0.0), []
     config = SimpleNamespace(stash={KEY: session})
-    pytest_plugin._check_sources(config, [])  # before the controller knows
-    session.sources = {"mine": "new", "other": "same"}
-    pytest_plugin._check_sources(config, [])
-    session.sources = {"mine": "old", "other": "same"}
-    with pytest.raises(pytest.exit.Exception, match=r"files changed .* \(mine\)"):
+
+    def record(_name, value):
+        notes.append(value)
+
+    for sources in ({}, {"mine": "new", "other": "same"}):  # {}: the controller does not know yet
+        session.sources = sources
         pytest_plugin._check_sources(config, [])
-    assert len(said) == 1
+        pytest_plugin._refuse_changed(config, record)
+    session.sources = {"mine": "old", "other": "same"}
+    pytest_plugin._check_sources(config, [])
+    with pytest.raises(pytest.fail.Exception, match=r"files changed .* \(mine\): call again"):
+        pytest_plugin._refuse_changed(config, record)
+    workers = SimpleNamespace(shouldstop=False)
+    plugins = SimpleNamespace(get_plugin={"dsession": workers}.get)
+    progress = Progress(SimpleNamespace(pluginmanager=plugins))
+    report = SimpleNamespace(when="call", user_properties=[("dlgbench", notes[0])], nodeid="x")
+    progress.pytest_runtest_logreport(report)
+    assert workers.shouldstop == session.changed
 
 
 def test_a_worker_that_dies_is_noted():

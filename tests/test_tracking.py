@@ -335,11 +335,11 @@ def server():
     """`server(answer)`: the URI of a server whose answer to every request is a text, or none."""
     running = []
 
-    def start(answer):
+    def start(answer, status=200):
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 stopped.wait(0 if answer is not None else HANGING)
-                self.send_response(200)
+                self.send_response(status)
                 self.end_headers()
                 self.wfile.write((answer or "").encode())
 
@@ -382,6 +382,14 @@ def test_a_server_that_hangs_is_given_up_and_not_asked_again_for_a_while(
     with pytest.raises(DlgbenchError, match=r"out of reach: .*[Tt]ime"):
         store.save(TUNING, "f2", RUN)
     assert (asked, len(store.spool.waiting())) == ([], 2)
+
+
+def test_a_server_that_refuses_a_request_is_asked_again(server, tmp_path):
+    text = json.dumps({"error_code": "PERMISSION_DENIED", "message": "not yours"})
+    store = Store(server(text, 403), tmp_path)
+    with pytest.raises(DlgbenchError, match="not yours"):
+        store.open()
+    assert store._away is None
 
 
 # what MLflow's user interface can do --------------------------------------------------------------
