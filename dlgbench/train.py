@@ -251,6 +251,9 @@ def prepare(cell: Cell, device: torch.device) -> tuple[Task, DataModule | None]:
     )
     for name in recipe.identity:
         sabotage.replace_by_identity(network, name)
+    if type(network).__module__.partition(".")[0] == "dlgbench":  # other code may use view()
+        # images with their channels last: a step of a conv net takes 0.6 to 0.97 of the time
+        network.to(memory_format=torch.channels_last)
     kind = TASKS[recipe.task].make
     if not (isinstance(kind, type) and issubclass(kind, Task)):
         raise DlgbenchError(

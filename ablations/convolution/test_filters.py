@@ -9,16 +9,17 @@ Protocol. Roughness is the mean squared difference of neighbouring weights over 
 `small_alexnet`, at an eighth of its width, with eight filters of 5x5, since 11x11 need larger
 images. 1,000 digits at 28x28 and at 14x14, minibatches of 32, weight decay as AlexNet's (5e-4), and
 six rates for each trained arm. A tuning seed chose momentum for the one and Adam for the
-other: with momentum of .01 or .03 so narrow an AlexNet does not begin to learn in 300 steps. That
-the one has 300 steps and the other 200 is a matter of cost.
+other: with momentum of .01 or .03 so narrow an AlexNet does not begin to learn in 300 steps.
 
 Smallest effect, fixed before any run: a roughness lower by .5. That is a correlation of neighbours
 of .25 where it was 0, about the least that the eye sees in a picture. On a tuning seed the pilots'
 trained nets had 1.6 to 1.9.
 
-What was seen: LeNet's filters did become smoother, by .2, less than what was wanted. The small
-AlexNet still errs on .24 to .53 of the digits and its filters hardly moved, so the verdict on it is
-one on a short training; AlexNet itself trained for 90 epochs. It is tested at scale gpu.
+Earlier protocol: 200 steps for the small AlexNet. LeNet's filters did become smoother, by .2, less
+than what was wanted. The small AlexNet still erred on .24 to .53 of the digits and its filters
+hardly moved, so the verdict on it was one on a short training. Its 600 steps were declared before
+the rerun: on two tuning seeds they bring the training error to 1 or 2 % (200 steps: 10 to 22 %).
+AlexNet itself trained for 90 epochs; it is tested at scale gpu.
 """
 
 from dlgbench import Ablation, Claim, Recipe, at_least, difference
@@ -48,7 +49,7 @@ ABLATION = Ablation(
         "small_alexnet_untrained": ALEXNET
         | {"model_args.width": 0.125, "data_args.shrink": 2, "steps": 0},
         "small_alexnet_trained": ALEXNET
-        | {"model_args.width": 0.125, "data_args.shrink": 2, "steps": 200},
+        | {"model_args.width": 0.125, "data_args.shrink": 2, "steps": 600},
     },
     tune={
         "lenet_untrained": MOMENTUM,

@@ -1,4 +1,4 @@
-"""Grey patches whose target is the patch itself, or the patch a little changed.
+"""Images whose target is the image itself, or the image a little changed.
 
 Slide "Residual Network": "If optimal mapping is closer to identity, easier to find small
 fluctuations".
@@ -20,6 +20,13 @@ SHARPENING = np.array([[0, -1, 0], [-1, 4, -1], [0, -1, 0]], np.float32) / 10
 def photographs_identity() -> Arrays:
     """The middle of each patch of `photographs`, x = y in [0, 1]: (N, 1, 16, 16) float32."""
     pool, test = _middles()
+    return Arrays((pool, pool), (test, test), 1)
+
+
+@register_data("mnist5k_identity", target_range=1.0)
+def mnist5k_identity() -> Arrays:
+    """The digits of `mnist5k`, x = y: (N, 1, 28, 28) uint8."""
+    pool, test = (x for x, _ in (load("mnist5k").pool, load("mnist5k").test))
     return Arrays((pool, pool), (test, test), 1)
 
 
