@@ -225,7 +225,9 @@ class _Linear(torch.autograd.Function):
         torch.sum(d, 1, out=d_b)
         if _is_vector(x, w):
             x, w, d = _twice(x), _twice(w), _twice(d)
-            d_w.copy_(torch.bmm(d.mT, x, out=torch.empty_like(w))[:own])
+            apart = w.new_empty(2, w[0].numel() + ALIGNED)  # as two lanes' d_w lie: not in a row
+            two = apart[:, : w[0].numel()].view(w.shape)
+            d_w.copy_(torch.bmm(d.mT, x, out=two)[:own])
         else:
             torch.bmm(d.mT, x, out=d_w)
         if not ctx.needs_input_grad[0]:
