@@ -58,6 +58,11 @@ def tidy(file: Path) -> None:
             os.removedirs(path)
 
 
+def is_missing(file: Path) -> bool:
+    """Whether there is no store yet, or nothing is left of it."""
+    return not file.exists() or file.stat().st_size == 0
+
+
 def prepare(file: Path, artifacts: str) -> str:
     """Makes a fresh store, whole or not at all; sets aside what a kill left half migrated.
 
@@ -111,7 +116,7 @@ def _state(file: Path) -> str:
     """
     from mlflow.store.db.utils import _get_latest_schema_revision
 
-    if not file.exists() or file.stat().st_size == 0:
+    if is_missing(file):
         return "fresh"
     version, tables, rows = _look(file)
     if not tables:

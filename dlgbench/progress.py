@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import sys
 import time
 from collections import Counter, deque
 from pathlib import Path
@@ -68,6 +72,13 @@ class Progress:
         self.files = [self.config.rootpath / file for file in ours]
         self.cells = {item for item in cells if item.partition("::")[0] in ours}
         self.started = time.time()
+
+    @pytest.hookimpl(tryfirst=True)  # before pytest works out where it was
+    def pytest_keyboard_interrupt(self) -> None:
+        """After Ctrl-C pytest still ends its workers; a second one ends all at once, in a line."""
+        if self.cells:
+            with contextlib.suppress(ValueError):  # not in the main thread
+                signal.signal(signal.SIGINT, _end_at_once)
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """Drops the dot of a passed cell, which the progress line counts, and that of a verdict.
@@ -172,8 +183,7 @@ class Progress:
         self._say_unsuited()
         self._say_end(exitstatus)
         if exitstatus != pytest.ExitCode.USAGE_ERROR:
-            how = "" if session.uri.startswith("http") else " (dlgbench ui shows them)"
-            self._say(f"runs and verdicts: {session.uri}{how}")
+            self._say(session.store().whereabouts())
         if judged:
             self.terminal.write_line(_tally(self.verdicts), bold=True)
 
@@ -273,6 +283,12 @@ def _tally(rows: list[dict[str, Any]]) -> str:
         return f"{tally}, and nothing contradicts the baseline" if known else tally
     fail = f"{failed} of them fail{'s' * (failed == 1)} the session"
     return f"{tally}, and {fail}: a finding, nothing broke"
+
+
+def _end_at_once(*_: object) -> None:
+    sys.stdout.flush()
+    print(f"\ndlgbench: interrupted twice, ended at once: {KEPT}", file=sys.stderr, flush=True)
+    os._exit(pytest.ExitCode.INTERRUPTED)
 
 
 def _row(report: pytest.TestReport) -> dict[str, Any]:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
+import time
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from filelock import BaseFileLock, Timeout
 
-from dlgbench import grouping, machine
+from dlgbench import grouping, machine, spool
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
 from dlgbench.devices import Places
@@ -73,6 +75,7 @@ class Runner:
         self._notices: list[str] = []
         self._lost: list[str] = []
         self._told = 0  # of these
+        self._told_of = ""  # the session that was waited for
         self._judged: dict[tuple[str, str], dict[Claim, Verdict]] = {}
         self._found: dict[Cell, Run] = {}
         self._failed: dict[Cell, CellFailed] = {}
@@ -97,6 +100,7 @@ class Runner:
             RunLost: once a run could be kept nowhere: nothing more is trained.
         """
         later: list[Cell] | None = None
+        began = time.monotonic()
         while missing := [cell for cell in cells if not self._is_known(cell)]:
             for cell in missing:
                 if self._recall(cell):
@@ -104,10 +108,28 @@ class Runner:
             if self._lost:
                 raise RunLost(f"{self._lost[-1]}: make room, and call again")
             later = list(others) if later is None else later
-            if not any(self._trained(group) for group in self._groups(missing, later)):
-                with contextlib.suppress(Timeout), self._lock(missing[0], wait=1.0):
-                    pass
+            if any(self._trained(group) for group in self._groups(missing, later)):
+                began = time.monotonic()
+                continue
+            if time.monotonic() - began > spool.PATIENCE:
+                self._say_who_is_waited_for(missing[0])
+            with contextlib.suppress(Timeout), self._lock(missing[0], wait=1.0):
+                pass
         return [self._found[cell] for cell in cells]
+
+    def _say_who_is_waited_for(self, cell: Cell) -> None:
+        """Names, once, the process of another session that trains a cell."""
+        with contextlib.suppress(OSError, ValueError):
+            session, process = self._holder(cell).read_text().split()
+            if session not in (self.session, self._told_of):
+                self._told_of = session
+                spool.say(
+                    f"waiting for another session, busy or stopped, that trains cell {cell.id} of "
+                    f"{cell.ablation}: process {process}"
+                )
+
+    def _holder(self, cell: Cell) -> Path:
+        return self.store.spool.locks / f"{self._print(cell)}.holder"
 
     def _is_known(self, cell: Cell, *, locked: bool = False) -> bool:
         """Whether the cell's run is there, here or in the store.
@@ -175,6 +197,9 @@ class Runner:
             if todo:  # who waits for the machine holds up nobody who has it
                 timing = any(cell.timing for cell in todo)
                 stack.enter_context(machine.alone() if timing else machine.shared())
+            for cell in todo:
+                with contextlib.suppress(OSError):
+                    self._holder(cell).write_text(f"{self.session} {os.getpid()}")
             for cell, run in self._run(todo):
                 self.trained += 1
                 self._found[cell] = run

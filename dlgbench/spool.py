@@ -154,6 +154,15 @@ class Spool:
             file.replace(self.sent / f"{record['fingerprint']}.json")
             return True
 
+    def restore(self) -> int:
+        """Lets all runs that were sent wait again, for a store that is gone; how many there are."""
+        files = list(self.sent.glob("*.json"))
+        for file in files:
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                self.keep(json.loads(file.read_text()))
+                file.unlink()
+        return len(files)
+
     def find_waiting(self, fingerprint: str, since: float) -> dict[str, Any] | None:
         """The waiting record of a fingerprint, if its run ended at or after `since`."""
         return self._first(self.folder.glob(f"*-{fingerprint}.json"), since)

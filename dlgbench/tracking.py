@@ -140,13 +140,25 @@ class Store:
             logging.getLogger("mlflow").setLevel(logging.ERROR)  # it sets its own on import
             with self._reaching():
                 if self._file:
+                    gone = database.is_missing(self._file)
                     self.notice = database.prepare(self._file, (self.root / "mlruns").as_uri())
+                    self.notice = self.notice or (self._restored() if gone else "")
                 client = MlflowClient(tracking_uri=self.client_uri)
                 client.search_experiments(max_results=1)
                 self._opened = client
             if self._file:
                 database.tidy(self._file)
         return self._opened
+
+    def _restored(self) -> str:
+        """Lets the runs of a store that was lost wait for the new one; what the user must know."""
+        count = self.spool.restore()
+        if not count:
+            return ""
+        return (
+            f"{self.uri} was gone; the {count} runs that it had, of which copies are kept beside "
+            "it, go to the new one (to train them anew: --rerun)"
+        )
 
     @contextlib.contextmanager
     def _reaching(self) -> Iterator[None]:
@@ -190,6 +202,17 @@ class Store:
         # without this tag the UI opens the experiment as one for language models
         tags = {"mlflow.experimentKind": "custom_model_development"}
         return str(self._client.create_experiment(ablation, artifact_location=place, tags=tags))
+
+    def whereabouts(self) -> str:
+        """Where runs and verdicts are now, in a line."""
+        with contextlib.suppress(DlgbenchError):  # a folder that can't be made has none
+            if waiting := len(self.spool.waiting()):
+                runs = f"{waiting} runs wait in {self.spool.folder}"
+                return f"{runs}: the next call sends them to {self.uri}"
+        if self._file and database.is_missing(self._file):
+            return f"{self.uri} is gone: a new one gets the runs that it had at the next call"
+        how = " (dlgbench ui shows them)" if self._file else ""
+        return f"runs and verdicts: {self.uri}{how}"
 
     # runs -----------------------------------------------------------------------------------------
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dlgbench import DlgbenchError, database
+from dlgbench import DlgbenchError, Recipe, database
+from dlgbench.ablation import Cell, Run
 from dlgbench.tracking import Store
 
 HANGING = 300  # seconds after which a test is taken to hang
@@ -142,3 +143,22 @@ def test_a_hot_journal_is_recovered(tmp_path):
     assert Path(f"{file}-journal").stat().st_size > 0
     with database.reading(file) as connection:
         assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("lose", [Path.unlink, lambda file: file.write_bytes(b"")])
+def test_a_store_that_is_lost_gets_its_runs_again(tmp_path, fresh, lose):
+    cell = Cell("x/y", "arm", 0, "cpu", Recipe(model="linear", data="xor"), "evaluate")
+    run = Run("finished", {"test/error": 0.25}, (("test/error", 1, 0.25),), {"wall": "1"})
+    store = fresh(tmp_path)
+    store.save(cell, "abc", run)
+    store._client._tracking_client.store.engine.dispose()  # as at the end of a process
+    lose(tmp_path / "mlflow.db")
+    again = Store(store.uri, tmp_path)
+    again.open()
+    assert "mlflow.db was gone; the 1 runs that it had" in again.notice
+    assert again.push_spool() == (1, [])
+    found, own = again.find("x/y", "abc")
+    assert own
+    assert found.summary == run.summary
+    assert again.spool.waiting() == []
+    assert Store(store.uri, tmp_path).find("x/y", "abc") is not None

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from types import SimpleNamespace
 
@@ -423,9 +424,9 @@ def test_outcomes(word, expect, scale, outcome):
         _set_outcome(claim, verdict, scale, fails=fails, note=note)
 
 
-def summary(rows, scale, exitstatus=0, *, died=False, baseline=""):
+def summary(rows, scale, exitstatus=0, *, died=False, baseline="", uri="http://x"):
     """The lines at the end of a session, of verdicts given as (word, as expected)."""
-    written = []
+    written, root = [], tempfile.mkdtemp()
     terminal = SimpleNamespace(
         ensure_newline=lambda: None,
         isatty=False,
@@ -434,7 +435,7 @@ def summary(rows, scale, exitstatus=0, *, died=False, baseline=""):
     )
     config = SimpleNamespace(
         pluginmanager=SimpleNamespace(get_plugin=lambda _: terminal),
-        stash={KEY: Session("", "", "sqlite:///x", scale, "", 0.0)},
+        stash={KEY: Session("", root, uri, scale, "", 0.0)},
         getoption=lambda _: False,
     )
     numbers = {"method": "paired t", "interval": (0.0, 2.0), "effect": 1.0, "n": 5}
@@ -523,6 +524,40 @@ def test_what_an_end_that_nobody_wanted_means_for_the_cells(exitstatus, died, sa
     lines = summary([("supported", True)], "cpu", exitstatus, died=died)
     assert sum(line.startswith(said) for line in lines) == 1
     assert not any(line.startswith(said) for line in summary([("supported", True)], "cpu"))
+
+
+def test_the_end_says_where_the_runs_are(store, tmp_path):
+    def said(uri):
+        return summary([("supported", True)], "cpu", uri=uri)[-2]
+
+    assert said("http://x") == "runs and verdicts: http://x"
+    assert said(store.uri) == f"runs and verdicts: {store.uri} (dlgbench ui shows them)"
+    (tmp_path / "mlflow.db").unlink()
+    assert said(store.uri).startswith(f"{store.uri} is gone: ")
+
+
+def test_a_second_interrupt_ends_all_at_once_in_a_line(tmp_path, store):
+    write(tmp_path, steps=3000)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--scale", "cpu"]
+    command += ["-n", "2", "-k", "test_cell"]
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # as a shell
+    run = f"{heed}; import pytest; raise SystemExit(pytest.main({command[3:]}))"
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    process = subprocess.Popen(
+        [sys.executable, "-c", run], cwd=tmp_path, start_new_session=True, **pipe
+    )
+    until = time.monotonic() + LONG
+    while not stored(store):
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    while process.poll() is None:
+        os.kill(process.pid, signal.SIGINT)
+        time.sleep(0.2)
+    said, _ = process.communicate()
+    assert process.returncode == 2
+    assert "interrupted twice, ended at once: what is finished is stored" in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize("with_workers", [True, False])

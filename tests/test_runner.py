@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import shutil
 import statistics
 import threading
@@ -265,6 +266,42 @@ def test_a_cell_that_another_worker_holds_is_waited_for(store):
     worker.join(HANGING)
     assert not worker.is_alive()
     assert runner.trained == 1
+
+
+@pytest.mark.parametrize("session", ["another", "mine"])
+def test_who_waits_for_another_session_says_for_whom(store, monkeypatch, session):
+    said, key = [], fingerprint(TUNING[0])
+    monkeypatch.setattr("dlgbench.spool.say", said.append)
+    monkeypatch.setattr("dlgbench.spool.PATIENCE", 0.0)
+    (store.spool.locks / f"{key}.holder").write_text(f"{session} 4711")
+    with FileLock(store.spool.locks / f"{key}.lock"):
+        runner = Runner(store, session="mine")
+        worker = threading.Thread(target=runner.pull, args=(TUNING[:1],))
+        worker.start()
+        worker.join(3)  # it looks again every second
+        assert worker.is_alive()
+        store.save(TUNING[0], key, TUNING[0].work.run(TUNING[0]))
+    worker.join(HANGING)
+    assert not worker.is_alive()
+    if session == "mine":  # a worker of one's own session is busy, and needs no word
+        assert not said
+        return
+    (line,) = said  # once
+    assert line.startswith("waiting for another session, busy or stopped, that trains cell ")
+    assert line.endswith(": process 4711")
+
+
+def test_a_cell_in_training_names_its_process(store, monkeypatch):
+    seen = []
+
+    def look(cell):
+        seen.append((store.spool.locks / f"{fingerprint(cell)}.holder").read_text())
+        raise ValueError
+
+    monkeypatch.setattr(type(TUNING[0].work), "run", lambda _self, cell: look(cell))
+    with pytest.raises(CellFailed):
+        Runner(store, session="mine").pull(TUNING[:1])
+    assert seen == [f"mine {os.getpid()}"]
 
 
 def test_a_run_survives_a_store_out_of_reach_and_the_user_is_told(tmp_path, migrated):
