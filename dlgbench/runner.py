@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
-import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -19,28 +17,10 @@ from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
 from dlgbench.devices import Places
 from dlgbench.errors import DlgbenchError
+from dlgbench.failures import CellFailed, out_of_memory, text_of, whole_gpu
 from dlgbench.judging import choose, edge, judge_runs, score
 from dlgbench.spool import RunLost
 from dlgbench.tracking import Store
-
-PACKAGE = Path(__file__).parent
-
-
-class CellFailed(DlgbenchError):  # noqa: N818  (a state of a cell, which reads better so)
-    """A cell raised an exception, in this worker or, earlier in this session, in another.
-
-    Attributes:
-        cell: the cell.
-        text: the traceback, from the first line of code outside dlgbench; or the message of a
-            `DlgbenchError`.
-        own: the exception itself, with that traceback; None for a `DlgbenchError`, and for an
-            exception in another worker.
-    """
-
-    def __init__(self, cell: Cell, text: str, own: Exception | None = None) -> None:
-        last = text.strip().splitlines()[-1]
-        super().__init__(f"cell {cell.id} failed: {last}; its own test tells where")
-        self.cell, self.text, self.own = cell, text, own
 
 
 class Runner:
@@ -104,10 +84,14 @@ class Runner:
             if self._lost:
                 raise RunLost(f"{self._lost[-1]}: make room, and call again")
             later = list(others) if later is None else later
-            if not any(self._trained(group) for group in self._groups(missing, later)):
-                with contextlib.suppress(Timeout), self._lock(missing[0], wait=1.0):
-                    pass
+            self._advance(missing, later)
         return [self._found[cell] for cell in cells]
+
+    def _advance(self, missing: Sequence[Cell], later: Sequence[Cell]) -> None:
+        """Trains some of the missing cells or, while others train these, of what comes later."""
+        if not any(self._trained(group) for group in self._groups(missing, later)):
+            with contextlib.suppress(Timeout), self._lock(missing[0], wait=1.0):
+                pass
 
     def _is_known(self, cell: Cell, *, locked: bool = False) -> bool:
         """Whether the cell's run is there, here or in the store.
@@ -176,11 +160,15 @@ class Runner:
                 timing = any(cell.timing for cell in todo)
                 stack.enter_context(machine.alone() if timing else machine.shared())
             for cell, run in self._run(todo):
-                self.trained += 1
-                self._found[cell] = run
-                with self._noticing():
-                    self.store.save(cell, self._print(cell), run, self.since)
+                self._keep(cell, run)
         return bool(mine)
+
+    def _keep(self, cell: Cell, run: Run) -> None:
+        """Takes up a run that was made for this session, and saves it."""
+        self.trained += 1
+        self._found[cell] = run
+        with self._noticing():
+            self.store.save(cell, self._print(cell), run, self.since)
 
     def _run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Run]]:
         """The runs of cells, which are trained together; a failure is noted, and not raised.
@@ -202,7 +190,8 @@ class Runner:
             try:
                 run = self._single(cell)
             except Exception as error:  # noqa: BLE001  (the same)
-                self._note(cell, error)
+                own = None if isinstance(error, DlgbenchError) else error
+                self._note(cell, text_of(error), own)
             else:
                 yield cell, run
 
@@ -217,24 +206,19 @@ class Runner:
                 try:
                     return cell.work.run(cell)
                 except Exception as error:
-                    if not _out_of_memory(error):
+                    reason = out_of_memory(error)
+                    if not reason:
                         raise
-                    reason = str(error).partition(". ")[0]
             if not self._places.gpu or sharing == 1:
-                raise DlgbenchError(
-                    f"cell {cell.id}: out of memory with the whole GPU: {reason}; expected a GPU "
-                    "with more memory, or a smaller batch_size"
-                )
+                raise whole_gpu(cell, reason)
             left = self._places.halve(sharing)
             self._notices.append(
                 f"cell {cell.id}: out of memory while {sharing} workers shared GPU "
                 f"{self._places.gpu}; {left} go on, and it runs again"
             )
 
-    def _note(self, cell: Cell, error: Exception) -> None:
+    def _note(self, cell: Cell, text: str, own: Exception | None = None) -> None:
         """Notes a failure for all workers of the session."""
-        own = None if isinstance(error, DlgbenchError) else _from_foreign_code(error)
-        text = "".join(traceback.format_exception(own)) if own else str(error)
         self._failed[cell] = CellFailed(cell, text, own)
         with contextlib.suppress(OSError):
             note = json.dumps({"session": self.session, "text": text})
@@ -347,24 +331,3 @@ class Runner:
                 for claim, verdict in verdicts.items():
                     self.store.save_verdict(ablation, scale, claim, verdict)
         return verdicts
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Whether a GPU's memory ran out; it frees what torch keeps of it."""
-    if "torch" not in sys.modules or "out of memory" not in str(error):
-        return False
-    import torch
-
-    if not isinstance(error, torch.OutOfMemoryError):
-        return False
-    error.__traceback__ = None  # its frames hold the tensors
-    torch.cuda.empty_cache()
-    return True
-
-
-def _from_foreign_code(error: Exception) -> Exception:
-    """The exception with its traceback from the first line of code outside dlgbench, if any."""
-    entry = error.__traceback__
-    while entry is not None and PACKAGE in Path(entry.tb_frame.f_code.co_filename).parents:
-        entry = entry.tb_next
-    return error.with_traceback(entry or error.__traceback__)
