@@ -170,7 +170,8 @@ class ClusterRunner(Runner):
     def _assign(self, cells: Sequence[Cell]) -> None:
         """Gives each seed of each ablation a kind of node: that of its stored runs, if any."""
         if not (kinds := self._cluster.kinds):
-            raise DlgbenchError(f"--ray: no node is left; {KEPT}")
+            self.stop = f"--ray: no node is left; {KEPT}"
+            raise DlgbenchError(self.stop)
         units: dict[Unit, float] = {}
         for cell in cells:
             unit = cell.ablation, cell.seed

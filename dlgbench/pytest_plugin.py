@@ -125,11 +125,23 @@ def pytest_configure(config: pytest.Config) -> None:
         config.args = [str(_default_place(config))]  # a worker reads the command line anew
 
 
-def _say(config: pytest.Config, text: str) -> None:
-    """Writes to the real stderr, past pytest's capture."""
+def _uncaptured(config: pytest.Config) -> contextlib.AbstractContextManager[None]:
+    """What is written goes past pytest's capture."""
     capture = config.pluginmanager.get_plugin("capturemanager")
-    with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+    disabled: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+    return capture.global_and_fixture_disabled() if capture else disabled
+
+
+def _say(config: pytest.Config, text: str) -> None:
+    """Writes to the real stderr."""
+    with _uncaptured(config):
         print(f"dlgbench: {text}", file=sys.stderr, flush=True)
+
+
+def _tell(config: pytest.Config, trained: int) -> None:
+    """Shows that runs have come from a cluster, while a test waits for its own."""
+    with _uncaptured(config):
+        config.pluginmanager.get_plugin(PROGRESS).show_ahead(trained)
 
 
 def _default_place(config: pytest.Config) -> Path:
@@ -470,7 +482,9 @@ def _runner(request: pytest.FixtureRequest) -> Iterator[Runner]:
         from dlgbench.cluster_runner import ClusterRunner
 
         cluster, seconds = request.config.stash[CLUSTER], request.config.stash.get(SECONDS, {})
-        there = ClusterRunner(session.store(), session.since, session.id, wanted, cluster, seconds)
+        tell = functools.partial(_tell, request.config)
+        store = session.store()
+        there = ClusterRunner(store, session.since, session.id, wanted, cluster, seconds, tell)
         yield there
         there.close()
         return
@@ -503,7 +517,7 @@ def measure(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) 
         finally:
             trained = _runner.trained - before
             notes = {"notices": _runner.take_notices(), "lost": _runner.take_lost()}
-            record_property("dlgbench", {"trained": trained, **notes})
+            record_property("dlgbench", {"trained": trained, "stop": _runner.stop, **notes})
 
     return measure
 

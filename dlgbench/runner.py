@@ -48,6 +48,7 @@ class Runner:
     ) -> None:
         self.store, self.since, self.session = store, since, session
         self.trained = 0
+        self.stop = ""  # why the session can't go on
         self._wanted = list(wanted)
         self._places = places or Places("", 1, session)
         self._notices: list[str] = []
