@@ -107,14 +107,15 @@ class ClusterRunner(Runner):
             self._send([cell for cell in new.values() if cell.purpose == purpose])
 
     def _tuning(self, cell: Cell) -> Sequence[Cell]:
-        """The tuning that gives a cell its setting."""
-        if cell.purpose == "tune" or cell.setting is not None:
+        """The tuning that gives an evaluation cell its setting."""
+        if cell.purpose == "tune":
             return ()
         return self._ablations[cell.ablation].tuning(cell.arm, cell.scale)
 
     def _settled(self, cell: Cell) -> Cell | None:
         """The cell with its setting; None where its tuning is not done."""
-        if not (tuning := self._tuning(cell)):
+        tuning = self._tuning(cell)
+        if cell.setting is not None or not tuning:
             return cell
         if not all(map(self._is_known, tuning)):
             return None
@@ -162,7 +163,7 @@ class ClusterRunner(Runner):
         return tuned and not any(self._is_known(first.chosen(setting)) for setting in grid)
 
     def _needs(self, cell: Cell) -> tuple[dict[Place, Run], list[Place]]:
-        """The tuning of a cell that was sent ahead: the runs that are there, and what flies."""
+        """The tuning of a cell: the runs that are there, and where the others fly."""
         known = {each: self._found.get(each) for each in self._tuning(cell)}
         there = {place_of(each): Run(run.status, run.summary) for each, run in known.items() if run}
         return there, [place_of(each) for each, run in known.items() if not run]
@@ -197,7 +198,8 @@ class ClusterRunner(Runner):
         company: dict[Any, list[Cell]] = {}
         for cell in cells:
             lanes = cell not in self._alone and grouping.most(cell) > 1
-            same = (cell.arm if self._tuning(cell) else self._key(cell)) if lanes else cell
+            unsettled = cell.setting is None and self._tuning(cell)
+            same = (cell.arm if unsettled else self._key(cell)) if lanes else cell
             kind = self._kinds[cell.ablation, cell.seed]
             company.setdefault((cell.ablation, kind, same), []).append(cell)
         flights = []
