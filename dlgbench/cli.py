@@ -29,6 +29,7 @@ BENCHMARKS = {
     "harness": "cost of a step",
     "lanes": "small networks side by side against one by one",
     "workers": "two workers against one",
+    "ray": "two nodes of a Ray cluster against one",
     "resnet50": "a step of ours against torchvision's",
     "batchnorm": "what it adds to a step",
     "judge": "how often verdicts are wrong, by simulation",

@@ -1,6 +1,6 @@
 """A Ray cluster as this process, the controller, sees it: its nodes, and the cells in flight.
 
-The only importer of ray. What is done on a node is told by `dlgbench.node`, and what is done with
+What is done on a node is told by `dlgbench.node`, and what is done with
 the outcomes by `dlgbench.cluster_runner`.
 """
 
