@@ -211,7 +211,8 @@ class Cluster:
             places = [place_of(cell) for cell in flight.cells]
             if len(places) > 1:
                 return [Outcome(place, again="alone") for place in places]
-            return [Outcome(place, failure=_reason(error)) for place in places]
+            text = f"{error}\ncell {flight.cells[0].id}: its process on the cluster came to no end"
+            return [Outcome(place, failure=text) for place in places]
         return outcomes
 
     def _left(self) -> Iterator[tuple[Flight, Cell, Outcome]]:
@@ -237,13 +238,15 @@ class Cluster:
             What had come before.
         """
         if not self._ray.is_initialized():
-            return []
-        landed = list(self._landed())
-        for ref in self._flights:
-            self._ray.cancel(ref, force=True)
-        self._flights.clear()
-        self._refs.clear()
-        self._ray.shutdown()
+            return []  # it was closed before: Ray would begin a cluster by itself
+        try:
+            landed = list(self._landed())
+            for ref in self._flights:
+                self._ray.cancel(ref, force=True)
+        finally:
+            self._flights.clear()
+            self._refs.clear()
+            self._ray.shutdown()
         return landed
 
 

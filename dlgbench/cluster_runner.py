@@ -53,6 +53,7 @@ class ClusterRunner(Runner):
         super().__init__(store, since, session, wanted)
         self._cluster, self._seconds, self._tell = cluster, seconds, tell
         self._ablations = {ablation.name: ablation for ablation, _ in wanted}
+        self._is_open = True
         self._asked: set[Place] | None = None  # until the first run is missing
         self._held: dict[
             Place, Cell
@@ -88,7 +89,7 @@ class ClusterRunner(Runner):
 
     def close(self) -> None:
         """Ends what flies, and saves what had come."""
-        self._held = {}
+        self._is_open, self._held = False, {}
         self._take(self._cluster.close())
 
     # sending --------------------------------------------------------------------------------------
@@ -225,7 +226,7 @@ class ClusterRunner(Runner):
                 self._settle(flight, ready, outcome)
         if self.trained > before:
             self._tell(self.trained)
-        if back or (self.trained > before and self._held):
+        if self._is_open and (back or (self.trained > before and self._held)):
             held, self._held = self._held, {}
             self._send([*back, *held.values()])
 

@@ -140,8 +140,9 @@ def _say(config: pytest.Config, text: str) -> None:
 
 def _tell(config: pytest.Config, trained: int) -> None:
     """Shows that runs have come from a cluster, while a test waits for its own."""
+    progress: Any = config.pluginmanager.get_plugin(PROGRESS)
     with _uncaptured(config):
-        config.pluginmanager.get_plugin(PROGRESS).show_ahead(trained)
+        progress.show_ahead(trained)
 
 
 def _default_place(config: pytest.Config) -> Path:
