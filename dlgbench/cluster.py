@@ -72,6 +72,7 @@ class Cluster:
         self.scale, self.root, self._per_gpu = scale, root, per_gpu
         self.nodes: list[Node] = []
         self._parcel: Any = None
+        self._remote: dict[Any, Any] = {}  # function -> Ray's form of it
         self._flights: dict[Any, Flight] = {}  # by Ray's reference to their outcomes
         self._refs: dict[Place, Any] = {}
         self._ray = _connected(address, root, scale, data_root)
@@ -183,8 +184,11 @@ class Cluster:
     def _task(self, function: Any, ids: Sequence[str], **options: Any) -> Any:
         only = {"ray.io/node-id": f"in({','.join(ids)})"}
         with _quiet():
-            remote = self._ray.remote(function)
-            return remote.options(max_retries=RETRIES, label_selector=only, **options)
+            if function not in self._remote:  # Ray sends it to the cluster once for each of these
+                self._remote[function] = self._ray.remote(function)
+            return self._remote[function].options(
+                max_retries=RETRIES, label_selector=only, **options
+            )
 
     def wait(self) -> Iterator[tuple[Flight, Cell, Outcome]]:
         """What has come since the last call, tuning first; waits a little where nothing has."""

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import functools
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -55,9 +56,9 @@ class ClusterRunner(Runner):
         self._ablations = {ablation.name: ablation for ablation, _ in wanted}
         self._is_open = True
         self._asked: set[Place] | None = None  # until the first run is missing
-        self._held: dict[
-            Place, Cell
-        ] = {}  # they wait for a tuning, or for an equal cell that flies
+        self._come = deque[tuple[Flight, Cell, Outcome]]()  # and is not saved yet
+        # cells that wait for a tuning, or for an equal cell that flies
+        self._held: dict[Place, Cell] = {}
         self._flying: dict[str, Place] = {}  # fingerprints of those whose setting is known
         self._kinds: dict[Unit, str] = {}
         self._shares: dict[Place, float] = {}  # of cells for which a GPU's memory ran out
@@ -127,9 +128,8 @@ class ClusterRunner(Runner):
         """Sends those of the cells that do not fly and have no run, or holds them back."""
         now = []
         for cell in cells:
-            if self._cluster.is_flying(place_of(cell)) or any(
-                map(self._recall, self._tuning(cell))
-            ):
+            untuned = any(map(self._recall, self._tuning(cell)))
+            if untuned or self._cluster.is_flying(place_of(cell)):
                 continue
             ready = self._settled(cell)
             if ready is None and not self._goes_ahead(cell):
@@ -217,13 +217,16 @@ class ClusterRunner(Runner):
     def _take(self, landed: Iterable[tuple[Flight, Cell, Outcome]]) -> None:
         """Saves what has come, and sends what has to go again or was held back."""
         before, back = self.trained, list[Cell]()
-        for flight, cell, outcome in landed:
+        self._come.extend(landed)
+        while self._come:
+            flight, cell, outcome = self._come[0]  # Ctrl-C may come before it is saved
             ready = None if any(map(self._recall, self._tuning(cell))) else self._settled(cell)
             if ready is None or outcome.again:
                 back.append(ready or cell)
             if ready is not None:
                 self._flying.pop(self._print(ready), None)
                 self._settle(flight, ready, outcome)
+            self._come.popleft()
         if self.trained > before:
             self._tell(self.trained)
         if self._is_open and (back or (self.trained > before and self._held)):
