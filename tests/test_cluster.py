@@ -123,15 +123,27 @@ def wait_for(begun, pattern, least=1):
     return found
 
 
+def patiently(start, *args, **kwargs):
+    """Starts a part of a cluster: Ray gives up after 30 s, and a busy machine may need longer."""
+    end = time.monotonic() + HANGING
+    while True:
+        try:
+            return start(*args, **kwargs)
+        except Exception:
+            if time.monotonic() > end:
+                raise
+
+
 @pytest.fixture(scope="module")
 def head():
     """The head of a real cluster on this machine, which trains nothing itself."""
     pytest.importorskip("ray", reason="needs ray: python -m pip install 'dlgbench[ray]'")
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    patience = {"RAY_worker_register_timeout_seconds": str(HANGING)}
+    os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", **patience})
     from ray import cluster_utils
 
     args = {"num_cpus": 0, "object_store_memory": 80 * 2**20, "include_dashboard": False}
-    cluster = cluster_utils.Cluster(initialize_head=True, head_node_args=args)
+    cluster = patiently(cluster_utils.Cluster, initialize_head=True, head_node_args=args)
     yield cluster
     cluster.shutdown()
 
@@ -144,7 +156,8 @@ def nodes(head):
     def add(**variables):
         own = f"runtime-{uuid.uuid4().hex}"  # nodes of one machine would delete each other's files
         added.append(
-            head.add_node(
+            patiently(
+                head.add_node,
                 num_cpus=1,
                 object_store_memory=80 * 2**20,
                 runtime_env_dir_name=own,
