@@ -26,7 +26,7 @@ def run(session: nox.Session, *command: str) -> None:
         session.run(sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT), external=True)
         project = nox.project.load_toml("pyproject.toml")
         groups = nox.project.dependency_groups(project, "lint", "types")
-        session.run(PYTHON, "-m", "pip", "install", "-e", ".", *groups, external=True)
+        session.run(PYTHON, "-m", "pip", "install", "-e", ".[ray]", *groups, external=True)
         stamp.write_text(wanted)
     timeouts = {"interrupt_timeout": 60, "terminate_timeout": 10}  # time to clean up after Ctrl-C
     session.run(PYTHON, "-m", *command, external=True, **timeouts)

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2 as transforms
 
-from dlgbench import levels
+from dlgbench import cluster_bench, levels
 from dlgbench.ablation import Cell
 from dlgbench.data import load
 from dlgbench.grouping import most
@@ -303,6 +303,11 @@ def _compared(
     return _result(benchmark, rounds, zip(*[iter(networks)] * 2, strict=True))
 
 
+def ray() -> dict[str, Any]:
+    """200 cells on two Ray nodes of one core against one, in three rounds (`cluster_bench`)."""
+    return cluster_bench.measured(_rounds(3))
+
+
 def judge() -> dict[str, Any]:
     """Wrong verdicts and power in percent, of 40,000 simulated samples of each kind."""
     return {**levels.simulate(40_000), **provenance("cpu")}
@@ -310,7 +315,7 @@ def judge() -> dict[str, Any]:
 
 BENCHMARKS = {
     benchmark.__name__: benchmark
-    for benchmark in (harness, lanes, workers, resnet50, batchnorm, judge)
+    for benchmark in (harness, lanes, workers, ray, resnet50, batchnorm, judge)
 }
 
 

@@ -29,6 +29,7 @@ BENCHMARKS = {
     "harness": "cost of a step",
     "lanes": "small networks side by side against one by one",
     "workers": "two workers against one",
+    "ray": "two nodes of a Ray cluster against one",
     "resnet50": "a step of ours against torchvision's",
     "batchnorm": "what it adds to a step",
     "judge": "how often verdicts are wrong, by simulation",
@@ -38,6 +39,8 @@ run ablations with as many workers as suit the machine, then build the report
 
 It is `pytest --ablations -n auto`, and all options are pytest's (`pytest --help`, under dlgbench):
   dlgbench run -k dropout --scale cpu      dlgbench run path/to/test_mine.py
+On a Ray cluster, or on this machine as one (docs/cluster.md):
+  dlgbench run --ray auto                  dlgbench run --ray local
 """
 
 
@@ -288,7 +291,8 @@ def verdicts(args: argparse.Namespace) -> int:
 def run(rest: Sequence[str]) -> int:
     """Replaces this process by pytest over the ablations, with workers; signals reach pytest."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    workers = [] if "no:xdist" in rest else ["-n", "auto"]
+    on_cluster = any(option.partition("=")[0] == "--ray" for option in rest)
+    workers = [] if "no:xdist" in rest or on_cluster else ["-n", "auto"]
     command = [sys.executable, "-m", "pytest", "--ablations", *workers, *rest]
     return os.execv(sys.executable, command)
 

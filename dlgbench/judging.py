@@ -5,6 +5,7 @@ This needs no torch: it can be repeated at any time, on any machine.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import statistics as averages
 from collections.abc import Mapping, Sequence
@@ -18,9 +19,33 @@ from dlgbench.stats import judge
 
 
 def judge_runs(ablation: Ablation, scale: str, runs: Mapping[Cell, Run]) -> dict[Claim, Verdict]:
-    """The verdicts on the claims of an ablation, from its evaluation runs."""
+    """The verdicts on the claims of an ablation, from its evaluation runs.
+
+    Where runs of one seed come from devices of unequal kinds, the verdict's note says so.
+    """
     claims = ablation.claims_at(scale)
-    return dict(zip(claims, judge(claims, readings(runs), ablation.at(scale).seeds), strict=True))
+    verdicts = judge(claims, readings(runs), ablation.at(scale).seeds)
+    return {
+        claim: _noted(verdict, unequal_devices(claim, runs))
+        for claim, verdict in zip(claims, verdicts, strict=True)
+    }
+
+
+def unequal_devices(claim: Claim, runs: Mapping[Cell, Run]) -> int:
+    """The number of seeds whose runs, of the arms of a claim, come from unequal devices."""
+    arms = {arm for _, arm in claim.effect.needs}
+    devices: dict[int, set[str]] = {}
+    for cell, run in runs.items():
+        if cell.purpose == "evaluate" and cell.arm in arms:
+            devices.setdefault(cell.seed, set()).add(run.provenance.get("device", ""))
+    return sum(len(of) > 1 for of in devices.values())
+
+
+def _noted(verdict: Verdict, mixed: int) -> Verdict:
+    if not mixed:
+        return verdict
+    note = f"{mixed} of {verdict.n} seeds pair runs of unequal devices"
+    return dataclasses.replace(verdict, note="; ".join(filter(None, (verdict.note, note))))
 
 
 def readings(runs: Mapping[Cell, Run]) -> dict[str, dict[int, dict[str, float]]]:

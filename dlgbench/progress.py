@@ -42,6 +42,7 @@ class Progress:
         self.cells: set[str] = set()
         self.files: list[Path] = []
         self.done = self.trained = self.lost = 0
+        self.ahead = 0  # trained since the last test ended
         self.started = self.last_line = time.time()
         self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT)
         self.verdicts: list[dict[str, Any]] = []
@@ -105,7 +106,7 @@ class Progress:
         if report.when != "call":
             return
         row = _row(report)
-        self.trained += row.get("trained", 0)
+        self.trained, self.ahead = self.trained + row.get("trained", 0), 0
         for notice in row.get("notices", ()):
             if notice not in self.noticed:
                 self.noticed.add(notice)
@@ -133,13 +134,19 @@ class Progress:
         """Keeps the session, to end it early."""
         self.session = session
 
+    def show_ahead(self, trained: int) -> None:
+        """Shows how many runs were trained in all, while a test is still waiting for its own."""
+        self.ahead = trained - self.trained
+        self._progress()
+
     def _progress(self) -> None:
+        trained = self.trained + self.ahead
         last = self.done == len(self.cells)
         now = time.time()
         # a claim, or a cell whose arm is tuned first, trains other cells before their own tests
-        done = min(max(self.done, self.trained), len(self.cells))
+        done = min(max(self.done, trained), len(self.cells))
         gone = words.span(now - self.started)
-        text = f"cells {done} of {len(self.cells)}, {self.trained} trained, {gone} gone"
+        text = f"cells {done} of {len(self.cells)}, {trained} trained, {gone} gone"
         self.recent.append((now, done))
         # not since the start: imports and checks come first, and cells that are stored take no time
         before, already = self.recent[0]

@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 import types
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from dlgbench.runner import Runner
 
 PROGRESS = "dlgbench-progress"
+CLUSTER = pytest.StashKey[Any]()  # a `Cluster`, with --ray
+SECONDS = pytest.StashKey[dict[tuple[str, str], float | None]]()  # of a cell of an arm, by a plan
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -70,6 +72,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=_count,
         help="how many workers share a GPU (default: one for every 8 GiB of its memory, at most 8; "
         "half of them go on where it runs out)",
+    )
+    group.addoption(
+        "--ray",
+        metavar="ADDRESS",
+        help="train on a Ray cluster, without xdist: auto (the one that this machine belongs to), "
+        "HOST:PORT, or local (one of this machine alone, for this run); see docs/cluster.md",
     )
     group.addoption("--rerun", action="store_true", help="run every cell again, finished or not")
     group.addoption("--no-report", action="store_true", help="make no page at the end")
@@ -117,11 +125,24 @@ def pytest_configure(config: pytest.Config) -> None:
         config.args = [str(_default_place(config))]  # a worker reads the command line anew
 
 
-def _say(config: pytest.Config, text: str) -> None:
-    """Writes to the real stderr, past pytest's capture."""
+def _uncaptured(config: pytest.Config) -> contextlib.AbstractContextManager[None]:
+    """What is written goes past pytest's capture."""
     capture = config.pluginmanager.get_plugin("capturemanager")
-    with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+    disabled: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+    return capture.global_and_fixture_disabled() if capture else disabled
+
+
+def _say(config: pytest.Config, text: str) -> None:
+    """Writes to the real stderr."""
+    with _uncaptured(config):
         print(f"dlgbench: {text}", file=sys.stderr, flush=True)
+
+
+def _tell(config: pytest.Config, trained: int) -> None:
+    """Shows that runs have come from a cluster, while a test waits for its own."""
+    progress: Any = config.pluginmanager.get_plugin(PROGRESS)
+    with _uncaptured(config):
+        progress.show_ahead(trained)
 
 
 def _default_place(config: pytest.Config) -> Path:
@@ -324,7 +345,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if is_worker(session.config):
         _check_sources(session.config, list(found.values()))
     else:
-        _preflight(session.config, list(found.values()))
+        files = {item.path for item in session.items if _ablation_of(item)}
+        _preflight(session.config, list(found.values()), sorted(files))
 
 
 def _check_sources(config: pytest.Config, ablations: list[Ablation]) -> None:
@@ -368,7 +390,7 @@ def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
     except DlgbenchError as error:
         raise pytest.UsageError(str(error)) from None
     if ablations:
-        _preflight(node.config, ablations)
+        _preflight(node.config, ablations, files)
 
 
 def _ablation_files(config: pytest.Config, ids: list[str]) -> list[Path]:
@@ -378,16 +400,15 @@ def _ablation_files(config: pytest.Config, ids: list[str]) -> list[Path]:
     return [file for file in (config.rootpath / name for name in sorted(ours)) if declares(file)]
 
 
-def _preflight(config: pytest.Config, ablations: list[Ablation]) -> None:
+def _preflight(config: pytest.Config, ablations: list[Ablation], files: list[Path]) -> None:
     """Before any training: opens the store, sends spooled runs, loads all data, builds all models.
 
     Raises:
         pytest.UsageError: for the first of these that fails.
     """
     from dlgbench import plan
-    from dlgbench.preflight import check
 
-    session, where = session_of(config), ""
+    session = session_of(config)
     if config.getoption("--save-baseline") and session.scale == "smoke":
         raise pytest.UsageError(
             "--save-baseline: expected scale cpu or gpu, got smoke: no verdicts"
@@ -400,25 +421,52 @@ def _preflight(config: pytest.Config, ablations: list[Ablation]) -> None:
         pushed, notes = store.push_spool()
         if pushed:
             notes.append(f"{pushed} spooled runs sent to {store.uri}")
+        notes += _connect(config, ablations, files) if session.ray else _check(session, ablations)
         for note in filter(None, [store.notice, *notes]):
             config.get_terminal_writer().line(f"dlgbench: {note}")
-        for ablation in ablations:
-            where = f"{ablation.name}: "
-            arms = ablation.arms_at(session.scale)
-            for work in {ablation.arm(arm, session.scale) for arm in arms}:
-                check(work, session.scale)
-        where = ""
         session.sources = _sources(ablations, session.scale)
         if session.scale != "smoke":
             planned = plan.plan(ablations, session.scale, store.seconds(session.scale))
+            config.stash[SECONDS] = {(of.ablation, of.arm): of.seconds for of in planned}
             text = plan.summary(planned, session.scale, _workers(config))
             config.get_terminal_writer().line(f"dlgbench: {text}, if nothing is stored yet")
     except DlgbenchError as error:
-        raise pytest.UsageError(f"{where}{error}") from None
+        raise pytest.UsageError(str(error)) from None
+
+
+def _check(session: sessions.Session, ablations: list[Ablation]) -> list[str]:
+    """Loads the data and builds the models of ablations here; there is nothing to tell."""
+    from dlgbench.preflight import check
+
+    for ablation in ablations:
+        arms = ablation.arms_at(session.scale)
+        for work in {ablation.arm(arm, session.scale) for arm in arms}:
+            try:
+                check(work, session.scale)
+            except DlgbenchError as error:
+                raise DlgbenchError(f"{ablation.name}: {error}") from None
+    return []
+
+
+def _connect(config: pytest.Config, ablations: list[Ablation], files: list[Path]) -> list[str]:
+    """The same on the cluster; what the user must know of nodes that are left out."""
+    from dlgbench.cluster import Cluster
+    from dlgbench.node import pack
+
+    session, root = session_of(config), Path(session_of(config).root)
+    parcel = pack(root, files, ablations, session.data, session.scale)
+    per_gpu, data_root = config.getoption("--workers-per-gpu"), config.getoption("--data-root")
+    where = os.environ["DLGBENCH_DATA"] if data_root else ""
+    cluster = config.stash[CLUSTER] = Cluster(session.ray, root, session.scale, per_gpu, where)
+    notes = cluster.look(parcel)
+    cluster.check([ablation.name for ablation in ablations])
+    return notes
 
 
 def _workers(config: pytest.Config) -> int:
-    """The number of xdist's workers; 1 without them."""
+    """The cells that are trained at once: on a cluster, or by xdist's workers."""
+    if CLUSTER in config.stash:
+        return sum(config.stash[CLUSTER].kinds.values())
     return len(config.getoption("tx", None) or [None])
 
 
@@ -426,13 +474,23 @@ def _workers(config: pytest.Config) -> int:
 
 
 @pytest.fixture(scope="session")
-def _runner(request: pytest.FixtureRequest) -> Runner:
+def _runner(request: pytest.FixtureRequest) -> Iterator[Runner]:
     from dlgbench.runner import Runner
 
     session = session_of(request.config)
     wanted = [pair for item in request.session.items if (pair := _cell_of(item))]
+    if CLUSTER in request.config.stash:
+        from dlgbench.cluster_runner import ClusterRunner
+
+        cluster, seconds = request.config.stash[CLUSTER], request.config.stash.get(SECONDS, {})
+        tell = functools.partial(_tell, request.config)
+        store = session.store()
+        there = ClusterRunner(store, session.since, session.id, wanted, cluster, seconds, tell)
+        yield there
+        there.close()
+        return
     places = devices.Places(session.gpu, session.per_gpu, session.id)
-    return Runner(session.store(), session.since, session.id, wanted, places)
+    yield Runner(session.store(), session.since, session.id, wanted, places)
 
 
 @pytest.fixture
@@ -442,7 +500,7 @@ def measure(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) 
     An exception of the user's code is raised as it is, with the traceback from the first line that
     is not dlgbench's. A `DlgbenchError` is shown as one message.
     """
-    from dlgbench.runner import CellFailed
+    from dlgbench.failures import CellFailed
 
     def measure(cell: tuple[Ablation, Cell]) -> Run:
         __tracebackhide__ = _hides
@@ -460,7 +518,7 @@ def measure(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) 
         finally:
             trained = _runner.trained - before
             notes = {"notices": _runner.take_notices(), "lost": _runner.take_lost()}
-            record_property("dlgbench", {"trained": trained, **notes})
+            record_property("dlgbench", {"trained": trained, "stop": _runner.stop, **notes})
 
     return measure
 
@@ -541,6 +599,8 @@ def _wants_page(config: pytest.Config) -> bool:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Makes the page at the end of the session, in a process of its own."""
     progress = config.pluginmanager.get_plugin(PROGRESS)
+    if CLUSTER in config.stash:
+        config.stash[CLUSTER].close()
     if progress is not None:
         devices.forget(session_of(config).id)
     if progress is None or not progress.is_finished or not _wants_page(config):

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
-import sys
 import time
-import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -21,28 +20,10 @@ from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
 from dlgbench.devices import Places
 from dlgbench.errors import DlgbenchError
+from dlgbench.failures import CellFailed, out_of_memory, text_of, whole_gpu
 from dlgbench.judging import choose, edge, judge_runs, score
 from dlgbench.spool import RunLost
 from dlgbench.tracking import Store
-
-PACKAGE = Path(__file__).parent
-
-
-class CellFailed(DlgbenchError):  # noqa: N818  (a state of a cell, which reads better so)
-    """A cell raised an exception, in this worker or, earlier in this session, in another.
-
-    Attributes:
-        cell: the cell.
-        text: the traceback, from the first line of code outside dlgbench; or the message of a
-            `DlgbenchError`.
-        own: the exception itself, with that traceback; None for a `DlgbenchError`, and for an
-            exception in another worker.
-    """
-
-    def __init__(self, cell: Cell, text: str, own: Exception | None = None) -> None:
-        last = text.strip().splitlines()[-1]
-        super().__init__(f"cell {cell.id} failed: {last}; its own test tells where")
-        self.cell, self.text, self.own = cell, text, own
 
 
 class Runner:
@@ -70,12 +51,14 @@ class Runner:
     ) -> None:
         self.store, self.since, self.session = store, since, session
         self.trained = 0
+        self.stop = ""  # why the session can't go on
         self._wanted = list(wanted)
         self._places = places or Places("", 1, session)
         self._notices: list[str] = []
         self._lost: list[str] = []
         self._told = 0  # of these
         self._told_of = ""  # the session that was waited for
+        self._waits_since = math.inf
         self._judged: dict[tuple[str, str], dict[Claim, Verdict]] = {}
         self._found: dict[Cell, Run] = {}
         self._failed: dict[Cell, CellFailed] = {}
@@ -100,7 +83,7 @@ class Runner:
             RunLost: once a run could be kept nowhere: nothing more is trained.
         """
         later: list[Cell] | None = None
-        began = time.monotonic()
+        self._waits_since = math.inf
         while missing := [cell for cell in cells if not self._is_known(cell)]:
             for cell in missing:
                 if self._recall(cell):
@@ -108,14 +91,19 @@ class Runner:
             if self._lost:
                 raise RunLost(f"{self._lost[-1]}: make room, and call again")
             later = list(others) if later is None else later
-            if any(self._trained(group) for group in self._groups(missing, later)):
-                began = time.monotonic()
-                continue
-            if time.monotonic() - began > spool.PATIENCE:
-                self._say_who_is_waited_for(missing[0])
-            with contextlib.suppress(Timeout), self._lock(missing[0], wait=1.0):
-                pass
+            self._advance(missing, later)
         return [self._found[cell] for cell in cells]
+
+    def _advance(self, missing: Sequence[Cell], later: Sequence[Cell]) -> None:
+        """Trains some of the missing cells or, while others train these, of what comes later."""
+        if any(self._trained(group) for group in self._groups(missing, later)):
+            self._waits_since = math.inf
+            return
+        self._waits_since = min(self._waits_since, time.monotonic())
+        if time.monotonic() - self._waits_since > spool.PATIENCE:
+            self._say_who_is_waited_for(missing[0])
+        with contextlib.suppress(Timeout), self._lock(missing[0], wait=1.0):
+            pass
 
     def _say_who_is_waited_for(self, cell: Cell) -> None:
         """Names, once, the process of another session that trains a cell."""
@@ -201,11 +189,15 @@ class Runner:
                 with contextlib.suppress(OSError):
                     self._holder(cell).write_text(f"{self.session} {os.getpid()}")
             for cell, run in self._run(todo):
-                self.trained += 1
-                self._found[cell] = run
-                with self._noticing():
-                    self.store.save(cell, self._print(cell), run, self.since)
+                self._keep(cell, run)
         return bool(mine)
+
+    def _keep(self, cell: Cell, run: Run) -> None:
+        """Takes up a run that was made for this session, and saves it."""
+        self.trained += 1
+        self._found[cell] = run
+        with self._noticing():
+            self.store.save(cell, self._print(cell), run, self.since)
 
     def _run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Run]]:
         """The runs of cells, which are trained together; a failure is noted, and not raised.
@@ -227,7 +219,8 @@ class Runner:
             try:
                 run = self._single(cell)
             except Exception as error:  # noqa: BLE001  (the same)
-                self._note(cell, error)
+                own = None if isinstance(error, DlgbenchError) else error
+                self._note(cell, text_of(error), own)
             else:
                 yield cell, run
 
@@ -242,24 +235,19 @@ class Runner:
                 try:
                     return cell.work.run(cell)
                 except Exception as error:
-                    if not _out_of_memory(error):
+                    reason = out_of_memory(error)
+                    if not reason:
                         raise
-                    reason = str(error).partition(". ")[0]
             if not self._places.gpu or sharing == 1:
-                raise DlgbenchError(
-                    f"cell {cell.id}: out of memory with the whole GPU: {reason}; expected a GPU "
-                    "with more memory, or a smaller batch_size"
-                )
+                raise whole_gpu(cell, reason)
             left = self._places.halve(sharing)
             self._notices.append(
                 f"cell {cell.id}: out of memory while {sharing} workers shared GPU "
                 f"{self._places.gpu}; {left} go on, and it runs again"
             )
 
-    def _note(self, cell: Cell, error: Exception) -> None:
+    def _note(self, cell: Cell, text: str, own: Exception | None = None) -> None:
         """Notes a failure for all workers of the session."""
-        own = None if isinstance(error, DlgbenchError) else _from_foreign_code(error)
-        text = "".join(traceback.format_exception(own)) if own else str(error)
         self._failed[cell] = CellFailed(cell, text, own)
         with contextlib.suppress(OSError):
             note = json.dumps({"session": self.session, "text": text})
@@ -372,24 +360,3 @@ class Runner:
                 for claim, verdict in verdicts.items():
                     self.store.save_verdict(ablation, scale, claim, verdict)
         return verdicts
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Whether a GPU's memory ran out; it frees what torch keeps of it."""
-    if "torch" not in sys.modules or "out of memory" not in str(error):
-        return False
-    import torch
-
-    if not isinstance(error, torch.OutOfMemoryError):
-        return False
-    error.__traceback__ = None  # its frames hold the tensors
-    torch.cuda.empty_cache()
-    return True
-
-
-def _from_foreign_code(error: Exception) -> Exception:
-    """The exception with its traceback from the first line of code outside dlgbench, if any."""
-    entry = error.__traceback__
-    while entry is not None and PACKAGE in Path(entry.tb_frame.f_code.co_filename).parents:
-        entry = entry.tb_next
-    return error.with_traceback(entry or error.__traceback__)

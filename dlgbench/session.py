@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
+import sys
 import time
 import uuid
 from pathlib import Path
@@ -35,6 +37,7 @@ class Session:
         gpus: the GPUs that the workers share; empty at other scales than gpu.
         per_gpu: how many workers share one.
         gpu: this worker's own.
+        ray: the Ray cluster that `--ray` names, or "".
         unsuited: the ablations that `data` does not suit, with the reason; filled in later.
     """
 
@@ -50,6 +53,7 @@ class Session:
     gpus: list[str] = dataclasses.field(default_factory=list)
     per_gpu: int = 1
     gpu: str = ""
+    ray: str = ""
     unsuited: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
@@ -120,7 +124,25 @@ def start(config: pytest.Config) -> Session:
         data=config.getoption("--data") or "",
         since=since,
         baseline=_baseline(config),
+        ray=_ray(config),
     )
+
+
+def _ray(config: pytest.Config) -> str:
+    """The address of `--ray`; it turns xdist off, whose workers would be where cells are trained.
+
+    Raises:
+        pytest.UsageError: without the package ray.
+    """
+    address = str(config.getoption("--ray") or "")
+    if address and importlib.util.find_spec("ray") is None:
+        raise pytest.UsageError(
+            "--ray: expected the package ray, got none: python -m pip install 'dlgbench[ray]'"
+        )
+    if address and config.getoption("tx", None):
+        config.option.tx, config.option.dist = [], "no"
+        print("dlgbench: --ray trains on the cluster: xdist is off", file=sys.stderr)
+    return address
 
 
 def _baseline(config: pytest.Config) -> str | None:

@@ -76,10 +76,21 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     "baseline": {"errors", "claim", "words"},
     "data_table": {"registry", "errors"},
     "plan": {"ablation", "data_table", "devices", "recipe", "registry", "words"},
+    "failures": {"errors", "ablation"},
     "runner": {
-        *("errors", "ablation", "claim", "devices", "grouping", "judging", "machine", "spool"),
-        "tracking",
+        *("errors", "ablation", "claim", "devices", "failures", "grouping", "judging", "machine"),
+        *("spool", "tracking"),
     },
+    # a cluster
+    "node": {
+        *("errors", "ablation", "devices", "discovery", "failures", "judging", "machine", "recipe"),
+    },
+    "cluster": {"errors", "ablation", "devices", "node", "spool"},
+    "cluster_runner": {
+        *("errors", "ablation", "claim", "cluster", "failures", "grouping", "interrupt", "node"),
+        *("provenance", "runner", "tracking"),
+    },
+    "cluster_bench": {"errors", "discovery", "provenance", "tracking"},
     # show
     "reports": {
         *("errors", "registry", "claim", "metrics", "recipe", "ablation", "discovery"),
@@ -97,8 +108,8 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
         *("tracking", "words"),
     },
     "bench": {
-        *("ablation", "grouping", "recipe", "data", "lanes", "levels", "models", "probes"),
-        *("provenance", "train"),
+        *("ablation", "cluster_bench", "grouping", "recipe", "data", "lanes", "levels", "models"),
+        *("probes", "provenance", "train"),
     },
     "__init__": {"errors", "registry", *NOUNS},
     "__main__": {"cli"},
@@ -111,13 +122,18 @@ LATER = {  # and what its functions may import when they are called
     "runner": {"fingerprint", "lanes"},
     "data_table": {"data"},
     "plan": {"models", "probes"},
-    "pytest_plugin": {"fingerprint", "plan", "preflight", "runner", "stats"},
+    "node": {"fingerprint", "lanes", "preflight", "provenance"},
+    "pytest_plugin": {
+        *("cluster", "cluster_runner", "failures", "fingerprint", "node", "plan", "preflight"),
+        *("runner", "stats"),
+    },
     "model_table": {"probes"},
     "cli": {"bench", "model_table", "plan", "reports", "session", "stats"},
 }
 HEAVY = {"torch", "pytorch_lightning", "torchmetrics", "mlflow"}
 ONLY = {  # who alone may import what, at any time
     "mlflow": {"database", "tracking"},
+    "ray": {"cluster", "cluster_bench"},
     "pytest": {"pytest_plugin", "progress", "session"},
     "_pytest": set(),
     "xdist": set(),
