@@ -30,7 +30,7 @@ from dlgbench.discovery import declares, identify, load
 from dlgbench.errors import DlgbenchError
 from dlgbench.progress import Progress
 from dlgbench.registry import is_interchangeable
-from dlgbench.scale import SCALES
+from dlgbench.scale import JUDGED, SCALES
 from dlgbench.session import KEY, is_worker, session_of
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--scale",
         choices=[*SCALES, "auto"],
         default="auto",
-        help="how much to run: smoke (plumbing), cpu, gpu; default: gpu with CUDA, else cpu",
+        help="how much to run: smoke (plumbing), cpu (about an hour), gpu (about an hour of an "
+        "H100), paper (the papers' budgets: days); default: gpu with CUDA, else cpu",
     )
     group.addoption(
         "--data",
@@ -154,8 +155,8 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """`-n auto` over ablations: a worker for each core that this process may use.
 
-    Each worker has one torch thread. At scale gpu the workers are spread over all GPUs, and there
-    are at most `--workers-per-gpu` for each.
+    Each worker has one torch thread. At scales gpu and paper the workers are spread over all GPUs,
+    and there are at most `--workers-per-gpu` for each.
     """
     if not any(_holds_ablations(Path(arg.partition("::")[0])) for arg in config.args):
         return None
@@ -390,7 +391,7 @@ def _preflight(config: pytest.Config, ablations: list[Ablation]) -> None:
     session, where = session_of(config), ""
     if config.getoption("--save-baseline") and session.scale == "smoke":
         raise pytest.UsageError(
-            "--save-baseline: expected scale cpu or gpu, got smoke: no verdicts"
+            f"--save-baseline: expected scale {', '.join(JUDGED)}, got smoke: no verdicts"
         )
     try:
         session.past()

@@ -14,6 +14,7 @@ from dlgbench.ablation import Ablation
 from dlgbench.baseline import Baseline, of_repository, read
 from dlgbench.discovery import find_root
 from dlgbench.errors import DlgbenchError
+from dlgbench.scale import SCALES
 from dlgbench.tracking import Store, find_uri
 
 
@@ -32,7 +33,7 @@ class Session:
             repository's.
         sources: digests of the ablations' code as the session began; filled in later.
         changed: what a worker says that began with other code than the session.
-        gpus: the GPUs that the workers share; empty at other scales than gpu.
+        gpus: the GPUs that the workers share; empty at scales that run on none.
         per_gpu: how many workers share one.
         gpu: this worker's own.
         unsuited: the ablations that `data` does not suit, with the reason; filled in later.
@@ -54,7 +55,7 @@ class Session:
 
     @property
     def scale(self) -> str:
-        """`smoke`, `cpu` or `gpu`. If none was chosen, `gpu` where torch finds CUDA, else `cpu`."""
+        """The chosen scale; if none was, `gpu` where torch finds CUDA, else `cpu`."""
         if self.chosen == "auto":
             self.chosen = scale_here()
         return self.chosen
@@ -86,12 +87,12 @@ class Session:
         return found
 
     def share_gpus(self, per_gpu: int | None) -> None:
-        """Finds the GPUs that the workers share, at scale gpu.
+        """Finds the GPUs that the workers share, at a scale that runs on them.
 
         Args:
             per_gpu: how many workers share one; None for as many as its memory bears.
         """
-        if self.scale == "gpu" and not self.gpus:
+        if SCALES[self.scale].cuda and not self.gpus:
             self.gpus = devices.visible()
             self.per_gpu = per_gpu or devices.per_gpu()
 

@@ -27,7 +27,7 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     "recipe": {"errors", "metrics"},
     "training": {"errors", "recipe", "interrupt"},
     "scale": {"errors", "recipe"},
-    "grouping": {"recipe", "registry"},
+    "grouping": {"recipe", "registry", "scale"},
     "ablation": {
         *("errors", "registry", "claim", "grouping", "metrics", "recipe", "scale", "training"),
     },
@@ -50,6 +50,7 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
             "recipe",
             "fingerprint",
             "provenance",
+            "scale",
             "streams",
         ),
         *("data", "engine", "layers", "models", "probes", "tasks"),
@@ -66,7 +67,8 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     "records": {"ablation", "recipe", "registry"},
     "spool": {"errors", "records"},
     "tracking": {
-        *("errors", "ablation", "claim", "database", "provenance", "records", "spool", "sqlite"),
+        *("errors", "ablation", "claim", "database", "provenance", "records", "scale", "spool"),
+        "sqlite",
     },
     # judge
     "samples": {"claim"},
@@ -85,7 +87,7 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
         *("errors", "registry", "claim", "metrics", "recipe", "ablation", "discovery"),
         *("fingerprint", "judging", "stats", "tracking", "words"),
     },
-    "session": {"errors", "ablation", "baseline", "devices", "discovery", "tracking"},
+    "session": {"errors", "ablation", "baseline", "devices", "discovery", "scale", "tracking"},
     "progress": {"claim", "discovery", "interrupt", "session", "words"},
     "pytest_plugin": {
         *("errors", "registry", "ablation", "claim", "scale", "discovery"),
@@ -105,7 +107,7 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
 }
 LATER = {  # and what its functions may import when they are called
     "recipe": {"lanes", "train"},  # `run`: the way from a noun to what carries it out
-    "grouping": {"data", "models"},  # how large a net is
+    "grouping": {"data_table", "models"},  # how large a net is
     "training": {"ablation", "fingerprint", "provenance"},
     "fingerprint": {"data"},
     "runner": {"fingerprint", "lanes"},
