@@ -77,7 +77,11 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     "judging": {"errors", "ablation", "claim", "metrics", "stats"},
     "baseline": {"errors", "claim", "words"},
     "data_table": {"registry", "errors"},
-    "plan": {"ablation", "data_table", "devices", "recipe", "registry", "words"},
+    "operations": {"data_table", "recipe", "registry"},
+    "plan": {
+        *("ablation", "data_table", "devices", "grouping", "operations", "recipe", "registry"),
+        *("scale", "words"),
+    },
     "runner": {
         *("errors", "ablation", "claim", "devices", "grouping", "judging", "machine", "spool"),
         "tracking",
@@ -112,7 +116,7 @@ LATER = {  # and what its functions may import when they are called
     "fingerprint": {"data"},
     "runner": {"fingerprint", "lanes"},
     "data_table": {"data"},
-    "plan": {"models", "probes"},
+    "operations": {"discovery", "models", "probes", "scale"},
     "pytest_plugin": {"fingerprint", "plan", "preflight", "runner", "stats"},
     "model_table": {"probes"},
     "cli": {"bench", "model_table", "plan", "reports", "session", "stats"},
