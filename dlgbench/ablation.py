@@ -34,8 +34,8 @@ class Cell:
     """One arm x one seed at one scale: one pytest item, one MLflow run.
 
     Plain data; `cell.work.run(cell)` runs it. A tuning cell has a `setting`, the point of the arm's
-    grid that it tries. An evaluation cell of a tuned arm has none until `chosen` gives it the
-    setting that the tuning chose.
+    grid that it tries. An evaluation cell has none until `chosen` gives it the setting that the
+    tuning chose; a cell of a rehearsal (`dlgbench.rehearsal`) has the first.
     """
 
     ablation: str

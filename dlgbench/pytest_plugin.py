@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import functools
 import os
+import shutil
 import subprocess
 import sys
 import types
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dlgbench import devices, spool, words
+from dlgbench import devices, rehearsal, spool, words
 from dlgbench import session as sessions
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.baseline import FOLDER, against
@@ -35,6 +36,7 @@ from dlgbench.session import KEY, is_worker, session_of
 
 if TYPE_CHECKING:
     from dlgbench.runner import Runner
+    from dlgbench.tracking import Store
 
 PROGRESS = "dlgbench-progress"
 
@@ -48,6 +50,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="auto",
         help="how much to run: smoke (plumbing), cpu (about an hour), gpu (about an hour of an "
         "H100), paper (the papers' budgets: days); default: gpu with CUDA, else cpu",
+    )
+    group.addoption(
+        "--rehearse",
+        action="store_true",
+        help="with --scale smoke: also what gpu and paper train, at its real width, in two steps "
+        "on a few images; files of noise stand in for the data sets that are downloaded",
     )
     group.addoption(
         "--data",
@@ -109,6 +117,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "timing: measures time; runs last, and alone on the machine")
     if config.getoption("--data-root"):
         os.environ["DLGBENCH_DATA"] = str(Path(config.getoption("--data-root")).resolve())
+    if config.getoption("--rehearse") and config.getoption("--scale") != "smoke":
+        came = config.getoption("--scale")
+        raise pytest.UsageError(f"--rehearse: expected --scale smoke, got {came}")
     worker = is_worker(config)
     spool.say = functools.partial(_say, config)
     config.stash[KEY] = sessions.of_worker(config) if worker else sessions.start(config)
@@ -244,6 +255,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     ablation = session.on_its_data(identify(ablation, Path(str(metafunc.module.__file__))))
     if "cell" in wanted:
         cells = ablation.cells(session.scale)
+        if session.rehearsal:
+            cells += rehearsal.cells(ablation)
         of_cells = [_param(ablation, cell, timing=cell.timing) for cell in cells]
         metafunc.parametrize("cell", of_cells)
     if "claim" in wanted:
@@ -380,13 +393,12 @@ def _ablation_files(config: pytest.Config, ids: list[str]) -> list[Path]:
 
 
 def _preflight(config: pytest.Config, ablations: list[Ablation]) -> None:
-    """Before any training: opens the store, sends spooled runs, loads all data, builds all models.
+    """Before any training: loads all data, opens the store, sends spooled runs, builds all models.
 
     Raises:
         pytest.UsageError: for the first of these that fails.
     """
-    from dlgbench import plan
-    from dlgbench.preflight import check
+    from dlgbench.preflight import check, refuse_missing
 
     session, where = session_of(config), ""
     if config.getoption("--save-baseline") and session.scale == "smoke":
@@ -394,6 +406,7 @@ def _preflight(config: pytest.Config, ablations: list[Ablation]) -> None:
             f"--save-baseline: expected scale {', '.join(JUDGED)}, got smoke: no verdicts"
         )
     try:
+        refuse_missing(ablations, session.scale)
         session.past()
         store = session.store()
         store.open()
@@ -403,6 +416,8 @@ def _preflight(config: pytest.Config, ablations: list[Ablation]) -> None:
             notes.append(f"{pushed} spooled runs sent to {store.uri}")
         for note in filter(None, [store.notice, *notes]):
             config.get_terminal_writer().line(f"dlgbench: {note}")
+        if session.scale != "smoke":
+            config.get_terminal_writer().line(f"dlgbench: {_planned(config, ablations, store)}")
         for ablation in ablations:
             where = f"{ablation.name}: "
             arms = ablation.arms_at(session.scale)
@@ -410,12 +425,20 @@ def _preflight(config: pytest.Config, ablations: list[Ablation]) -> None:
                 check(work, session.scale)
         where = ""
         session.sources = _sources(ablations, session.scale)
-        if session.scale != "smoke":
-            planned = plan.plan(ablations, session.scale, store.seconds(session.scale))
-            text = plan.summary(planned, session.scale, _workers(config))
-            config.get_terminal_writer().line(f"dlgbench: {text}, if nothing is stored yet")
     except DlgbenchError as error:
         raise pytest.UsageError(f"{where}{error}") from None
+
+
+def _planned(config: pytest.Config, ablations: list[Ablation], store: Store) -> str:
+    """What the session takes, in a line; a plan that fails stops no run."""
+    from dlgbench import plan
+
+    scale = session_of(config).scale
+    try:
+        arms = plan.plan(ablations, scale, store.seconds(scale))
+        return f"{plan.summary(arms, scale, _workers(config))}, if nothing is stored yet"
+    except Exception as error:  # noqa: BLE001  (a user's parts may raise anything)
+        return f"no plan of the time: {type(error).__name__}: {error}"
 
 
 def _workers(config: pytest.Config) -> int:
@@ -544,6 +567,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     progress = config.pluginmanager.get_plugin(PROGRESS)
     if progress is not None:
         devices.forget(session_of(config).id)
+        if session_of(config).rehearsal:
+            shutil.rmtree(session_of(config).rehearsal, ignore_errors=True)
     if progress is None or not progress.is_finished or not _wants_page(config):
         return
     session = session_of(config)

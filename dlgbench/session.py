@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 import time
 import uuid
 from pathlib import Path
@@ -36,6 +37,7 @@ class Session:
         gpus: the GPUs that the workers share; empty at scales that run on none.
         per_gpu: how many workers share one.
         gpu: this worker's own.
+        rehearsal: the data root of a rehearsal's stand-ins; "" without `--rehearse`.
         unsuited: the ablations that `data` does not suit, with the reason; filled in later.
     """
 
@@ -51,6 +53,7 @@ class Session:
     gpus: list[str] = dataclasses.field(default_factory=list)
     per_gpu: int = 1
     gpu: str = ""
+    rehearsal: str = ""
     unsuited: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
@@ -121,7 +124,18 @@ def start(config: pytest.Config) -> Session:
         data=config.getoption("--data") or "",
         since=since,
         baseline=_baseline(config),
+        rehearsal=_rehearsal() if config.getoption("--rehearse") else "",
     )
+
+
+def _rehearsal() -> str:
+    """A new data root with stand-ins, which this process uses from now on."""
+    from dlgbench.data import standins
+
+    root = Path(tempfile.mkdtemp(prefix="dlgbench-rehearsal-"))
+    standins.make(root)
+    standins.use(root)
+    return str(root)
 
 
 def _baseline(config: pytest.Config) -> str | None:
@@ -137,6 +151,10 @@ def of_worker(config: pytest.Config) -> Session:
     """The session that an xdist worker received from its controller; it takes its GPU."""
     given = getattr(config, "workerinput", {})
     session = Session(**given["dlgbench"])
+    if session.rehearsal:
+        from dlgbench.data import standins
+
+        standins.use(Path(session.rehearsal))
     session.gpu = devices.take(session.gpus, int(given["workerid"].removeprefix("gw")))
     return session
 

@@ -60,8 +60,8 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
         *("data", "engine", "layers", "models", "probes", "tasks"),
     },
     "preflight": {
-        *("errors", "registry", "ablation", "recipe", "fingerprint", "train"),
-        *("data", "engine", "probes", "tasks"),
+        *("errors", "registry", "ablation", "recipe", "scale", "fingerprint", "train"),
+        *("data", "data_table", "engine", "probes", "tasks"),
     },
     # store
     "records": {"ablation", "recipe", "registry"},
@@ -78,6 +78,7 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     "baseline": {"errors", "claim", "words"},
     "data_table": {"registry", "errors"},
     "operations": {"data_table", "recipe", "registry"},
+    "rehearsal": {"ablation", "data_table", "recipe"},
     "plan": {
         *("ablation", "data_table", "devices", "grouping", "operations", "recipe", "registry"),
         *("scale", "words"),
@@ -95,7 +96,7 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     "progress": {"claim", "discovery", "interrupt", "session", "words"},
     "pytest_plugin": {
         *("errors", "registry", "ablation", "claim", "scale", "discovery"),
-        *("baseline", "devices", "progress", "session", "spool", "words"),
+        *("baseline", "devices", "progress", "rehearsal", "session", "spool", "words"),
     },
     "model_table": {"registry"},
     "cli": {
@@ -117,6 +118,7 @@ LATER = {  # and what its functions may import when they are called
     "runner": {"fingerprint", "lanes"},
     "data_table": {"data"},
     "operations": {"discovery", "models", "probes", "scale"},
+    "session": {"data"},
     "pytest_plugin": {"fingerprint", "plan", "preflight", "runner", "stats"},
     "model_table": {"probes"},
     "cli": {"bench", "model_table", "plan", "reports", "session", "stats"},
