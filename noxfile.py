@@ -48,7 +48,7 @@ def smoke_session(session: nox.Session) -> None:
 
 
 def smoke(session: nox.Session) -> None:
-    """Runs every ablation for a few steps, gpu's and paper's recipes too, into a temporary store."""
+    """Runs every ablation for a few steps, at gpu's and paper's size too, in a temporary store."""
     store = Path(session.create_tmp()).resolve() / "smoke.db"
     store.unlink(missing_ok=True)
     options = ["--scale", "smoke", "--rehearse", "-n", WORKERS]

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,10 +17,12 @@ from dlgbench import (
     difference,
     operations,
     plan,
+    pytest_plugin,
 )
 from dlgbench.data_table import FILE, measured, sizes
 from dlgbench.discovery import discover
 from dlgbench.registry import DATA
+from dlgbench.session import KEY
 
 ROOT = Path(__file__).parents[1]
 MLP = Ablation(
@@ -160,3 +163,14 @@ def test_a_model_that_can_not_be_counted_stops_no_run(monkeypatch):
     a, _ = plan.plan([MLP], "cpu", {("mine", "cpu", "b"): 1.0})
     assert (a.operations, a.seconds) == (0.0, None)
     assert "; without 1 of unknown cost)" in plan.summary([a], "cpu", workers=1)
+
+
+def test_a_plan_that_fails_stops_no_run(monkeypatch):
+    def fail(*_):
+        raise KeyError("lost")
+
+    monkeypatch.setattr(plan, "plan", fail)
+    config = SimpleNamespace(stash={KEY: SimpleNamespace(scale="cpu")})
+    store = SimpleNamespace(seconds=lambda _scale: {})
+    said = pytest_plugin._planned(config, [MLP], store)
+    assert said == "no plan of the time: KeyError: 'lost'"
