@@ -21,7 +21,7 @@ class Scale:
     Args:
         name: `smoke` (plumbing: seconds, no verdict), `cpu` (2 cores, real verdicts), `gpu` (real
             data and networks at full size, an hour of one H100 for the catalogue), `paper` (the
-            papers' own budgets: days).
+            papers' own budgets, never chosen by itself). `docs/scales.md` has the numbers.
         seeds: evaluation seeds 0, 1, ..., the same for every arm.
         tuning_seeds: seeds 1000, 1001, ... on which the grid is tried.
         precision: `32`, `tf32` (float32 with TF32 matrix products) or `bf16` (autocast to

@@ -125,6 +125,8 @@ def test_the_catalogue_is_planned_for_an_hour_of_an_h100_and_paper_for_more():
     catalogue = discover(ROOT / "ablations")
     at = {scale: plan.plan(catalogue, scale, {}) for scale in ("gpu", "paper")}
     assert plan._wall(at["gpu"], workers=8) <= 3600 < plan._wall(at["paper"], workers=8)
+    minutes = f"`gpu` takes {plan._wall(at['gpu'], workers=8) / 60:.0f} minutes"
+    assert minutes in (ROOT / "docs" / "scales.md").read_text()
     text = plan.summary(at["gpu"], "gpu")
     assert "with 8 workers (an estimate for an H100, see docs/scales.md: the store has" in text
     assert all(arm.kernels for arm in at["paper"] if arm.steps and arm.engine and arm.data)

@@ -343,8 +343,6 @@ def test_an_apple_machine_is_told_what_it_can_do(monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     with pytest.raises(DlgbenchError) as caught:
         refuse_missing([own], "gpu")
-    assert str(caught.value).endswith(
-        "\n- a GPU: expected a CUDA device, but torch finds none here; Apple's mps is not supported; "
-        "use --scale cpu"
-    )
+    reason = "torch finds none here; Apple's mps is not supported; use --scale cpu"
+    assert str(caught.value).endswith(f"\n- a GPU: expected a CUDA device, but {reason}")
     refuse_missing([own], "cpu")
