@@ -182,7 +182,9 @@ class Ablation:
             came = getattr(self, name)
             object.__setattr__(self, name, frozen(default if came is None else came))
         scales = {"cpu": {}, "gpu": {}, **self._scales}
-        object.__setattr__(self, "scales", frozen({"paper": scales["gpu"], **scales}))
+        object.__setattr__(
+            self, "scales", frozen(scales | {"paper": scales.get("paper", scales["gpu"])})
+        )
         _check(self, where)
 
     @property

@@ -48,8 +48,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--scale",
         choices=[*SCALES, "auto"],
         default="auto",
-        help="how much to run: smoke (plumbing), cpu (about an hour on two cores), gpu (by estimate "
-        "an hour of an H100), paper (the papers' own budgets); default: gpu with CUDA, else cpu",
+        help="how much to run: smoke (plumbing), cpu (an hour on two cores), gpu (by estimate an "
+        "hour of an H100), paper (the papers' own budgets); default: gpu with CUDA, else cpu",
     )
     group.addoption(
         "--rehearse",
