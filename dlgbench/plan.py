@@ -1,9 +1,9 @@
 """What a run will cost, without training: cells, optimizer steps, operations, data, and the time.
 
 The time of a cell is the mean of what the store knows of its ablation's arm at the scale. Without
-such, it is a time for each cell, each kernel and each operation, fitted to what the store knows of
-other arms on this device; and without any runs, a guess that is called one. `docs/scales.md` tells
-what it assumes of a GPU.
+such, it is fitted to what the store knows of other arms on this device: so much for a cell, a step
+(on a GPU, a kernel), an operation and a byte. Without any runs it is a guess, and called one.
+`docs/scales.md` tells what it assumes of a GPU, and how far off it was.
 """
 
 from __future__ import annotations
@@ -83,8 +83,11 @@ def plan(ablations: Sequence[Ablation], scale: str, known: Known) -> list[Arm]:
     """
     arms = [_arm(ablation, arm, scale) for ablation in ablations for arm in ablation.arms_at(scale)]
     at = {(arm.ablation, arm.arm): known.get((arm.ablation, scale, arm.arm)) for arm in arms}
+    cuda = SCALES[scale].cuda
     rates = {
-        engine: _fit([(arm, at[arm.ablation, arm.arm]) for arm in arms if arm.engine == engine])
+        engine: _fit(
+            [(arm, at[arm.ablation, arm.arm]) for arm in arms if arm.engine == engine], cuda=cuda
+        )
         for engine in {arm.engine for arm in arms}
     }
     planned = []
@@ -93,8 +96,8 @@ def plan(ablations: Sequence[Ablation], scale: str, known: Known) -> list[Arm]:
         if measured is not None:
             planned.append(dataclasses.replace(arm, seconds=measured, basis="measured"))
         elif arm.kernels or not arm.steps:
-            guess = _on_an_h100 if SCALES[scale].cuda else _on_a_core
-            seconds = float(_terms(arm) @ fitted) if fitted is not None else guess(arm)
+            guess = _on_an_h100 if cuda else _on_a_core
+            seconds = guess(arm) if fitted is None else float(_terms(arm, cuda=cuda) @ fitted)
             basis: Basis = "guessed" if fitted is None else "fitted"
             planned.append(dataclasses.replace(arm, seconds=seconds, basis=basis))
         else:
@@ -210,14 +213,17 @@ def _evaluated(work: Recipe, of: Sizes) -> int:
     return work.evaluations * val + (work.data_args.get("train") or of.pool - val)
 
 
-def _terms(arm: Arm) -> np.ndarray:
-    """What takes time in a cell, for a fit: kernels, operations, and the cell itself."""
+def _terms(arm: Arm, *, cuda: bool) -> np.ndarray:
+    """What takes time in a cell, for a fit.
+
+    On a GPU that is each kernel, which lanes share. On a core they share little.
+    """
     import numpy as np
 
-    return np.array([arm.kernels, arm.operations, 1.0])
+    return np.array([arm.kernels if cuda else arm.steps, arm.operations, arm.moved, 1.0])
 
 
-def _fit(arms: Sequence[tuple[Arm, float | None]]) -> np.ndarray | None:
+def _fit(arms: Sequence[tuple[Arm, float | None]], *, cuda: bool) -> np.ndarray | None:
     """Seconds for each of the terms, none below 0; None where nothing is known.
 
     Relative errors count, so that a cell of a second is as good a witness as one of a minute.
@@ -228,6 +234,6 @@ def _fit(arms: Sequence[tuple[Arm, float | None]]) -> np.ndarray | None:
     import numpy as np
     from scipy.optimize import nnls
 
-    table = np.array([_terms(arm) / took for arm, took in seen])
+    table = np.array([_terms(arm, cuda=cuda) / took for arm, took in seen])
     scale = table.max(axis=0)
     return nnls(table / scale, np.ones(len(seen)))[0] / scale

@@ -93,14 +93,24 @@ def test_what_the_store_knows_is_taken_and_the_rest_is_fitted_to_it():
     assert all(arm.basis == "guessed" for arm in plan.plan([MLP], "cpu", {}))
 
 
-def test_the_fit_finds_the_time_of_a_kernel_an_operation_and_a_cell():
+@pytest.mark.parametrize(("cuda", "sent"), [(False, "steps"), (True, "kernels")])
+def test_the_fit_finds_what_a_step_or_kernel_an_operation_a_byte_and_a_cell_take(cuda, sent):
     (arm,) = plan.plan([MLP], "cpu", {})[:1]
     arms = [
-        dataclasses.replace(arm, kernels=kernels, operations=operations)
-        for kernels, operations in ((100, 1e9), (1000, 1e9), (10, 1e11), (300, 5e10), (1, 1e8))
+        dataclasses.replace(arm, steps=steps, kernels=9.0, operations=operations, moved=moved)
+        for steps, operations, moved in (
+            (100, 1e9, 1e8),
+            (1000, 1e9, 1e9),
+            (10, 1e11, 1e7),
+            (300, 5e10, 1e10),
+            (1, 1e8, 1e7),
+        )
     ]
-    found = plan._fit([(arm, 2e-5 * arm.kernels + 3e-11 * arm.operations + 0.02) for arm in arms])
-    assert found == pytest.approx((2e-5, 3e-11, 0.02))
+    if cuda:
+        arms = [dataclasses.replace(of, kernels=float(of.steps), steps=7) for of in arms]
+    took = [2e-4 * getattr(a, sent) + 3e-11 * a.operations + 1e-9 * a.moved + 0.02 for a in arms]
+    found = plan._fit(list(zip(arms, took, strict=True)), cuda=cuda)
+    assert found == pytest.approx((2e-4, 3e-11, 1e-9, 0.02))
 
 
 def test_on_a_gpu_a_cell_waits_for_python_or_for_the_gpu_that_eight_share():
