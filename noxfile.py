@@ -34,7 +34,7 @@ def run(session: nox.Session, *command: str) -> None:
 
 @session
 def tests(session: nox.Session) -> None:
-    """Unit tests and the smoke scale of every ablation: `nox -s tests -- -k stats`."""
+    """Unit tests, then what `nox -s smoke` runs: `nox -s tests -- -k stats`."""
     # the slowest tests come last: a worker that is done takes some of another's
     run(session, "pytest", "tests", "-n", WORKERS, "--dist", "worksteal", *session.posargs)
     if not session.posargs:
@@ -43,15 +43,16 @@ def tests(session: nox.Session) -> None:
 
 @session(name="smoke")
 def smoke_session(session: nox.Session) -> None:
-    """The smoke scale of every ablation, in a temporary store: does everything still run?"""
+    """A few steps of all that cpu, gpu and paper train, on a CPU: does everything still run?"""
     smoke(session)
 
 
 def smoke(session: nox.Session) -> None:
-    """Runs every ablation for a few steps, into a temporary store."""
+    """Runs every ablation for a few steps, at gpu's and paper's size too, in a temporary store."""
     store = Path(session.create_tmp()).resolve() / "smoke.db"
     store.unlink(missing_ok=True)
-    options = ["--scale", "smoke", "-n", WORKERS, "--tracking-uri", f"sqlite:///{store}"]
+    options = ["--scale", "smoke", "--rehearse", "-n", WORKERS]
+    options += ["--tracking-uri", f"sqlite:///{store}"]
     run(session, "pytest", "ablations", *options, *session.posargs)
 
 

@@ -16,7 +16,7 @@ from dlgbench.grouping import can_be_lanes
 from dlgbench.metrics import SECONDS
 from dlgbench.recipe import Recipe, frozen
 from dlgbench.registry import DATA, PROBES, interchangeable, is_interchangeable
-from dlgbench.scale import SCALES, TUNING_SEED, Scale
+from dlgbench.scale import JUDGED, SCALES, TUNING_SEED, Scale
 from dlgbench.training import Training
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ class Cell:
     """One arm x one seed at one scale: one pytest item, one MLflow run.
 
     Plain data; `cell.work.run(cell)` runs it. A tuning cell has a `setting`, the point of the arm's
-    grid that it tries. An evaluation cell of a tuned arm has none until `chosen` gives it the
-    setting that the tuning chose.
+    grid that it tries. An evaluation cell has none until `chosen` gives it the setting that the
+    tuning chose; a cell of a rehearsal (`dlgbench.rehearsal`) has the first.
     """
 
     ablation: str
@@ -115,11 +115,11 @@ class Ablation:
             that the function returns, with their meanings (`dlgbench.training.Training`).
         arms: for each arm, only what it changes in the recipe or the config, with dotted names.
         claims: the hypotheses, judged together (Holm).
-        scales: for `cpu` and `gpu`, what each changes: fields of the recipe or config, `seeds`,
-            `tuning_seeds`, `precision`, and `arms`, the arms that run there (by default all of
-            them); claims about other arms are left out there. `smoke` is a reduced `cpu`, with the
-            `arms` under `smoke`; with `train` it is `cpu` with the changes under `smoke`. A scale
-            that is not listed changes nothing.
+        scales: for `cpu`, `gpu` and `paper`, what each changes: fields of the recipe or config,
+            `seeds`, `tuning_seeds`, `precision`, and `arms`, the arms that run there (by default
+            all of them); claims about other arms are left out there. `smoke` is a reduced `cpu`,
+            with the `arms` under `smoke`; with `train` it is `cpu` with the changes under `smoke`.
+            `cpu` or `gpu`, if it is not listed, changes nothing; `paper` is then what `gpu` is.
         tune: the grid, `{"lr": (0.01, 0.03, 0.1)}`, for every arm; or a grid per arm, all of one
             size, under the arms' names.
         select: the metric on the validation split by which a setting is chosen. The setting with
@@ -136,7 +136,8 @@ class Ablation:
         twin_of: for controls: the name of another ablation, `regularization/dropout`. Its recipe
             (or train, config and metrics) is taken over, and so are slide, scales, tune, select,
             timing and dataset_overrides where this one gives none. Settings of a scale are added to
-            those of the other ablation's scale, except its `arms`.
+            those of the other ablation's scale, except its `arms`; without `paper` those of its
+            own `gpu` are added there too.
         override: what changes in the recipe or config of `twin_of`, with dotted names.
         name, file, data: filled in when the ablation is loaded: its place, and the data set that
             replaces its own.
@@ -180,7 +181,10 @@ class Ablation:
         for name, default in defaults.items():
             came = getattr(self, name)
             object.__setattr__(self, name, frozen(default if came is None else came))
-        object.__setattr__(self, "scales", frozen({"cpu": {}, "gpu": {}, **self._scales}))
+        scales = {"cpu": {}, "gpu": {}, **self._scales}
+        object.__setattr__(
+            self, "scales", frozen(scales | {"paper": scales.get("paper", scales["gpu"])})
+        )
         _check(self, where)
 
     @property
@@ -346,7 +350,7 @@ def _check(ablation: Ablation, where: str) -> None:
     """Refuses an ablation that makes no sense when it is declared, before anything is trained."""
     if not ablation.arms:
         raise DlgbenchError(f"{where}: expected at least one arm, got none")
-    known = ("cpu", "gpu", "smoke")
+    known = (*JUDGED, "smoke")
     for scale in set(ablation.scales or {}) - set(known):
         raise unknown("scale to declare", scale, known, where)
     if not ablation.train and (own := set((ablation.scales or {}).get("smoke", {})) - {"arms"}):
@@ -405,7 +409,7 @@ def _check_tuning(ablation: Ablation, where: str) -> None:
         raise unknown("arm", arm, ablation.arms, f"{where}, tune")
     trained = {
         arm: scale
-        for scale in ("cpu", "gpu")
+        for scale in JUDGED
         for arm in ablation.arms_at(scale)
         if ablation.arm(arm, scale).steps
     }
@@ -457,7 +461,7 @@ def _check_claim(ablation: Ablation, claim: Claim, where: str) -> None:
     for _, arm in claim.effect.needs:
         if arm not in ablation.arms:
             raise unknown("arm", arm, ablation.arms, where)
-    scales = [scale for scale in ("cpu", "gpu") if claim in ablation.claims_at(scale)]
+    scales = [scale for scale in JUDGED if claim in ablation.claims_at(scale)]
     if not scales:
         raise DlgbenchError(f"{where}: expected a scale that runs all of its arms, got none")
     for scale, (metric, arm) in itertools.product(scales, claim.effect.needs):

@@ -19,7 +19,7 @@ from dlgbench.claim import COLORS, Claim, Verdict
 from dlgbench.discovery import discover, find_root
 from dlgbench.errors import DlgbenchError
 from dlgbench.interrupt import KEPT
-from dlgbench.scale import SCALES
+from dlgbench.scale import JUDGED, SCALES
 from dlgbench.tracking import Store, find_uri
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     text = "rebuild the figures and the page from the store alone, training nothing"
     reports = add("report", report, text, folder=True, store=True)
-    text = "which runs to show (default: gpu where an ablation has them, else cpu)"
-    reports.add_argument("--scale", choices=["cpu", "gpu"], help=text)
+    text = "which runs to show (default: of each ablation the first of paper, gpu, cpu that it has)"
+    reports.add_argument("--scale", choices=JUDGED, help=text)
     text = "where to (default: reports/build in the repository)"
     reports.add_argument("--out", type=Path, metavar="DIR", help=text)
     text = "also write the verdicts there, as JSON and as a table, and the tally in README.md"
@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     add("verdicts", verdicts, text, folder=True, as_json=True, store=True)
     text = "what a run takes, without training: cells, steps, operations, data, and the time here"
     planning = add("plan", plan, text, folder=True, as_json=True, store=True)
-    text = "smoke, cpu or gpu (default: gpu with CUDA, else cpu)"
+    text = "of which scale (default: gpu with CUDA, else cpu)"
     planning.add_argument("--scale", choices=list(SCALES), help=text)
     text = "only ablations whose name contains this, such as dropout"
     planning.add_argument("-k", dest="keyword", metavar="WORD", default="", help=text)
@@ -148,7 +148,7 @@ def _add_sides(comparing: argparse.ArgumentParser) -> None:
     comparing.add_argument("a", metavar="A", help=text)
     comparing.add_argument("b", metavar="B", help="the same, of the other run")
     text = "which verdicts of a store (default: those of the file, if one is given, else cpu)"
-    comparing.add_argument("--scale", choices=["cpu", "gpu"], help=text)
+    comparing.add_argument("--scale", choices=JUDGED, help=text)
 
 
 def _ablations(places: list[Path]) -> list[Ablation]:
@@ -308,7 +308,7 @@ def report(args: argparse.Namespace) -> int:
     print(f"report: {page.resolve().as_uri()}")
     if not args.reference:
         return 0
-    for scale in [args.scale] if args.scale else [name for name in SCALES if name != "smoke"]:
+    for scale in [args.scale] if args.scale else JUDGED:
         if any(store.runs(ablation, scale) for ablation in ablations):
             file = results.write(ablations, store, scale, args.reference)
             print(f"reference: {file}")

@@ -21,6 +21,7 @@ from dlgbench import devices, node, spool
 from dlgbench.ablation import Cell, Run
 from dlgbench.errors import DlgbenchError
 from dlgbench.node import Looked, Outcome, Parcel, Place, place_of
+from dlgbench.scale import SCALES
 
 PACKAGE = Path(__file__).parent
 RETRIES = 3  # of a task whose process or node died
@@ -89,7 +90,7 @@ class Cluster:
             DlgbenchError: where none can.
         """
         self._parcel = self._ray.put(parcel)
-        gpu = {"num_gpus": 0.01} if self.scale == "gpu" else {}
+        gpu = {"num_gpus": 0.01} if SCALES[self.scale].cuda else {}
         there, notes = self._alive(), []
         asked = [
             self._task(node.look, [of["NodeID"]], num_cpus=0, **gpu).remote(self._parcel)
@@ -133,7 +134,7 @@ class Cluster:
             raise DlgbenchError(message)
 
     def _alive(self) -> list[dict[str, Any]]:
-        needed = ("CPU", "GPU") if self.scale == "gpu" else ("CPU",)
+        needed = ("CPU", "GPU") if SCALES[self.scale].cuda else ("CPU",)
         return [
             of
             for of in self._ray.nodes()
@@ -179,7 +180,7 @@ class Cluster:
         self._refs |= dict.fromkeys(places, ref)
 
     def _takes(self, share: float) -> dict[str, float]:
-        return {"num_cpus": 1} | ({"num_gpus": share} if self.scale == "gpu" else {})
+        return {"num_cpus": 1} | ({"num_gpus": share} if SCALES[self.scale].cuda else {})
 
     def _task(self, function: Any, ids: Sequence[str], **options: Any) -> Any:
         only = {"ray.io/node-id": f"in({','.join(ids)})"}
@@ -276,7 +277,7 @@ def _connected(address: str, root: Path, scale: str, data_root: str) -> Any:
     if address == "local":
         local = {"num_cpus": devices.cores(), "include_dashboard": False}
         local["object_store_memory"] = STORE
-        if scale == "gpu":
+        if SCALES[scale].cuda:
             os.environ[devices.VISIBLE] = ",".join(gpus := devices.visible())
             local["num_gpus"] = len(gpus)
     try:

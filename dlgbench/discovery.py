@@ -140,6 +140,7 @@ def _completed(twin: Ablation, file: Path, root: Path) -> Ablation:
     inherited = {name: getattr(parent, name) for name in PARENTS}
     inherited |= {name: getattr(parent, name) for name in INHERITED if not _is_set(twin, name)}
     scales = {scale: dict(settings) for scale, settings in (twin.scales or {}).items()}
+    scales.setdefault("paper", scales.get("gpu", {}))
     for scale, settings in (parent.scales or {}).items():
         shared = {name: value for name, value in settings.items() if name != "arms"}
         scales[scale] = {**shared, **scales.get(scale, {})}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlgbench.recipe import Recipe, plain
 from dlgbench.registry import ACTIVATIONS, OPTIMIZERS, PROBES, TASKS
+from dlgbench.scale import SCALES
 
 if TYPE_CHECKING:
     from dlgbench.ablation import Cell
@@ -31,7 +32,7 @@ SWITCHES = ("momentum", "nesterov")
 
 # Bytes of the largest layer, its weights, inputs and outputs, in all lanes that are trained at
 # once: on a CPU lanes gain while they stay in the cache (`dlgbench bench lanes`); a GPU needs many
-BYTES = {"cpu": 2**21, "smoke": 2**21, "gpu": 2**28}
+BYTES, BYTES_ON_A_GPU = 2**21, 2**28
 MOST = 64  # lanes
 
 
@@ -85,18 +86,19 @@ def most(cell: Cell) -> int:
         return 1
     assert isinstance(cell.work, Recipe)
     rows = cell.work.batch_size
+    bound = BYTES_ON_A_GPU if SCALES[cell.scale].cuda else BYTES
     largest = max(a * b + rows * (a + b) for a, b in itertools.pairwise(_sizes(cell.work)))
-    return max(1, min(MOST, BYTES[cell.scale] // (4 * largest)))
+    return max(1, min(MOST, bound // (4 * largest)))
 
 
 def _sizes(work: Any) -> list[int]:
     """The widths of a model's layers, from its inputs to its outputs."""
-    from dlgbench.data import load
+    from dlgbench.data_table import sizes
     from dlgbench.models.common import scaled
 
-    arrays = load(str(work.data))
+    of = sizes(str(work.data))
     args: dict[str, Any] = plain(work.model_args)
-    inputs = math.prod(arrays.pool[0].shape[1:]) // work.data_args.get("shrink", 1) ** 2
+    inputs = math.prod(of.input_shape) // work.data_args.get("shrink", 1) ** 2
     default: Sequence[int] = (128, 128) if work.model == "mlp" else ()
     hidden = [scaled(units, args.get("width", 1.0)) for units in args.get("hidden", default)]
-    return [inputs, *hidden, arrays.num_classes]
+    return [inputs, *hidden, of.num_classes]

@@ -22,6 +22,7 @@ from dlgbench.errors import DlgbenchError
 from dlgbench.failures import out_of_memory, text_of
 from dlgbench.judging import choose
 from dlgbench.recipe import plain
+from dlgbench.scale import SCALES
 
 HERE = Path.cwd()  # the copy of the session's root folder, in which Ray starts a process
 Place = tuple[str, str, str, int, str]  # ablation, arm, purpose, seed; the setting of a tuning
@@ -145,7 +146,7 @@ def look(parcel: Parcel) -> Looked:
                 if here != wanted:
                     text = f"{name}: expected the code and the data of the session, got others"
                     missing[text] = None
-    about = provenance("cuda" if parcel.scale == "gpu" else "cpu")
+    about = provenance("cuda" if SCALES[parcel.scale].cuda else "cpu")
     kind = f"{about['device']}, torch {about['version.torch']}"
     return Looked(kind, devices.per_gpu(), tuple(missing))
 

@@ -1,32 +1,39 @@
 """What a run will cost, without training: cells, optimizer steps, operations, data, and the time.
 
 The time of a cell is the mean of what the store knows of its ablation's arm at the scale. Without
-such, it is a time for each step and one for each operation, fitted to what the store knows of other
-arms on this device; and without any runs, a guess that is called one.
+such, it is fitted to what the store knows of other arms on this device: so much for a cell, a step
+(on a GPU, a kernel), an operation and a byte. Without any runs it is a guess, and called one.
+`docs/scales.md` tells what it assumes of a GPU, and how far off it was.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import json
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from dlgbench import devices, words
-from dlgbench.ablation import Ablation, Work
-from dlgbench.data_table import sizes
+from dlgbench.ablation import Ablation, Cell, Work
+from dlgbench.data_table import Sizes, sizes
+from dlgbench.grouping import most
+from dlgbench.operations import NOTHING, Cost, forward
 from dlgbench.recipe import Recipe
-from dlgbench.registry import DATA, MODELS
+from dlgbench.registry import DATA
+from dlgbench.scale import SCALES
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "dlgbench"
-PASSES = 3  # a training step has the operations of three forward passes
-GUESS = {  # seconds for a step, and for an operation: a core of 10 GFLOP/s, a GPU of 5 TFLOP/s
-    "cpu": (1e-3, 1e-10),
-    "gpu": (1e-3, 2e-13),
-}
+if TYPE_CHECKING:
+    import numpy as np
+
+PASSES = 3  # a training step has the operations, kernels and outputs of three forward passes
+OTHER_KERNELS = 40  # of a step: the minibatch, the loss, the optimizer over all parameters at once
+TOUCHES = 10  # of a weight in a step: read forwards and backwards, its gradient, Adam's two states
+
+# A core of 10 GFLOP/s, and an H100 (SXM5, NVIDIA's data sheet) that eight workers share
+CPU_KERNEL, CPU_OPERATION = 1e-5, 1e-10  # seconds
+H100_OPERATIONS = {"32": 0.25 * 67e12, "tf32": 0.25 * 494e12, "bf16": 0.25 * 989e12}  # per second
+H100_BYTES = 0.6 * 3.35e12  # per second
+H100_KERNEL = 5e-6  # seconds from Python, by one worker
+H100_CELL = 0.25  # seconds for the rest of a cell: its data, network, probes, and the store
 Known = Mapping[tuple[str, str, str], float]  # (ablation, scale, arm) -> seconds for a cell
 Basis = Literal["measured", "fitted", "guessed"]
 
@@ -39,9 +46,12 @@ class Arm:
         ablation, arm: which.
         cells: tuning and evaluation cells.
         steps: optimizer steps of one cell.
-        operations: floating-point operations of one cell's training, two for a multiply-add;
-            convolutions and matrix products alone. 0 for a user's own training code.
+        operations: floating-point operations of one cell, two for a multiply-add; convolutions and
+            matrix products alone. 0 for a user's own training code.
+        kernels: what one cell sends to the device, its share where lanes are trained together.
+        moved: bytes that one cell reads and writes: outputs of layers, and weights.
         data: the data sets, name to bytes.
+        precision: of its cells.
         engine: the engine that trains it; empty for a user's own training code.
         timing: whether the cells run alone on the machine.
         seconds: of one cell; None where nothing is known.
@@ -53,7 +63,10 @@ class Arm:
     cells: int
     steps: int
     operations: float
+    kernels: float
+    moved: float
     data: Mapping[str, int]
+    precision: str
     engine: str
     timing: bool
     seconds: float | None = None
@@ -68,31 +81,39 @@ def plan(ablations: Sequence[Ablation], scale: str, known: Known) -> list[Arm]:
         scale: the scale.
         known: what the store knows of cells on this device.
     """
-    counted = _Counted(CACHE / "operations.json")
-    arms = [
-        _arm(ablation, arm, scale, counted)
-        for ablation in ablations
-        for arm in ablation.arms_at(scale)
-    ]
-    counted.save()
+    arms = [_arm(ablation, arm, scale) for ablation in ablations for arm in ablation.arms_at(scale)]
     at = {(arm.ablation, arm.arm): known.get((arm.ablation, scale, arm.arm)) for arm in arms}
+    cuda = SCALES[scale].cuda
     rates = {
-        engine: _fit([(arm, at[arm.ablation, arm.arm]) for arm in arms if arm.engine == engine])
+        engine: _fit(
+            [(arm, at[arm.ablation, arm.arm]) for arm in arms if arm.engine == engine], cuda=cuda
+        )
         for engine in {arm.engine for arm in arms}
     }
     planned = []
     for arm in arms:
-        measured = at[arm.ablation, arm.arm]
+        measured, fitted = at[arm.ablation, arm.arm], rates[arm.engine]
         if measured is not None:
             planned.append(dataclasses.replace(arm, seconds=measured, basis="measured"))
-        elif arm.operations or not arm.steps:
-            per_step, per_operation = rates[arm.engine] or GUESS[scale]
-            basis: Basis = "fitted" if rates[arm.engine] else "guessed"
-            seconds = arm.steps * per_step + arm.operations * per_operation
+        elif arm.kernels or not arm.steps:
+            guess = _on_an_h100 if cuda else _on_a_core
+            seconds = guess(arm) if fitted is None else float(_terms(arm, cuda=cuda) @ fitted)
+            basis: Basis = "guessed" if fitted is None else "fitted"
             planned.append(dataclasses.replace(arm, seconds=seconds, basis=basis))
         else:
             planned.append(arm)
     return planned
+
+
+def _on_a_core(arm: Arm) -> float:
+    return arm.kernels * CPU_KERNEL + arm.operations * CPU_OPERATION
+
+
+def _on_an_h100(arm: Arm) -> float:
+    """Seconds of a cell beside others: its worker is busy, or waits for the GPU that all share."""
+    device = max(arm.operations / H100_OPERATIONS[arm.precision], arm.moved / H100_BYTES)
+    sharing = 1 if arm.timing else devices.MOST_SHARING
+    return H100_CELL + max(arm.kernels * H100_KERNEL, sharing * device)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,13 +144,15 @@ def summary(arms: Sequence[Arm], scale: str, workers: int | None = None) -> str:
 
     That is the time of a session that finds nothing in the store.
     """
-    workers = workers or devices.cores()
+    cuda = SCALES[scale].cuda
+    workers = workers or (devices.MOST_SHARING if cuda else devices.cores())
     sums, guess = totals(arms), totals([arm for arm in arms if arm.basis == "guessed"])
     known = totals([arm for arm in arms if arm.basis == "measured"])
     share = known.seconds / sums.seconds if sums.seconds else 0.0
     basis = f"{share:.0%} of it as the store has measured here"
     if guess.seconds > 0.1 * sums.seconds:
-        basis = "a guess: the store has no such runs of this device"
+        where = "an estimate for an H100, see docs/scales.md" if cuda else "a guess"
+        basis = f"{where}: the store has no such runs of this device"
     took = words.span(_wall(arms, workers))
     who = f"{workers} worker{'s' * (workers != 1)}"
     cells = f"{sums.cells:,} cells at scale {scale}, {sums.steps:,} steps"
@@ -144,96 +167,73 @@ def _wall(arms: Sequence[Arm], workers: int) -> float:
     return alone + totals([arm for arm in arms if not arm.timing]).seconds / workers
 
 
-def _arm(ablation: Ablation, name: str, scale: str, counted: _Counted) -> Arm:
+def _arm(ablation: Ablation, name: str, scale: str) -> Arm:
     work = ablation.arm(name, scale)
     tuning, evaluation = ablation.tuning(name, scale), ablation.evaluation(name, scale)
-    return Arm(
+    has_data = bool(work.data and work.data in DATA)
+    arm = Arm(
         ablation.name,
         name,
         len(tuning) + len(evaluation),
         work.steps if isinstance(work, Recipe) else 1,
-        _operations(work, counted),
-        {work.data: sizes(work.data).bytes} if work.data and work.data in DATA else {},
+        operations=0.0,
+        kernels=0.0,
+        moved=0.0,
+        data={str(work.data): sizes(str(work.data)).bytes} if has_data else {},
+        precision=evaluation[0].precision,
         engine=evaluation[0].engine if isinstance(work, Recipe) else "",
         timing=ablation.is_timed(name, scale),
     )
+    cost = forward(work) if isinstance(work, Recipe) and work.steps else NOTHING
+    return _with_cost(arm, work, cost, tuning, evaluation) if cost.kernels else arm
 
 
-def _operations(work: Work, counted: _Counted) -> float:
-    """The floating-point operations of a cell's training."""
-    if not isinstance(work, Recipe) or not work.steps or not work.data or work.data not in DATA:
-        return 0.0
-    of = sizes(work.data)
-    args = dict(work.model_args)
-    side = work.data_args.get("shrink", 1)
-    shape = of.input_shape
-    if len(shape) == 3 and side != 1:
-        shape = (shape[0], shape[1] // side, shape[2] // side)
-    for argument, value in (("input_shape", shape), ("num_classes", of.num_classes)):
-        if MODELS[work.model].default(argument) is not None:
-            args.setdefault(argument, value)
-    rows = work.batch_size or min(of.pool, work.data_args.get("train") or of.pool)
-    return PASSES * work.steps * rows * counted.forward(work.model, args, shape)
+def _with_cost(
+    arm: Arm, work: Work, cost: Cost, tuning: Sequence[Cell], evaluation: Sequence[Cell]
+) -> Arm:
+    """The arm with what its cells take, given its network's forward pass."""
+    assert isinstance(work, Recipe)
+    of = sizes(str(work.data))
+    trained, tested = work.steps * work.batch_size, of.test * len(evaluation) / arm.cells
+    rows = PASSES * trained + _evaluated(work, of) + tested
+    lanes = most(evaluation[0])
+    stacks = sum(-(-len(cells) // lanes) for cells in (tuning, evaluation))
+    output = 2 if arm.precision == "bf16" else 4  # bytes; weights are float32 in any case
+    return dataclasses.replace(
+        arm,
+        operations=rows * cost.flops,
+        kernels=work.steps * (PASSES * cost.kernels + OTHER_KERNELS) * stacks / arm.cells,
+        moved=2.0 * output * rows * cost.outputs + 4.0 * TOUCHES * work.steps * cost.parameters,
+    )
 
 
-class _Counted:
-    """The operations of forward passes, which are counted once and remembered in a file."""
-
-    def __init__(self, file: Path) -> None:
-        self.file, self._is_new = file, False
-        with contextlib.suppress(OSError, ValueError):
-            self._known: dict[str, float] = json.loads(file.read_text())
-            return
-        self._known = {}
-
-    def forward(self, model: str, args: Mapping[str, Any], shape: tuple[int, ...]) -> float:
-        """The floating-point operations of one example's forward pass; 0 where none can count."""
-        written = MODELS[model].source.stat().st_mtime_ns
-        key = json.dumps([model, written, sorted(args.items()), shape])
-        if key not in self._known:
-            try:
-                counted = _count(model, args, shape)
-            except Exception:  # noqa: BLE001  (a user's model may refuse torch's meta device)
-                return 0.0  # a plan only estimates: it never stops a run
-            self._known[key], self._is_new = counted, True
-        return self._known[key]
-
-    def save(self) -> None:
-        """Remembers what is new, where the file can be written."""
-        if self._is_new:
-            with contextlib.suppress(OSError):
-                self.file.parent.mkdir(parents=True, exist_ok=True)
-                draft = self.file.with_suffix(f".{os.getpid()}")
-                draft.write_text(json.dumps(self._known))
-                draft.replace(self.file)
+def _evaluated(work: Recipe, of: Sizes) -> int:
+    """Rows that a cell passes forwards alone: the validation split each time, training once."""
+    val = work.data_args.get("val") or min(of.pool // 5, 10_000)
+    return work.evaluations * val + (work.data_args.get("train") or of.pool - val)
 
 
-def _count(model: str, args: Mapping[str, Any], shape: tuple[int, ...]) -> float:
-    """They are counted on torch's meta device: nothing is allocated."""
-    import torch
+def _terms(arm: Arm, *, cuda: bool) -> np.ndarray:
+    """What takes time in a cell, for a fit.
 
-    from dlgbench.models import create_model
-    from dlgbench.probes.cost import flops
-    from dlgbench.probes.subject import Subject
+    On a GPU that is each kernel, which lanes share. On a core they share little.
+    """
+    import numpy as np
 
-    with torch.device("meta"):
-        network = create_model(model, **args)
-    return flops(Subject(network, shape)).metrics["flops"]
+    return np.array([arm.kernels if cuda else arm.steps, arm.operations, arm.moved, 1.0])
 
 
-def _fit(arms: Sequence[tuple[Arm, float | None]]) -> tuple[float, float] | None:
-    """Seconds for a step and for an operation, neither below 0; None where nothing is known.
+def _fit(arms: Sequence[tuple[Arm, float | None]], *, cuda: bool) -> np.ndarray | None:
+    """Seconds for each of the terms, none below 0; None where nothing is known.
 
     Relative errors count, so that a cell of a second is as good a witness as one of a minute.
     """
-    seen = [(arm, took) for arm, took in arms if took and arm.operations]
+    seen = [(arm, took) for arm, took in arms if took and arm.kernels]
     if not seen:
         return None
     import numpy as np
     from scipy.optimize import nnls
 
-    took = np.array([each for _, each in seen])
-    table = np.array([[arm.steps, arm.operations] for arm, _ in seen]) / took[:, None]
+    table = np.array([_terms(arm, cuda=cuda) / took for arm, took in seen])
     scale = table.max(axis=0)
-    found = nnls(table / scale, np.ones(len(seen)))[0] / scale
-    return float(found[0]), float(found[1])
+    return nnls(table / scale, np.ones(len(seen)))[0] / scale

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
+import re
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from dlgbench.ablation import Ablation, Cell, Work
 from dlgbench.data import load
+from dlgbench.data.files import without_downloads
 from dlgbench.data.module import DataModule, PlaceholderData
+from dlgbench.data_table import sizes
 from dlgbench.engine import Engine, loss_of
 from dlgbench.errors import DlgbenchError
 from dlgbench.fingerprint import PACKAGE, parts_of
@@ -19,9 +24,55 @@ from dlgbench.probes.measuring import measure, moments, observers
 from dlgbench.probes.receptive_field import field
 from dlgbench.probes.subject import Subject
 from dlgbench.recipe import Recipe
-from dlgbench.registry import PROBES, TASKS
+from dlgbench.registry import DATA, PROBES, TASKS
+from dlgbench.scale import SCALES
 from dlgbench.tasks.base import Task
-from dlgbench.train import MEASURED, input_shape, prepare, set_up_device, training_rows
+from dlgbench.train import (
+    MEASURED,
+    input_shape,
+    no_gpu,
+    prepare,
+    set_up_device,
+    training_rows,
+)
+
+
+def refuse_missing(ablations: Sequence[Ablation], scale: str, *, trains: bool = True) -> None:
+    """Refuses a run that lacks a GPU or data sets: one message tells all that it lacks.
+
+    What can be downloaded is, but not where the GPU is lacking.
+
+    Args:
+        ablations, scale: what is to be run.
+        trains: whether this machine trains: with a cluster it needs no GPU, but the data, by which
+            runs are known.
+
+    Raises:
+        DlgbenchError: naming each, data sets with their sizes in memory and the ways to get them.
+    """
+    lacking = [no_gpu()] if SCALES[scale].cuda and trains else []
+    lacking = [f"- a GPU: {reason}" for reason in lacking if reason]
+    works = {ablation.arm(arm, scale) for ablation in ablations for arm in ablation.arms_at(scale)}
+    names = sorted({work.data for work in works if work.data and work.data in DATA})
+    reasons: dict[str, list[str]] = {}
+    with without_downloads() if lacking else contextlib.nullcontext():
+        for name in names:
+            try:
+                load(name)
+            except DlgbenchError as error:  # of a set that is made of another: the other's reason
+                reason = re.sub(r"^(data set \w+: )+", "", str(error))
+                reasons.setdefault(reason, []).append(f"{name}{_size(name)}")
+    lacking += [f"- data {', '.join(sets)}: {reason}" for reason, sets in reasons.items()]
+    if lacking:
+        listed = "\n".join(lacking)
+        raise DlgbenchError(f"scale {scale} needs what is not here:\n{listed}")
+
+
+def _size(name: str) -> str:
+    """The size in memory of one of the suite's own data sets; "" for another, which is not here."""
+    with contextlib.suppress(DlgbenchError):
+        return f" ({sizes(name).bytes / 1e6:.0f} MB)"
+    return ""
 
 
 def check(work: Work, scale: str) -> None:

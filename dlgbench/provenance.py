@@ -25,15 +25,13 @@ def provenance(device: str) -> dict[str, str]:
 
 def machine() -> str:
     """The machine on which time is measured: its processor, cores, and GPU."""
-    import torch
-
-    return f"{_cpu()}, {_gpu() if torch.cuda.is_available() else 'no GPU'}"
+    return f"{_cpu()}, {_gpu()}"
 
 
 def _gpu() -> str:
     import torch
 
-    return torch.cuda.get_device_name()
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
 
 
 def _cpu() -> str:

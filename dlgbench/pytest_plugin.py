@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import functools
 import os
+import shutil
 import subprocess
 import sys
 import types
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dlgbench import devices, spool, words
+from dlgbench import devices, rehearsal, spool, words
 from dlgbench import session as sessions
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.baseline import FOLDER, against
@@ -30,11 +31,12 @@ from dlgbench.discovery import declares, identify, load
 from dlgbench.errors import DlgbenchError
 from dlgbench.progress import Progress
 from dlgbench.registry import is_interchangeable
-from dlgbench.scale import SCALES
+from dlgbench.scale import JUDGED, SCALES
 from dlgbench.session import KEY, is_worker, session_of
 
 if TYPE_CHECKING:
     from dlgbench.runner import Runner
+    from dlgbench.tracking import Store
 
 PROGRESS = "dlgbench-progress"
 CLUSTER = pytest.StashKey[Any]()  # a `Cluster`, with --ray
@@ -48,7 +50,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--scale",
         choices=[*SCALES, "auto"],
         default="auto",
-        help="how much to run: smoke (plumbing), cpu, gpu; default: gpu with CUDA, else cpu",
+        help="how much to run: smoke (plumbing), cpu (an hour on two cores), gpu (by estimate an "
+        "hour of an H100), paper (the papers' own budgets); default: gpu with CUDA, else cpu",
+    )
+    group.addoption(
+        "--rehearse",
+        action="store_true",
+        help="with --scale smoke: also what gpu and paper train, at its real width, in two steps "
+        "on a few images; files of noise stand in for the data sets that are downloaded",
     )
     group.addoption(
         "--data",
@@ -116,6 +125,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "timing: measures time; runs last, and alone on the machine")
     if config.getoption("--data-root"):
         os.environ["DLGBENCH_DATA"] = str(Path(config.getoption("--data-root")).resolve())
+    if config.getoption("--rehearse") and config.getoption("--scale") != "smoke":
+        came = config.getoption("--scale")
+        raise pytest.UsageError(f"--rehearse: expected --scale smoke, got {came}")
     worker = is_worker(config)
     spool.say = functools.partial(_say, config)
     config.stash[KEY] = sessions.of_worker(config) if worker else sessions.start(config)
@@ -175,8 +187,8 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """`-n auto` over ablations: a worker for each core that this process may use.
 
-    Each worker has one torch thread. At scale gpu the workers are spread over all GPUs, and there
-    are at most `--workers-per-gpu` for each.
+    Each worker has one torch thread. At scales gpu and paper the workers are spread over all GPUs,
+    and there are at most `--workers-per-gpu` for each.
     """
     if not any(_holds_ablations(Path(arg.partition("::")[0])) for arg in config.args):
         return None
@@ -264,6 +276,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     ablation = session.on_its_data(identify(ablation, Path(str(metafunc.module.__file__))))
     if "cell" in wanted:
         cells = ablation.cells(session.scale)
+        if session.rehearsal:
+            cells += rehearsal.cells(ablation)
         of_cells = [_param(ablation, cell, timing=cell.timing) for cell in cells]
         metafunc.parametrize("cell", of_cells)
     if "claim" in wanted:
@@ -401,19 +415,20 @@ def _ablation_files(config: pytest.Config, ids: list[str]) -> list[Path]:
 
 
 def _preflight(config: pytest.Config, ablations: list[Ablation], files: list[Path]) -> None:
-    """Before any training: opens the store, sends spooled runs, loads all data, builds all models.
+    """Before any training: loads all data, opens the store, sends spooled runs, builds all models.
 
     Raises:
         pytest.UsageError: for the first of these that fails.
     """
-    from dlgbench import plan
+    from dlgbench.preflight import refuse_missing
 
     session = session_of(config)
     if config.getoption("--save-baseline") and session.scale == "smoke":
         raise pytest.UsageError(
-            "--save-baseline: expected scale cpu or gpu, got smoke: no verdicts"
+            f"--save-baseline: expected scale {', '.join(JUDGED)}, got smoke: no verdicts"
         )
     try:
+        refuse_missing(ablations, session.scale, trains=not session.ray)
         session.past()
         store = session.store()
         store.open()
@@ -421,21 +436,21 @@ def _preflight(config: pytest.Config, ablations: list[Ablation], files: list[Pat
         pushed, notes = store.push_spool()
         if pushed:
             notes.append(f"{pushed} spooled runs sent to {store.uri}")
-        notes += _connect(config, ablations, files) if session.ray else _check(session, ablations)
+        if session.ray:
+            notes += _connect(config, ablations, files)
         for note in filter(None, [store.notice, *notes]):
             config.get_terminal_writer().line(f"dlgbench: {note}")
-        session.sources = _sources(ablations, session.scale)
         if session.scale != "smoke":
-            planned = plan.plan(ablations, session.scale, store.seconds(session.scale))
-            config.stash[SECONDS] = {(of.ablation, of.arm): of.seconds for of in planned}
-            text = plan.summary(planned, session.scale, _workers(config))
-            config.get_terminal_writer().line(f"dlgbench: {text}, if nothing is stored yet")
+            config.get_terminal_writer().line(f"dlgbench: {_planned(config, ablations, store)}")
+        if not session.ray:
+            _check(session, ablations)
+        session.sources = _sources(ablations, session.scale)
     except DlgbenchError as error:
         raise pytest.UsageError(str(error)) from None
 
 
-def _check(session: sessions.Session, ablations: list[Ablation]) -> list[str]:
-    """Loads the data and builds the models of ablations here; there is nothing to tell."""
+def _check(session: sessions.Session, ablations: list[Ablation]) -> None:
+    """Loads the data and builds the models of ablations here."""
     from dlgbench.preflight import check
 
     for ablation in ablations:
@@ -445,11 +460,10 @@ def _check(session: sessions.Session, ablations: list[Ablation]) -> list[str]:
                 check(work, session.scale)
             except DlgbenchError as error:
                 raise DlgbenchError(f"{ablation.name}: {error}") from None
-    return []
 
 
 def _connect(config: pytest.Config, ablations: list[Ablation], files: list[Path]) -> list[str]:
-    """The same on the cluster; what the user must know of nodes that are left out."""
+    """Does so on the cluster; returns what the user must know of nodes that are left out."""
     from dlgbench.cluster import Cluster
     from dlgbench.node import pack
 
@@ -461,6 +475,19 @@ def _connect(config: pytest.Config, ablations: list[Ablation], files: list[Path]
     notes = cluster.look(parcel)
     cluster.check([ablation.name for ablation in ablations])
     return notes
+
+
+def _planned(config: pytest.Config, ablations: list[Ablation], store: Store) -> str:
+    """What the session takes, in a line; a plan that fails stops no run."""
+    from dlgbench import plan
+
+    scale = session_of(config).scale
+    try:
+        arms = plan.plan(ablations, scale, store.seconds(scale))
+        config.stash[SECONDS] = {(arm.ablation, arm.arm): arm.seconds for arm in arms}
+        return f"{plan.summary(arms, scale, _workers(config))}, if nothing is stored yet"
+    except Exception as error:  # noqa: BLE001  (a user's parts may raise anything)
+        return f"no plan of the time: {type(error).__name__}: {error}"
 
 
 def _workers(config: pytest.Config) -> int:
@@ -603,6 +630,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[CLUSTER].close()
     if progress is not None:
         devices.forget(session_of(config).id)
+        if session_of(config).rehearsal:
+            shutil.rmtree(session_of(config).rehearsal, ignore_errors=True)
     if progress is None or not progress.is_finished or not _wants_page(config):
         return
     session = session_of(config)

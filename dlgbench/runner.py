@@ -303,7 +303,7 @@ class Runner:
     def run(self, ablation: Ablation, cell: Cell) -> Run:
         """The run of one cell of the ablation, tuned first where its arm is tuned."""
         ready = cell
-        if cell.purpose == "evaluate":
+        if cell.setting is None:
             cells = self.resolve(ablation, cell.arm, cell.scale)
             ready = next(other for other in cells if other.seed == cell.seed)
         return self.pull([ready], self._later(ablation, cell))[0]
@@ -319,7 +319,7 @@ class Runner:
         for other in cells[place + 1 :] + cells[:place]:
             if other.purpose != cell.purpose:
                 continue
-            if other.purpose == "tune":
+            if other.setting is not None:
                 yield other
                 continue
             if other.arm not in ready:

@@ -19,8 +19,9 @@ class Scale:
     """The size of an ablation at one scale.
 
     Args:
-        name: `smoke` (plumbing: seconds, no verdict), `cpu` (2 cores, real verdicts), `gpu` (the
-            papers' scale).
+        name: `smoke` (plumbing: seconds, no verdict), `cpu` (2 cores, real verdicts), `gpu` (real
+            data and networks at full size, an hour of one H100 for the catalogue), `paper` (the
+            papers' own budgets, never chosen by itself). `docs/scales.md` has the numbers.
         seeds: evaluation seeds 0, 1, ..., the same for every arm.
         tuning_seeds: seeds 1000, 1001, ... on which the grid is tried.
         precision: `32`, `tf32` (float32 with TF32 matrix products) or `bf16` (autocast to
@@ -29,6 +30,7 @@ class Scale:
         arms: the arms that run at this scale; () for all.
         grid_points: how many settings of each arm's grid are tried at most; None for all.
         cut: what reduces every arm, after the arm's own changes; only `smoke` has one.
+        cuda: whether it runs on CUDA, and nowhere else.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Scale:
     arms: tuple[str, ...] = ()
     grid_points: int | None = None
     cut: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    cuda: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "changes", frozen(self.changes))
@@ -78,5 +81,7 @@ SCALES = {
         cut={"steps": 4, "evaluations": 1, "data_args.train": 200, "data_args.val": 100},
     ),
     "cpu": Scale("cpu"),
-    "gpu": Scale("gpu", precision="tf32"),
+    "gpu": Scale("gpu", precision="tf32", cuda=True),
+    "paper": Scale("paper", precision="tf32", cuda=True),
 }
+JUDGED = ("cpu", "gpu", "paper")  # the scales with verdicts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import sys
+import tempfile
 import time
 import uuid
 from pathlib import Path
@@ -16,6 +17,7 @@ from dlgbench.ablation import Ablation
 from dlgbench.baseline import Baseline, of_repository, read
 from dlgbench.discovery import find_root
 from dlgbench.errors import DlgbenchError
+from dlgbench.scale import SCALES
 from dlgbench.tracking import Store, find_uri
 
 
@@ -34,10 +36,11 @@ class Session:
             repository's.
         sources: digests of the ablations' code as the session began; filled in later.
         changed: what a worker says that began with other code than the session.
-        gpus: the GPUs that the workers share; empty at other scales than gpu.
+        gpus: the GPUs that the workers share; empty at scales that run on none.
         per_gpu: how many workers share one.
         gpu: this worker's own.
         ray: the Ray cluster that `--ray` names, or "".
+        rehearsal: the data root of a rehearsal's stand-ins; "" without `--rehearse`.
         unsuited: the ablations that `data` does not suit, with the reason; filled in later.
     """
 
@@ -54,11 +57,12 @@ class Session:
     per_gpu: int = 1
     gpu: str = ""
     ray: str = ""
+    rehearsal: str = ""
     unsuited: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def scale(self) -> str:
-        """`smoke`, `cpu` or `gpu`. If none was chosen, `gpu` where torch finds CUDA, else `cpu`."""
+        """The chosen scale; if none was, `gpu` where torch finds CUDA, else `cpu`."""
         if self.chosen == "auto":
             self.chosen = scale_here()
         return self.chosen
@@ -90,12 +94,12 @@ class Session:
         return found
 
     def share_gpus(self, per_gpu: int | None) -> None:
-        """Finds the GPUs that the workers share, at scale gpu.
+        """Finds the GPUs that the workers share, at a scale that runs on them.
 
         Args:
             per_gpu: how many workers share one; None for as many as its memory bears.
         """
-        if self.scale == "gpu" and not self.gpus:
+        if SCALES[self.scale].cuda and not self.gpus:
             self.gpus = devices.visible()
             self.per_gpu = per_gpu or devices.per_gpu()
 
@@ -125,6 +129,7 @@ def start(config: pytest.Config) -> Session:
         since=since,
         baseline=_baseline(config),
         ray=_ray(config),
+        rehearsal=_rehearsal(config) if config.getoption("--rehearse") else "",
     )
 
 
@@ -145,6 +150,22 @@ def _ray(config: pytest.Config) -> str:
     return address
 
 
+def _rehearsal(config: pytest.Config) -> str:
+    """A new data root with stand-ins, which this process uses from now on.
+
+    Raises:
+        pytest.UsageError: with `--ray`, whose nodes have no stand-ins.
+    """
+    from dlgbench.data import standins
+
+    if config.getoption("--ray"):
+        raise pytest.UsageError("expected --rehearse or --ray, got both")
+    root = Path(tempfile.mkdtemp(prefix="dlgbench-rehearsal-"))
+    standins.make(root)
+    standins.use(root)
+    return str(root)
+
+
 def _baseline(config: pytest.Config) -> str | None:
     alone, file = config.getoption("--no-baseline"), config.getoption("--baseline")
     if alone and file:
@@ -158,6 +179,10 @@ def of_worker(config: pytest.Config) -> Session:
     """The session that an xdist worker received from its controller; it takes its GPU."""
     given = getattr(config, "workerinput", {})
     session = Session(**given["dlgbench"])
+    if session.rehearsal:
+        from dlgbench.data import standins
+
+        standins.use(Path(session.rehearsal))
     session.gpu = devices.take(session.gpus, int(given["workerid"].removeprefix("gw")))
     return session
 

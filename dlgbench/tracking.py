@@ -35,6 +35,7 @@ from dlgbench.records import (
     to_tags,
     unpack,
 )
+from dlgbench.scale import SCALES
 from dlgbench.spool import NotARecord, RecordRefused, RunLost, Spool
 
 __all__ = ["COLUMNS", "SUMMARY", "TAG", "Store", "find_uri", "to_frame"]
@@ -601,7 +602,7 @@ class Store:
         """
         if self._file is None or not self._file.exists():
             return {}
-        device = provenance("cuda" if scale == "gpu" else "cpu")["device"]
+        device = provenance("cuda" if SCALES[scale].cuda else "cpu")["device"]
         with self._reaching():
             return sqlite.seconds(self._file, device)
 

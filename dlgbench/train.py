@@ -33,6 +33,7 @@ from dlgbench.probes.subject import Measurement, Subject
 from dlgbench.provenance import provenance
 from dlgbench.recipe import Recipe
 from dlgbench.registry import MODELS, TASKS, Moment
+from dlgbench.scale import SCALES
 from dlgbench.tasks.base import Batch, Task
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
@@ -201,12 +202,11 @@ def set_up_device(cell: Cell) -> torch.device:
     """Sets up the device of a cell and returns it: one thread on a CPU; TF32 as the scale chooses.
 
     Raises:
-        DlgbenchError: for scale gpu where there is no CUDA.
+        DlgbenchError: for a scale that needs CUDA, where there is none.
     """
-    if cell.scale == "gpu" and not torch.cuda.is_available():
-        raise DlgbenchError(
-            "scale gpu: expected a CUDA device, but torch finds none here; use --scale cpu"
-        )
+    cuda = SCALES[cell.scale].cuda
+    if cuda and (reason := no_gpu()):
+        raise DlgbenchError(f"scale {cell.scale}: {reason}")
     if not torch.cuda.is_available():
         # otherwise a CUDA build of torch looks for the driver in each optimizer step: 0.1 ms
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -216,7 +216,15 @@ def set_up_device(cell: Cell) -> torch.device:
     torch.set_flush_denormal(True)
     torch.set_float32_matmul_precision("high" if cell.precision == "tf32" else "highest")
     torch.backends.cudnn.allow_tf32 = cell.precision == "tf32"
-    return torch.device("cuda" if cell.scale == "gpu" else "cpu")
+    return torch.device("cuda" if cuda else "cpu")
+
+
+def no_gpu() -> str:
+    """Why there is no GPU to train on, and what to do; "" where torch finds one."""
+    if torch.cuda.is_available():
+        return ""
+    apple = "; Apple's mps is not supported" if torch.backends.mps.is_available() else ""
+    return f"expected a CUDA device, but torch finds none here{apple}; use --scale cpu"
 
 
 @functools.cache

@@ -20,7 +20,7 @@ from dlgbench.reports import words
 from dlgbench.stats import effects
 from dlgbench.tracking import SUMMARY, Store, to_frame
 
-FULLEST = ("gpu", "cpu")  # smoke is plumbing and has no place in a report
+FULLEST = ("paper", "gpu", "cpu")  # smoke is plumbing and has no place in a report
 
 
 @dataclasses.dataclass(frozen=True)

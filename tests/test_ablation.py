@@ -1,3 +1,4 @@
+import dataclasses
 import pickle
 import re
 
@@ -69,6 +70,17 @@ def test_a_scale_that_is_not_declared_changes_nothing():
     ablation = Ablation(**SOUND | {"scales": {"cpu": {"steps": 50}}})
     assert ablation.arm("none", "gpu") == SOUND["recipe"]
     assert Ablation(**SOUND | {"scales": None}).arm("none", "cpu") == SOUND["recipe"]
+
+
+def test_paper_is_what_gpu_is_unless_it_is_declared():
+    gpu = {"seeds": 7, "steps": 80, "precision": "bf16", "arms": ("none",)}
+    ablation = Ablation(**SOUND | {"scales": {"gpu": gpu}})
+    assert ablation.arm("none", "paper") == ablation.arm("none", "gpu")
+    assert dataclasses.replace(ablation.at("gpu"), name="paper") == ablation.at("paper")
+    declared = Ablation(**SOUND | {"scales": {"gpu": gpu, "paper": {"seeds": 5}}})
+    assert declared.arm("none", "paper") == SOUND["recipe"]
+    assert declared.arms_at("paper") == ("none", "dropout", "untrained")
+    assert (declared.at("paper").seeds, declared.at("paper").precision) == (5, "tf32")
 
 
 def test_smoke_may_take_some_arms():
@@ -170,7 +182,7 @@ def scales(cpu, gpu=()):
         "arm 'none' at cpu: no field of Recipe is called 'model_arg'": {
             "arms": {"none": {"model_arg.x": 1}}
         },
-        "no scale to declare is called 'large'. Known: cpu, gpu, smoke": {
+        "no scale to declare is called 'large'. Known: cpu, gpu, paper, smoke": {
             "scales": {"cpu": {}, "gpu": {}, "large": {}}
         },
         "scale smoke: expected arms alone, got steps; a recipe is cut down by itself": {
@@ -280,7 +292,7 @@ def test_a_data_set_that_stands_in_leaves_own_training_code_alone():
             "claims": claim("test/eror")
         },
         "no metric on the validation split is called 'test/error'": {"select": "test/error"},
-        "no scale to declare is called 'tiny'. Known: cpu, gpu, smoke": {
+        "no scale to declare is called 'tiny'. Known: cpu, gpu, paper, smoke": {
             "scales": {"cpu": {}, "tiny": {}}
         },
         "expected at least 5 seeds": {"scales": {"cpu": {"seeds": 2}}},

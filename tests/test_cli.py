@@ -98,7 +98,7 @@ NOWHERE = "http://127.0.0.1:9"
     ("message", "args"),
     {
         "expected a folder with test_*.py files that declare ABLATION": ["list", "nowhere"],
-        "report: expected runs at scale gpu or cpu of ": ["report"],
+        "report: expected runs at scale paper or gpu or cpu of ": ["report"],
         f"the tracking store {NOWHERE} is out of reach": ["verdicts", "--tracking-uri", NOWHERE],
     }.items(),
 )

@@ -152,7 +152,8 @@ def test_a_twin_takes_from_its_parent_what_it_does_not_say(twin):
     assert control.work == recipe
     assert control.tune == {"lr": (0.1, 0.2)}
     assert control.dataset_overrides == {"fashion_mnist": {"weight_decay": 0.3}}
-    assert control.scales == {"cpu": {"seeds": 6, "steps": 50}, "gpu": {"steps": 70}}
+    cpu, gpu = {"seeds": 6, "steps": 50}, {"steps": 70}
+    assert control.scales == {"cpu": cpu, "gpu": gpu, "paper": gpu}
     assert control.arm("two", "cpu") == recipe.override(steps=50, random_stream=1)
     assert {cell.arm for cell in control.cells("cpu")} == {"one", "two"}  # not the parent's arms
 
@@ -170,6 +171,25 @@ def test_a_twin_says_what_differs(twin):
     assert control.dataset_overrides == {}
     assert control.scales["cpu"] == {"seeds": 8, "steps": 50, "arms": ("one", "two")}
     assert control.scales["gpu"] == {"steps": 70}
+
+
+def test_at_paper_a_twin_keeps_what_it_says_at_gpu(twin, tmp_path):
+    """Else a control whose parent has a budget of its own there would lose its sabotage."""
+    arguments = "arms={'one': {}}, scales={'gpu': {'data': 'digits'}}"
+    assert twin("regularization/dropout", arguments).scales["paper"] == {
+        "steps": 70,
+        "data": "digits",
+    }
+    parent = tmp_path / "ablations" / "regularization" / "test_longer.py"
+    parent.write_text(
+        DROPOUT.replace('"gpu": {"steps": 70}', '"gpu": {"steps": 70}, "paper": {"steps": 900}')
+    )
+    control = twin("regularization/longer", arguments, name="longer_twin")
+    assert control.scales["gpu"] == {"steps": 70, "data": "digits"}
+    assert control.scales["paper"] == {"steps": 900, "data": "digits"}
+    arguments = "arms={'one': {}}, scales={'paper': {'seeds': 7}}"
+    control = twin("regularization/longer", arguments, name="seeds_twin")
+    assert control.scales["paper"] == {"steps": 900, "seeds": 7}
 
 
 def test_a_twin_of_own_training_code_and_a_twin_of_a_twin(twin):

@@ -162,4 +162,4 @@ def test_how_many_lanes_by_net_and_batch():
     assert most(dataclasses.replace(small, engine="single")) == 1
     assert most(cell(steps=0)) == 1
     # 784-8-10 at batch 100: the first layer has 784 x 8 weights, 100 x 784 inputs, 100 x 8 outputs
-    assert most(small) == BYTES["cpu"] // (4 * (784 * 8 + 100 * (784 + 8)))
+    assert most(small) == BYTES // (4 * (784 * 8 + 100 * (784 + 8)))

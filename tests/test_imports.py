@@ -27,7 +27,7 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     "recipe": {"errors", "metrics"},
     "training": {"errors", "recipe", "interrupt"},
     "scale": {"errors", "recipe"},
-    "grouping": {"recipe", "registry"},
+    "grouping": {"recipe", "registry", "scale"},
     "ablation": {
         *("errors", "registry", "claim", "grouping", "metrics", "recipe", "scale", "training"),
     },
@@ -50,6 +50,7 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
             "recipe",
             "fingerprint",
             "provenance",
+            "scale",
             "streams",
         ),
         *("data", "engine", "layers", "models", "probes", "tasks"),
@@ -59,14 +60,15 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
         *("data", "engine", "layers", "models", "probes", "tasks"),
     },
     "preflight": {
-        *("errors", "registry", "ablation", "recipe", "fingerprint", "train"),
-        *("data", "engine", "probes", "tasks"),
+        *("errors", "registry", "ablation", "recipe", "scale", "fingerprint", "train"),
+        *("data", "data_table", "engine", "probes", "tasks"),
     },
     # store
     "records": {"ablation", "recipe", "registry"},
     "spool": {"errors", "records"},
     "tracking": {
-        *("errors", "ablation", "claim", "database", "provenance", "records", "spool", "sqlite"),
+        *("errors", "ablation", "claim", "database", "provenance", "records", "scale", "spool"),
+        "sqlite",
     },
     # judge
     "samples": {"claim"},
@@ -75,8 +77,13 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     "judging": {"errors", "ablation", "claim", "metrics", "stats"},
     "baseline": {"errors", "claim", "words"},
     "data_table": {"registry", "errors"},
-    "plan": {"ablation", "data_table", "devices", "recipe", "registry", "words"},
     "failures": {"errors", "ablation"},
+    "operations": {"data_table", "recipe", "registry"},
+    "rehearsal": {"ablation", "data_table", "recipe"},
+    "plan": {
+        *("ablation", "data_table", "devices", "grouping", "operations", "recipe", "registry"),
+        *("scale", "words"),
+    },
     "runner": {
         *("errors", "ablation", "claim", "devices", "failures", "grouping", "judging", "machine"),
         *("spool", "tracking"),
@@ -84,8 +91,9 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     # a cluster
     "node": {
         *("errors", "ablation", "devices", "discovery", "failures", "judging", "machine", "recipe"),
+        "scale",
     },
-    "cluster": {"errors", "ablation", "devices", "node", "spool"},
+    "cluster": {"errors", "ablation", "devices", "node", "scale", "spool"},
     "cluster_runner": {
         *("errors", "ablation", "claim", "cluster", "failures", "grouping", "interrupt", "node"),
         *("provenance", "runner", "tracking"),
@@ -96,11 +104,11 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
         *("errors", "registry", "claim", "metrics", "recipe", "ablation", "discovery"),
         *("fingerprint", "judging", "stats", "tracking", "words"),
     },
-    "session": {"errors", "ablation", "baseline", "devices", "discovery", "tracking"},
+    "session": {"errors", "ablation", "baseline", "devices", "discovery", "scale", "tracking"},
     "progress": {"claim", "discovery", "interrupt", "session", "words"},
     "pytest_plugin": {
         *("errors", "registry", "ablation", "claim", "scale", "discovery"),
-        *("baseline", "devices", "progress", "session", "spool", "words"),
+        *("baseline", "devices", "progress", "rehearsal", "session", "spool", "words"),
     },
     "model_table": {"registry"},
     "cli": {
@@ -116,17 +124,18 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
 }
 LATER = {  # and what its functions may import when they are called
     "recipe": {"lanes", "train"},  # `run`: the way from a noun to what carries it out
-    "grouping": {"data", "models"},  # how large a net is
+    "grouping": {"data_table", "models"},  # how large a net is
     "training": {"ablation", "fingerprint", "provenance"},
     "fingerprint": {"data"},
     "runner": {"fingerprint", "lanes"},
     "data_table": {"data"},
-    "plan": {"models", "probes"},
     "node": {"fingerprint", "lanes", "preflight", "provenance"},
     "pytest_plugin": {
         *("cluster", "cluster_runner", "failures", "fingerprint", "node", "plan", "preflight"),
         *("runner", "stats"),
     },
+    "operations": {"discovery", "models", "probes", "scale"},
+    "session": {"data"},
     "model_table": {"probes"},
     "cli": {"bench", "model_table", "plan", "reports", "session", "stats"},
 }

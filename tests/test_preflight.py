@@ -1,5 +1,6 @@
 """What can't be carried out is said in one message, before anything is trained."""
 
+import dataclasses
 import re
 
 import pytest
@@ -18,7 +19,7 @@ from dlgbench import (
     registry,
 )
 from dlgbench.data.module import DataModule
-from dlgbench.preflight import check, why_unsuited
+from dlgbench.preflight import check, refuse_missing, why_unsuited
 from dlgbench.tasks.classification import Classification
 
 RECIPE = Recipe(
@@ -270,3 +271,78 @@ def test_an_optimizer_that_cannot_step_is_one_message():
     )
     with pytest.raises(DlgbenchError, match="missing 1 required positional argument: 'closure'"):
         check(RECIPE.override(optimizer="closed"), "cpu")
+
+
+# what is not here ---------------------------------------------------------------------------------
+
+LARGE = Ablation(
+    question="Q?",
+    recipe=RECIPE.override(data="mnist"),
+    arms={
+        "a": {},
+        "b": {"data": "cifar10"},
+        "c": {"data": "cifar10_ab", "model": "colorization", "task": "image_to_image"},
+        "here": {"data": "digits"},
+    },
+    scales={"cpu": {"arms": ("here",)}},
+)
+
+
+@pytest.fixture
+def downloads(monkeypatch, tmp_path):
+    """The data sets for which a connection was tried: none can be made."""
+    tried = []
+
+    def refuse(draft, **_):
+        tried.append(draft)
+        raise OSError("no route to host")
+
+    monkeypatch.setenv("DLGBENCH_DATA", str(tmp_path))
+    for name in ("MNIST", "CIFAR10"):
+        monkeypatch.setattr(f"torchvision.datasets.{name}", refusing(name, refuse))
+    return tried
+
+
+def refusing(name, refuse):
+    import torchvision
+
+    of = getattr(torchvision.datasets, name)
+    return type(name, (of,), {"__init__": lambda _self, draft, **more: refuse(draft, **more)})
+
+
+@pytest.mark.parametrize("scale", ["gpu", "paper"])
+def test_all_that_a_run_lacks_is_one_message(downloads, scale):
+    with pytest.raises(DlgbenchError) as caught:
+        refuse_missing([LARGE], scale)
+    first, *lines = str(caught.value).splitlines()
+    assert first == f"scale {scale} needs what is not here:"
+    starts = [
+        "a GPU: expected a CUDA",
+        "data cifar10 (185 MB), cifar10_ab (737 MB): its files can't",
+    ]
+    starts.append("data mnist (55 MB): its files can't be had, and nothing is downloaded for a run")
+    assert [line[: len(start) + 2] for line, start in zip(lines, starts, strict=True)] == [
+        f"- {start}" for start in starts
+    ]
+    assert all("Ways to get it: (1) put " in line for line in lines[1:])
+    assert not downloads  # it would not start with them
+
+
+def test_with_a_gpu_what_is_missing_is_downloaded(downloads, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(DlgbenchError) as caught:
+        refuse_missing([LARGE], "gpu")
+    assert str(caught.value).count("the download failed: no route to host") == 2
+    assert "a GPU" not in str(caught.value)
+    assert downloads
+    refuse_missing([LARGE], "cpu")
+
+
+def test_an_apple_machine_is_told_what_it_can_do(monkeypatch):
+    own = dataclasses.replace(LARGE, arms={"here": {"data": "digits"}}, scales={})
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    with pytest.raises(DlgbenchError) as caught:
+        refuse_missing([own], "gpu")
+    reason = "torch finds none here; Apple's mps is not supported; use --scale cpu"
+    assert str(caught.value).endswith(f"\n- a GPU: expected a CUDA device, but {reason}")
+    refuse_missing([own], "cpu")

@@ -110,7 +110,7 @@ ABLATION = Ablation(
     scales={
         "cpu": {},
         "gpu": {"device": "cuda", "shape": (3, 32, 32), "width": 1.0},
-        "smoke": {"calls": 1, "rounds": 1},
+        "smoke": {"calls": 1, "rounds": 1, "device": "cpu"},
     },
     timing=True,
     claims=[

@@ -173,7 +173,12 @@ ABLATION = Ablation(
     scales={
         "cpu": {"arms": ("eager", "compiled", "traced", "exported")},
         "gpu": {"device": "cuda"},
-        "smoke": {"arms": ("eager", "traced", "exported"), "calls": 1, "rounds": 1},
+        "smoke": {
+            "arms": ("eager", "traced", "exported"),
+            "calls": 1,
+            "rounds": 1,
+            "device": "cpu",
+        },
     },
     timing=True,
     claims=[

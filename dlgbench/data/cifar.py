@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from dlgbench.data.arrays import Arrays
-from dlgbench.data.files import fetch_files
+from dlgbench.data.files import expected, fetch_files
 from dlgbench.data.photographs import to_lab
 from dlgbench.registry import register_data
 
@@ -25,11 +25,12 @@ def cifar10() -> Arrays:
     from torchvision.datasets import CIFAR10
 
     meta = CIFAR10.meta["filename"], CIFAR10.meta["md5"]
-    digests = dict([*CIFAR10.train_list, *CIFAR10.test_list, meta])
+    official = dict([*CIFAR10.train_list, *CIFAR10.test_list, meta])
+    digests = expected(CIFAR10.base_folder, official)
     folder = fetch_files(
         CIFAR10.base_folder, digests, lambda draft: CIFAR10(str(draft), download=True)
     )
-    pool, test = (_read_split(folder.parent, train=train) for train in (True, False))
+    pool, test = (_read_split(folder.parent, digests, train=train) for train in (True, False))
     return Arrays(pool, test, 10, hashlib.sha256("".join(digests.values()).encode()).hexdigest())
 
 
@@ -44,8 +45,17 @@ def cifar10_ab() -> Arrays:
     return Arrays(pool, test, 2, images.digest)
 
 
-def _read_split(root: Path, *, train: bool) -> tuple[np.ndarray, np.ndarray]:
+def _read_split(
+    root: Path, digests: dict[str, str], *, train: bool
+) -> tuple[np.ndarray, np.ndarray]:
     from torchvision.datasets import CIFAR10
 
-    read = CIFAR10(str(root), train=train)
+    class Reader(CIFAR10):
+        train_list, test_list = (
+            [[name, digests[name]] for name, _ in listed]
+            for listed in (CIFAR10.train_list, CIFAR10.test_list)
+        )
+        meta = CIFAR10.meta | {"md5": digests[CIFAR10.meta["filename"]]}
+
+    read = Reader(str(root), train=train)
     return np.ascontiguousarray(read.data.transpose(0, 3, 1, 2)), np.array(read.targets, np.int64)

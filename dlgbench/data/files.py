@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import hashlib
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,6 +18,10 @@ from dlgbench.errors import DlgbenchError
 CHECKSUMS = {64: ("SHA-256", "sha256"), 32: ("MD5", "md5")}  # by the number of hex digits
 # What pip installs for a package of another name.
 PROJECTS = {"skimage": "scikit-image", "sklearn": "scikit-learn"}
+
+# Checksums to expect instead of a data set's own, by folder: of stand-ins, in a rehearsal alone
+EXPECTED: dict[str, dict[str, str]] = {}
+_may_download = contextvars.ContextVar("may_download", default=True)
 
 
 def verify(file: Path, content: bytes, digest: str, remedy: str) -> bytes:
@@ -34,6 +40,11 @@ def verify(file: Path, content: bytes, digest: str, remedy: str) -> bytes:
         came = f"{title} expected {digest[:16]}..., got {actual[:16]}..."
         raise DlgbenchError(f"{file} is corrupt: {came}. {remedy}")
     return content
+
+
+def expected(folder: str, digests: Mapping[str, str]) -> dict[str, str]:
+    """The checksums of the files in a folder of the data root: `digests`, but in a rehearsal."""
+    return EXPECTED.get(folder) or dict(digests)
 
 
 def read_packaged(
@@ -65,6 +76,16 @@ def read_packaged(
     return verify(file, content, digest, remedy)
 
 
+@contextlib.contextmanager
+def without_downloads() -> Iterator[None]:
+    """Meanwhile `fetch_files` downloads nothing."""
+    token = _may_download.set(False)
+    try:
+        yield
+    finally:
+        _may_download.reset(token)
+
+
 def fetch_files(
     folder: str,
     digests: Mapping[str, str],
@@ -74,8 +95,8 @@ def fetch_files(
     """`<data root>/<folder>` with the files of `digests` in it, each verified.
 
     Where one is missing, `download(draft)` brings all of them to `<draft>/<folder>`, once, however
-    many processes wait for them. `draft` is a folder in the data root that is deleted afterwards,
-    so that an interrupted download leaves nothing behind.
+    many processes wait for them; not where `without_downloads` forbids it. `draft` is a folder in
+    the data root that is deleted afterwards, so that an interrupted download leaves nothing behind.
 
     Args:
         folder: where torchvision puts the files.
@@ -88,6 +109,9 @@ def fetch_files(
     """
     target = data_root() / folder
     if not _is_complete(target, digests):
+        if not _may_download.get():
+            reason = "and nothing is downloaded for a run that can't start anyway"
+            raise _unavailable(target, digests, ways, reason)
         try:
             data_root().mkdir(parents=True, exist_ok=True)
             with FileLock(data_root() / f".{folder.partition('/')[0]}.lock"):
@@ -96,7 +120,8 @@ def fetch_files(
         except DlgbenchError:
             raise
         except Exception as error:  # noqa: BLE001  (torchvision and urllib raise many kinds)
-            raise _unavailable(target, digests, ways, error) from None
+            reason = f"the download failed: {' '.join(str(error).split())}"
+            raise _unavailable(target, digests, ways, reason) from None
     for name, digest in digests.items():
         file = target / name
         verify(file, file.read_bytes(), digest, "Delete it and run again: it is downloaded anew.")
@@ -118,7 +143,7 @@ def _download(
 
 
 def _unavailable(
-    target: Path, digests: Mapping[str, str], ways: Sequence[str], error: Exception
+    target: Path, digests: Mapping[str, str], ways: Sequence[str], reason: str
 ) -> DlgbenchError:
     by_hand = (
         f"put {', '.join(digests)}, as torchvision stores them, into {target} "
@@ -126,5 +151,4 @@ def _unavailable(
     )
     options = [*ways, by_hand, "run again with a connection: it is then downloaded"]
     listed = "; ".join(f"({number}) {way}" for number, way in enumerate(options, 1))
-    reason = f"the download failed: {' '.join(str(error).split())}"
     return DlgbenchError(f"its files can't be had, {reason}. Ways to get it: {listed}.")

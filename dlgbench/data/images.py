@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dlgbench.data.arrays import Arrays
-from dlgbench.data.files import fetch_files, read_packaged, verify
+from dlgbench.data.files import expected, fetch_files, read_packaged, verify
 from dlgbench.errors import DlgbenchError
 from dlgbench.registry import register_data
 
@@ -100,6 +100,7 @@ def _read_idx(
     """A data set of MNIST's family, by torchvision's reader."""
     from torchvision.datasets.mnist import read_image_file, read_label_file
 
+    digests = expected(folder, digests)
     raw = fetch_files(folder, digests, download, ways)
 
     def read(part: str) -> tuple[np.ndarray, np.ndarray]:

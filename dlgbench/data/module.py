@@ -111,6 +111,7 @@ class PlaceholderData(pl.LightningDataModule):
 ARGUMENTS: dict[str, Any] = {
     "train": None,
     "val": None,
+    "test": None,
     "shrink": 1,
     "standardize": True,
     "label_noise": 0.0,
@@ -121,6 +122,7 @@ _SIZE = ("a whole number above 0", lambda v: v is None or (type(v) is int and v 
 EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "train": _SIZE,
     "val": _SIZE,
+    "test": _SIZE,
     "shrink": ("a whole number above 0", lambda v: type(v) is int and v > 0),
     "label_noise": ("a share from 0 to 1", lambda v: isinstance(v, (int, float)) and 0 <= v <= 1),
 }
@@ -164,6 +166,8 @@ class DataModule(pl.LightningDataModule):
 
         train, val: the sizes of the two splits. By default validation gets a fifth of the pool, at
             most 10,000, and training the rest.
+        test: how many examples of the test split are read, the first ones; by default all. It is
+            for a rehearsal: the error of a few says little.
         shrink: the side of the squares of pixels that are averaged into one.
         standardize: the training split's mean is subtracted from all inputs, and they are divided
             by its standard deviation. If not, images keep [0, 1].
@@ -260,7 +264,8 @@ class DataModule(pl.LightningDataModule):
             raise _test_is_closed()
         if self._test is None:
             name, shrink = str(self.recipe.data), self._args["shrink"]
-            x, y = _on_device(load(name).test, name, shrink, self.device)
+            first, second = (array[: self._args["test"]] for array in load(name).test)
+            x, y = _on_device((first, second), name, shrink, self.device)
             self._test = self._standardize(x), y
         return self._test
 

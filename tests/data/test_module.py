@@ -125,6 +125,13 @@ def test_the_test_split_is_standardized_once_however_often_it_is_used(name):
     assert torch.allclose(x, (raw - pool.mean()) / pool.std(), atol=1e-4)
 
 
+def test_of_the_test_split_the_first_may_be_read_alone():
+    whole, few = splits_of().test(), splits_of(data_args__test=20).test()
+    assert [len(part) for part in few] == [20, 20]
+    assert torch.equal(few[0], whole[0][:20])
+    assert torch.equal(few[1], whole[1][:20])
+
+
 def test_standardize_false_keeps_pixels_between_0_and_1():
     plain = splits_of(data_args__standardize=False)
     assert (plain.train[0].min(), plain.train[0].max()) == (0, 1)
