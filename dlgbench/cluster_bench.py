@@ -26,7 +26,7 @@ from dlgbench import Ablation, Recipe
 ABLATION = Ablation(
     question="Bench",
     recipe=Recipe(
-        model="lenet",
+        model="lenet5",
         data="mnist5k",
         data_args={{"train": 1000, "val": 500}},
         batch_size=50,
@@ -122,6 +122,7 @@ def _session(address: str, folder: Path) -> tuple[float, float]:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     runs = store.runs(load(file), "cpu").values()
     if done.returncode or len(runs) != CELLS:
-        raise DlgbenchError(f"bench ray: expected {CELLS} runs, got {len(runs)}: {done.stdout}")
+        told = f"{done.stdout}{done.stderr}".strip()
+        raise DlgbenchError(f"bench ray: expected {CELLS} runs, got {len(runs)}: {told}")
     first = min(float(run.provenance["started"]) for run in runs)
     return store.newest_end() - first, sum(float(run.provenance["wall"]) for run in runs)

@@ -28,7 +28,7 @@ from dlgbench.node import Outcome, place_of
 from dlgbench.runner import Runner
 from dlgbench.tracking import Store
 
-HANGING = 3000  # seconds after which a test is taken to hang
+HANGING = 300  # seconds after which a test is taken to hang
 HELPER = """
 def error(lr, seed):
     return lr + 0.001 * seed
