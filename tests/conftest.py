@@ -8,6 +8,7 @@ import contextlib
 import inspect
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,9 @@ import pytest
 from dlgbench import fingerprint as prints
 from dlgbench.tracking import Store
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # as a shell's background job, whose children would ignore it too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 collect_ignore = ["plugin_package"]  # a sample of a user's package, for test_plugins.py
 
 

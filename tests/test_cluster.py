@@ -145,6 +145,9 @@ def head():
     args = {"num_cpus": 0, "object_store_memory": 80 * 2**20, "include_dashboard": False}
     cluster = patiently(cluster_utils.Cluster, initialize_head=True, head_node_args=args)
     yield cluster
+    import ray
+
+    ray.shutdown()  # where a test that failed left a connection
     cluster.shutdown()
 
 

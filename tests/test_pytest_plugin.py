@@ -184,7 +184,7 @@ def test_a_kill_in_the_middle_loses_and_doubles_nothing(tmp_path, store, pytest_
         ("xorr", (), "ERROR: width: no data set is called 'xorr'; did you mean 'xor'?"),
         ("fashion_mnist", (), "train-images-idx3-ubyte is corrupt: "),
         ("mnist5k", ("--data", "fashion_mnist"), "train-images-idx3-ubyte is corrupt: "),
-        ("xor", ("--scale", "gpu"), "scale gpu: expected a CUDA device"),
+        ("xor", ("--scale", "gpu"), "- a GPU: expected a CUDA device"),
         (
             "xor",
             ("--tracking-uri", "http://127.0.0.1:9"),
