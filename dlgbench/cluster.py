@@ -250,10 +250,12 @@ class Cluster:
         """
         if not self._ray.is_initialized():
             return []  # closed before: Ray would begin a cluster by itself
+        landed: list[tuple[Flight, Cell, Outcome]] = []
         try:
-            landed = list(self._landed())
-            for ref in self._flights:
-                self._ray.cancel(ref, force=True)
+            with contextlib.suppress(self._ray.exceptions.RayError):  # Ctrl-C may have ended Ray
+                landed.extend(self._landed())
+                for ref in self._flights:
+                    self._ray.cancel(ref, force=True)
         finally:
             self._flights.clear()
             self._refs.clear()
