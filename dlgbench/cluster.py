@@ -124,8 +124,8 @@ class Cluster:
         Raises:
             DlgbenchError: for the first one that can't be carried out.
         """
-        ids, share = [of.id for of in self.nodes], min(map(self.share, self.kinds))
-        task = self._task(node.check, ids, **self._takes(share))
+        share = min(map(self.share, self.kinds))
+        task = self._task(node.check, [of.id for of in self.nodes], **self._takes(share))
         try:
             found = self._ray.get([task.remote(self._parcel, name) for name in names])
         except self._ray.exceptions.RayError as error:
@@ -214,21 +214,28 @@ class Cluster:
             outcomes: list[Outcome] = self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
             places = [place_of(cell) for cell in flight.cells]
-            if len(places) > 1:
-                return [Outcome(place, again="alone") for place in places]
-            text = f"{error}\ncell {flight.cells[0].id}: its process on the cluster came to no end"
+            gone = flight.kind not in self._kinds_left()
+            if gone or len(places) > 1:
+                return [Outcome(place, again="left" if gone else "alone") for place in places]
+            text = (
+                f"{error}\ncell {flight.cells[0].id}: no end on the cluster: {type(error).__name__}"
+            )
             return [Outcome(place, failure=text) for place in places]
         return outcomes
 
     def _left(self) -> Iterator[tuple[Flight, Cell, Outcome]]:
         """The cells that wait for a kind of node of which none is left."""
-        alive = {of["NodeID"] for of in self._alive()}
-        self.nodes = [of for of in self.nodes if of.id in alive]
-        for ref in [ref for ref, of in self._flights.items() if of.kind not in self.kinds]:
+        kinds = self._kinds_left()
+        for ref in [ref for ref, of in self._flights.items() if of.kind not in kinds]:
             self._ray.cancel(ref, force=True)
             flight = self._forget(ref)
             for cell in flight.cells:
                 yield flight, cell, Outcome(place_of(cell), again="left")
+
+    def _kinds_left(self) -> dict[str, int]:
+        alive = {of["NodeID"] for of in self._alive()}
+        self.nodes = [of for of in self.nodes if of.id in alive]
+        return self.kinds
 
     def _forget(self, ref: Any) -> Flight:
         flight = self._flights.pop(ref)
@@ -243,11 +250,13 @@ class Cluster:
             What had come before.
         """
         if not self._ray.is_initialized():
-            return []  # it was closed before: Ray would begin a cluster by itself
+            return []  # closed before: Ray would begin a cluster by itself
+        landed: list[tuple[Flight, Cell, Outcome]] = []
         try:
-            landed = list(self._landed())
-            for ref in self._flights:
-                self._ray.cancel(ref, force=True)
+            with contextlib.suppress(self._ray.exceptions.RayError):  # Ctrl-C may have ended Ray
+                landed.extend(self._landed())
+                for ref in self._flights:
+                    self._ray.cancel(ref, force=True)
         finally:
             self._flights.clear()
             self._refs.clear()
@@ -280,15 +289,10 @@ def _connected(address: str, root: Path, scale: str, data_root: str) -> Any:
         if SCALES[scale].cuda:
             os.environ[devices.VISIBLE] = ",".join(gpus := devices.visible())
             local["num_gpus"] = len(gpus)
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         with _quiet():
-            ray.init(
-                address,
-                runtime_env={**travels, "env_vars": variables},
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                **local,
-            )
+            ray.init(address, runtime_env={**travels, "env_vars": variables}, **quiet, **local)
     except Exception as error:  # noqa: BLE001  (Ray's own, or the operating system's)
         with contextlib.suppress(Exception):
             ray.shutdown()

@@ -297,12 +297,13 @@ def marked(mark):
 
 @pytest.mark.slow
 def test_a_seed_goes_to_one_kind_of_node_and_to_another_when_none_is_left(
-    place, nodes, head, monkeypatch
+    place, nodes, head, monkeypatch, request
 ):
     here = place(("plain", "b", "c"))
     monkeypatch.chdir(here.root)
     first, second = nodes(NODE="first"), nodes(NODE="second")
     cluster, ablation = connected(head.address, here)
+    request.addfinalizer(cluster.close)  # also where the test fails: before its nodes are removed
     kinds = {first.node_id: "one", second.node_id: "two"}
     cluster.nodes = [dataclasses.replace(of, kind=kinds[of.id]) for of in cluster.nodes]
     evaluation = [cell for arm in ablation.arms for cell in ablation.evaluation(arm, "cpu")]
