@@ -94,6 +94,7 @@ def pieces(work):
 def root(tmp_path, monkeypatch):
     monkeypatch.setenv("DLGBENCH_DATA", str(tmp_path))
     monkeypatch.setattr(files, "EXPECTED", {})
+    monkeypatch.setattr(images, "DEBIAN", tmp_path / "debian")  # not what this machine has
     standins.make(tmp_path)
     return tmp_path
 
