@@ -156,12 +156,13 @@ class Spool:
 
     def restore(self) -> int:
         """Lets all runs that were sent wait again, for a store that is gone; how many there are."""
-        files = list(self.sent.glob("*.json"))
-        for file in files:
+        restored = 0
+        for file in self.sent.glob("*.json"):
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
                 self.keep(json.loads(file.read_text()))
+                restored += 1
                 file.unlink()
-        return len(files)
+        return restored
 
     def find_waiting(self, fingerprint: str, since: float) -> dict[str, Any] | None:
         """The waiting record of a fingerprint, if its run ended at or after `since`."""

@@ -156,9 +156,10 @@ class Store:
         count = self.spool.restore()
         if not count:
             return ""
+        runs = f"{count} run{'s' * (count != 1)}"
         return (
-            f"{self.uri} was gone; the {count} runs that it had, of which copies are kept beside "
-            "it, go to the new one (to train them anew: --rerun)"
+            f"{self.uri} was gone; {runs} that it had, of which copies are kept, go to the new one "
+            "(to train anew: --rerun)"
         )
 
     @contextlib.contextmanager

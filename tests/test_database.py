@@ -155,7 +155,7 @@ def test_a_store_that_is_lost_gets_its_runs_again(tmp_path, fresh, lose):
     lose(tmp_path / "mlflow.db")
     again = Store(store.uri, tmp_path)
     again.open()
-    assert "mlflow.db was gone; the 1 runs that it had" in again.notice
+    assert "mlflow.db was gone; 1 run that it had" in again.notice
     assert again.push_spool() == (1, [])
     found, own = again.find("x/y", "abc")
     assert own
