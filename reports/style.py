@@ -103,8 +103,7 @@ def write(plot: Plot, folder: Path) -> Path:
     """Writes PNG, SVG and CSV; returns the PNG's path."""
     folder.mkdir(parents=True, exist_ok=True)
     png, buffer = folder / f"{plot.name}.png", io.StringIO()
-    with styled():
-        _lay_out(plot.figure, dpi=160)
+    with styled(), _laid_out(plot.figure, dpi=160):
         fast = {"compress_level": 1}  # a fifth larger, and made a fifth faster
         plot.figure.savefig(png, dpi=160, facecolor="white", pil_kwargs=fast)
         options: dict[str, Any] = {"dpi": 120, "transparent": True}  # dpi: of what is rasterized
@@ -114,18 +113,21 @@ def write(plot: Plot, folder: Path) -> Path:
     return png
 
 
-def _lay_out(figure: Figure, dpi: float) -> None:
-    """Lays a figure out once, for all its files.
+@contextmanager
+def _laid_out(figure: Figure, dpi: float) -> Iterator[None]:
+    """Lays a figure out once, for all the files that are written within the block.
 
-    With a layout engine `savefig` draws each file twice, the first time for the layout alone.
+    With a layout engine `savefig` draws each file twice, the first time for the layout alone; and
+    it sets the engine back when it ends, to the one that is configured by then.
     """
-    if figure.axes and (engine := figure.get_layout_engine()):
-        before = figure.dpi
-        figure.set_dpi(dpi)
-        engine.execute(figure)
-        with mpl.rc_context({"figure.constrained_layout.use": False}):
+    with mpl.rc_context({"figure.constrained_layout.use": False}):
+        if figure.axes and (engine := figure.get_layout_engine()):
+            before = figure.dpi
+            figure.set_dpi(dpi)
+            engine.execute(figure)
             figure.set_layout_engine(None)
-        figure.set_dpi(before)
+            figure.set_dpi(before)
+        yield
 
 
 def _adapted(svg: str) -> str:

@@ -3,14 +3,16 @@
 import dataclasses
 import inspect
 import os
+from collections import Counter
 
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from dlgbench import Plot, register_figure
 from dlgbench.registry import FIGURES
-from dlgbench.reports import drawing
+from dlgbench.reports import drawing, style
 from dlgbench.reports.drawing import draw, draw_all
 
 MLP = {"model": "mlp", "data": "mnist5k", "steps": 20}
@@ -62,6 +64,26 @@ def test_a_figure_of_ones_own_follows_the_suites(study, register, tmp_path):
     drawn = draw(study, tmp_path)
     assert ([plot.name for plot in drawn.plots], drawn.problems) == (["curves", "own"], ())
     assert {file.name for file in tmp_path.glob("own.*")} == {"own.png", "own.svg", "own.csv"}
+
+
+def test_a_plot_is_laid_out_once_for_all_its_files(tmp_path, monkeypatch):
+    counted = Counter()
+
+    def counting(name, method):
+        def counted_method(*args, **more):
+            counted[name] += 1
+            return method(*args, **more)
+
+        return counted_method
+
+    layout = ConstrainedLayoutEngine.execute
+    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", counting("laid out", layout))
+    monkeypatch.setattr(Figure, "draw", counting("drawn", Figure.draw))
+    with style.styled():
+        figure = Figure()
+        figure.subplots().plot([1, 2])
+    style.write(dataclasses.replace(plot("one"), figure=figure), tmp_path)
+    assert counted == {"laid out": 1, "drawn": 2}  # PNG and SVG
 
 
 def test_a_figure_that_fails_is_one_line_and_the_rest_goes_on(study, register, tmp_path):
