@@ -14,6 +14,9 @@ import matplotlib as mpl
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.ticker import Formatter, LogFormatterMathtext
+
+from dlgbench.words import RAISED
 
 INK, SOFT, GRID, ZONE, PAPER = "#22272e", "#66707c", "#e3e6ea", "#e4edf5", "#ffffff"
 # Blue, orange, grey: told apart by the colour-blind.
@@ -102,6 +105,7 @@ def styled() -> Iterator[None]:
 def write(plot: Plot, folder: Path) -> Path:
     """Writes PNG, SVG and CSV; returns the PNG's path."""
     folder.mkdir(parents=True, exist_ok=True)
+    _write_powers_plainly(plot.figure)
     png, buffer = folder / f"{plot.name}.png", io.StringIO()
     with styled(), _laid_out(plot.figure, dpi=160):
         fast = {"compress_level": 1}  # a fifth larger, and made a fifth faster
@@ -111,6 +115,29 @@ def write(plot: Plot, folder: Path) -> Path:
     png.with_suffix(".svg").write_text(_adapted(buffer.getvalue()), encoding="utf-8")
     plot.data.to_csv(png.with_suffix(".csv"), index=False)
     return png
+
+
+class _PlainPowers(Formatter):
+    """The labels of a logarithmic axis as 10⁻³; as mathematical text they take ten times longer."""
+
+    def __init__(self, labels: LogFormatterMathtext) -> None:
+        self._labels = labels
+
+    def set_locs(self, locs: Any) -> None:
+        self._labels.set_locs(locs)
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        text = re.sub(r"^\$\\mathdefault\{(.*)\}\$$", r"\1", self._labels(x, pos))
+        text = text.replace("-", "−").replace(r"\times", " × ")
+        return re.sub(r"\^\{(.*)\}", lambda power: power[1].translate(RAISED), text)
+
+
+def _write_powers_plainly(figure: Figure) -> None:
+    for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
+        if isinstance(labels := axis.get_major_formatter(), LogFormatterMathtext):
+            axis.set_major_formatter(_PlainPowers(labels))
+        if isinstance(labels := axis.get_minor_formatter(), LogFormatterMathtext):
+            axis.set_minor_formatter(_PlainPowers(labels))
 
 
 @contextmanager

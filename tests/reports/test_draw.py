@@ -86,6 +86,29 @@ def test_a_plot_is_laid_out_once_for_all_its_files(tmp_path, monkeypatch):
     assert counted == {"laid out": 1, "drawn": 2}  # PNG and SVG
 
 
+def test_logarithmic_axes_say_their_powers_in_plain_characters(tmp_path):
+    with style.styled():
+        figure = Figure()
+        axes = figure.subplots(1, 3)
+        for ax, scale, values in zip(
+            axes,
+            ("log", "log", "symlog"),
+            ([1e-12, 1e3], [2.0, 6.0], [-10.0, 0.0, 0.1]),
+            strict=True,
+        ):
+            ax.plot(values)
+            ax.set_yscale(scale, **({"linthresh": 0.1} if scale == "symlog" else {}))
+    style.write(dataclasses.replace(plot("one"), figure=figure), tmp_path)
+    shown = [
+        {label.get_text() for label in ax.get_yticklabels(which="both") if label.get_text()}
+        for ax in axes
+    ]
+    assert shown[0] >= {"10⁻¹²", "10⁻⁶", "10⁰"}
+    assert shown[1] >= {"2 × 10⁰", "6 × 10⁰"}
+    assert shown[2] >= {"−10¹", "0", "10⁻¹"}
+    assert not any("$" in label for labels in shown for label in labels)
+
+
 def test_a_figure_that_fails_is_one_line_and_the_rest_goes_on(study, register, tmp_path):
     for function in (fails, gives_no_list, takes_a_name, works):
         register(function)
