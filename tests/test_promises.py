@@ -19,10 +19,11 @@ from torch.nn import functional as F
 from dlgbench import Cell, Recipe, register_model, register_probe, registry
 from dlgbench import train as single
 from dlgbench.data import load
+from dlgbench.data.module import DataModule
 from dlgbench.fingerprint import PACKAGE
 from dlgbench.lanes import engine as lanes
 from dlgbench.layers.draws import Draws
-from dlgbench.registry import ACTIVATIONS, INITIALIZATIONS, OPTIMIZERS, SCHEDULES
+from dlgbench.registry import ACTIVATIONS, DATA, INITIALIZATIONS, MODELS, OPTIMIZERS, SCHEDULES
 from dlgbench.streams import stream_seed
 from dlgbench.tasks.classification import Classification
 from dlgbench.tasks.regression import Regression
@@ -138,6 +139,8 @@ class ByHand:
         self.recipe, self.seed, self.number = recipe, seed, recipe.random_stream
         self.model, self.data = dict(recipe.model_args), dict(recipe.data_args)
         dropped = "Dropout" in recipe.identity
+        name = self.model.get("activation", "relu")
+        self.g = G["identity" if name == "relu" and "ReLU" in recipe.identity else name]
         self.rates = {
             k: 0.0 if dropped else self.model.get(k, 0.0) for k in ("input_dropout", "dropout")
         }
@@ -180,7 +183,7 @@ class ByHand:
         linear = self.recipe.model == "linear"
         hidden = () if linear else self.model.get("hidden", (128, 128))
         widths = [round(units * self.model.get("width", 1.0)) for units in hidden]
-        outputs = 10 if y.dim() == 1 else y.shape[1]
+        outputs = self.model.get("num_classes", 10 if y.dim() == 1 else y.shape[1])
         sizes = itertools.pairwise([x[0].numel(), *widths, outputs])
         if (scheme := self.recipe.init or "he") == "default":
             with torch.random.fork_rng():
@@ -211,7 +214,7 @@ class ByHand:
         for w, _ in self.layers:
             sd = (x @ w.T).std(correction=0)
             w.div_(sd if abs(sd**2 - 1) >= 0.02 else 1)
-            x = G[self.model.get("activation", "relu")](x @ w.T)
+            x = self.g(x @ w.T)
 
     def z(self, x, noise=None):
         """The outputs; `noise` draws for each layer of noise in turn, in training."""
@@ -237,7 +240,7 @@ class ByHand:
             if norm:
                 scale, shift, *so_far = norm
                 a = F.batch_norm(a, *so_far, scale, shift, training=noise is not None)
-            a = disturbed(G[self.model.get("activation", "relu")](a), "dropout")
+            a = disturbed(self.g(a), "dropout")
             x = x + a if self.model.get("skip") and k and x.shape == a.shape else a
         return x @ w.T + b
 
@@ -430,6 +433,7 @@ CASES = {  # what is changed, and the field that must reach the weights
     "evaluations": {"evaluations": 6},
     "evaluations that do not divide": {"evaluations": 4},
     "hidden": {"model_args.hidden": (9,)},
+    "num_classes other than the data's": {"model_args.num_classes": 12},
     "norm": {"model_args.norm": "batch"},
     "dropout": DROPOUT,
     "input_dropout": {"model_args.input_dropout": 0.4},
@@ -447,6 +451,7 @@ CASES = {  # what is changed, and the field that must reach the weights
     "augment crop_flip": {"data_args.augment": "crop_flip"},
     "random_stream": {"random_stream": 1},
     "identity": {"identity": ("Dropout",), **DROPOUT},
+    "identity of two classes": {"identity": ("Dropout", "ReLU"), **DROPOUT},
     "target": {"target": {"val/error": 0.5}},
     "probes": {"probes": ("gradients",)},
 }
@@ -491,6 +496,36 @@ def test_streams_of_two_seeds_names_or_numbers_are_different():
     names += [f"{of}/{k}" for of in ("init", "noise") for k in range(12)]
     keys = list(itertools.product((0, 1, 2, 10, 11, 1000, 1001), names, (0, 1, 10)))
     assert len({stream_seed(*key) for key in keys}) == len(keys)
+
+
+def drawn(recipe, seed):
+    """Of a training the rows, the minibatches as they are augmented, and the labels, in order."""
+    splits = DataModule(recipe, seed, torch.device("cpu"), may_test=False)
+    stacks = list(splits.train_dataloader())
+    pairs = [pair for stack in stacks for pair in stack.minibatches()]
+    rows = torch.cat([splits.rows[stack.rows].flatten() for stack in stacks])
+    return rows, *(torch.cat(parts) for parts in zip(*pairs, strict=True)), splits.val[1]
+
+
+def test_split_order_augmentation_and_label_noise_depend_on_seed_and_number_alone(monkeypatch):
+    digits = load("digits")
+    monkeypatch.setattr("dlgbench.data.module.load", lambda _name: digits)  # by whatever name
+    sizes = {"batch_size", "steps", "random_stream"}
+    changes = [
+        {name: value for name, value in each.items() if name not in sizes}
+        for each in CASES.values()
+        if not any(name.startswith("data_args") for name in each)
+    ]
+    changes += [{"data": name} for name in DATA] + [{"model": name} for name in MODELS]
+    for seed, number in ((0, 0), (3, 2)):
+        base = EVERY_STREAM.override(random_stream=number)
+        first = drawn(base, seed)
+        for each in changes:
+            for one, other in zip(first, drawn(base.override(each), seed), strict=True):
+                assert torch.equal(one, other), each
+        for each in ({"batch_size": 8}, {"steps": 3}):
+            rows = drawn(base.override(each), seed)[0]
+            assert torch.equal(rows, first[0][: len(rows)]), each
 
 
 def stripped(run):

@@ -23,10 +23,10 @@ from dlgbench import (
     difference,
     register_probe,
 )
-from dlgbench.fingerprint import fingerprint
+from dlgbench.fingerprint import PACKAGE, fingerprint
 from dlgbench.judging import choose, edge, judge_runs, score
 from dlgbench.lanes import engine as lanes
-from dlgbench.registry import PROBES
+from dlgbench.registry import PROBES, TASKS
 from dlgbench.runner import CellFailed, Runner
 from dlgbench.spool import RunLost
 from dlgbench.tracking import Store
@@ -98,7 +98,7 @@ def test_the_smallest_mean_wins_and_a_diverged_run_is_the_worst():
         choose(QUESTION, {})
 
 
-@pytest.mark.parametrize("metric", ["val/accuracy", "val/top1_accuracy", "auc", "val/psnr"])
+@pytest.mark.parametrize("metric", ["val/accuracy", "val/top1_accuracy", "auc", "macro/f1"])
 def test_of_an_accuracy_the_largest_mean_wins_and_a_diverged_run_is_the_worst(metric):
     metrics = {metric: "share", "test/error": "share"}
     ablation = dataclasses.replace(QUESTION, metrics=metrics, select=metric)
@@ -107,6 +107,21 @@ def test_of_an_accuracy_the_largest_mean_wins_and_a_diverged_run_is_the_worst(me
     assert chosen(ablation, 0.2, None) == (0.1, [0.2, -math.inf])
     assert chosen(ablation, None, -3.0) == (0.2, [-math.inf, -3.0])
     assert chosen(ablation, 0.3, 0.3)[0] == 0.1
+
+
+BEST = {"loss": min, "error": min, "mse": min, "distance": min, "r2": max, "psnr": max, "miou": max}
+
+
+def test_of_every_metric_that_a_task_announces_the_better_mean_wins():
+    ours = [task for task in TASKS.values() if PACKAGE in task.file.parents]
+    assert {name for task in ours for name in task.metrics} | {"loss"} == set(BEST)
+    for name, best in BEST.items():
+        metrics = {f"val/{name}": "", "test/error": "share"}
+        ablation = dataclasses.replace(QUESTION, metrics=metrics, select=f"val/{name}")
+        for numbers in ((0.3, 0.2), (0.2, 0.3), (-3.0, -2.0)):
+            assert chosen(ablation, *numbers)[0] == (0.1, 0.2)[numbers.index(best(numbers))], name
+        worst = math.inf if best is min else -math.inf
+        assert chosen(ablation, None, 0.3) == (0.2, [worst, 0.3]), name
 
 
 def test_the_mean_is_over_the_tuning_seeds():
@@ -212,6 +227,41 @@ def test_a_claim_pulls_the_cells_it_needs_and_they_are_not_run_again(store):
     assert again.edges(QUESTION, "cpu") == {"a": edge_of, "b": edge_of}
     there = judge_runs(QUESTION, "cpu", store.runs(QUESTION, "cpu"))  # the report's way
     assert there[CLAIM] == verdict
+
+
+def two_knobs(config, _seed, log, tuning):
+    """The error is the distance of the knobs from the best ones."""
+    knobs = config["lr"], config["net"]["width"]
+    CALLS.append((tuple(config["best"]), knobs, tuning))
+    error = sum(abs(one - other) for one, other in zip(knobs, config["best"], strict=True))
+    log("val/error", error, 1)
+    return {"val/error": error, "test/error": error}
+
+
+WIDE, FAST = (0.1, 3), (0.2, 3)
+TUNED = dataclasses.replace(
+    QUESTION,
+    train=two_knobs,
+    config={"lr": 0.1, "net": {"width": 1}, "best": WIDE},
+    arms={"a": {}, "b": {"best": FAST}},
+    tune={"lr": (0.1, 0.2), "net.width": (1, 3)},
+)
+
+
+def test_an_arm_is_evaluated_with_every_part_of_the_setting_that_its_own_tuning_chose(store):
+    """Of its ablation and scale too: here arms of one name have other choices elsewhere."""
+    other = dataclasses.replace(TUNED, name="y", arms={"a": {"best": FAST}, "b": {}})
+    runner = Runner(store)
+    for ablation, arm, best in ((TUNED, "a", WIDE), (TUNED, "b", FAST), (other, "a", FAST)):
+        cells = runner.resolve(ablation, arm, "cpu")
+        assert {(cell.ablation, cell.arm) for cell in cells} == {(ablation.name, arm)}
+        setting = dict(zip(("lr", "net.width"), best, strict=True))
+        assert [dict(cell.setting) for cell in cells] == [setting] * 5
+        run = runner.run(ablation, ablation.evaluation(arm, "cpu")[2])
+        assert run.summary["test/error"] == 0
+    assert {cell.scale for cell in runner.resolve(TUNED, "a", "smoke")} == {"smoke"}
+    evaluated = [(best, knobs) for best, knobs, tuning in CALLS if not tuning]
+    assert evaluated == [(WIDE, WIDE), (FAST, FAST)]  # an equal cell's run is copied
 
 
 def test_a_store_that_goes_away_does_not_make_finished_cells_anew(tmp_path, migrated):

@@ -1,6 +1,8 @@
 import copy
+import dataclasses
 import math
 import signal
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -207,6 +209,70 @@ def test_probes_do_not_change_the_training_they_watch():
     assert [point for point in watched.history if point[0] in names] == list(plain.history)
     assert len(watched.history) > len(plain.history)
     assert timeless(plain).items() <= timeless(watched).items()
+
+
+def test_a_model_is_made_for_its_data_unless_the_recipe_says_otherwise():
+    made = []
+
+    @dlgbench.register_model("noted")
+    def noted(**args):
+        made.append(args)
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, args["num_classes"]))
+
+    by_data = {"input_shape": (1, 8, 8), "num_classes": 10}
+    for args in ({}, {"num_classes": 12}, {"input_shape": (64,)}, {"extra": 3, "num_classes": 11}):
+        prepare(cell(RECIPE.override(model="noted", model_args=args)), CPU)
+        assert made[-1] == by_data | args
+
+
+class Around(nn.Module):
+    """Notes what each pass finds: its mode, the type of its products, and torch's settings."""
+
+    seen: ClassVar[list] = []
+
+    def __init__(self, input_shape=(1, 8, 8), num_classes=10):
+        super().__init__()
+        self.layer = nn.Linear(math.prod(input_shape), num_classes)
+
+    def forward(self, x):
+        z = self.layer(x.flatten(1))
+        products = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+        self.seen.append((self.training, z.dtype, *products, torch.get_num_threads()))
+        return z
+
+
+@pytest.fixture
+def _settings():
+    """Leaves torch's settings as they were."""
+    threads, products = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    allowed = torch.backends.cudnn.allow_tf32
+    yield
+    torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision(products)
+    torch.backends.cudnn.allow_tf32 = allowed
+
+
+@pytest.mark.usefixtures("_settings")
+@pytest.mark.parametrize(
+    ("precision", "expected"),
+    {
+        "32": (torch.float32, "highest", False),
+        "tf32": (torch.float32, "high", True),
+        "bf16": (torch.bfloat16, "highest", False),
+    }.items(),
+)
+def test_every_pass_has_the_precision_of_the_cell_and_one_thread(precision, expected):
+    dlgbench.register_model("around")(Around)
+    recipe = RECIPE.override(model="around", model_args={}, steps=2, evaluations=1)
+    torch.set_num_threads(3)
+    # the opposite of what is asked for
+    torch.set_float32_matmul_precision("highest" if precision == "tf32" else "high")
+    torch.backends.cudnn.allow_tf32 = precision != "tf32"
+    Around.seen.clear()
+    run = train(dataclasses.replace(cell(recipe), precision=precision))
+    assert run.status == "finished"
+    assert set(Around.seen) == {(mode, *expected, 1) for mode in (True, False)}
+    assert len(Around.seen) == 2 + 3  # the steps, and each split
 
 
 def test_models_begin_as_they_promise_unless_a_scheme_is_named():

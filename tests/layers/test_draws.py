@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from dlgbench.layers.draws import HALF, Draws, mix
-from dlgbench.layers.noise import Dropout, GaussianNoise, noise, seed_noise
+from dlgbench.layers.noise import NOISES, Dropout, GaussianNoise, noise, seed_noise
 from dlgbench.layers.normalization import CovariateShift
+from dlgbench.streams import stream_seed
 
 CPU = torch.device("cpu")
 SEEDS = (0, 1, 2**62 + 12345, 7_777_777_777)
@@ -124,6 +125,21 @@ def test_layers_draw_by_seed_number_and_call_and_not_from_the_global_generator()
         assert not torch.equal(own, elsewhere[turn][layer])
         assert not torch.equal(own, first[1 - turn][layer])
     assert not torch.equal(first[0][0], first[0][2])  # two layers of one kind
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_the_draws_of_the_kth_layer_are_those_of_its_stream_whatever_else_is_there(name):
+    x = torch.ones(6, 8, 2, 2)
+    for before, after in itertools.product(range(4), range(4)):
+        layers = [Dropout(0.5), nn.Identity(), GaussianNoise(0.5)][:before]
+        others = [nn.ReLU(), noise(name, 0.2), Dropout(0.1)][:after]
+        net = nn.Sequential(*layers, noise(name, 0.5), *others)
+        seed_noise(net, 4, 2)
+        k = (0, 1, 1, 2)[before]  # the identity draws nothing
+        alone = noise(name, 0.5)
+        alone.draws = Draws([stream_seed(4, f"noise/{k}", 2)])
+        for _ in range(2):
+            assert torch.equal(net[before](x), alone(x)), (before, after)
 
 
 @pytest.mark.parametrize("name", ["dropout", "spatial_dropout", "gaussian"])

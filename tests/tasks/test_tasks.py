@@ -22,6 +22,7 @@ from dlgbench import (
 )
 from dlgbench.registry import TASKS
 from dlgbench.tasks.base import ROWS
+from dlgbench.tasks.factory import USED
 
 
 def task(name, network=None, **recipe):
@@ -209,6 +210,65 @@ def test_create_heeds_what_it_takes_and_refuses_the_rest():
     }.items():
         with pytest.raises(DlgbenchError, match=message):
             create("mlp", **dict([args]))
+
+
+GIVEN = {  # each argument of create, in a training of which all else is as by default
+    "task": {"task": "regression"},
+    "loss": {"loss": "squared"},
+    "init": {"init": "zero"},
+    "optimizer": {"optimizer": "adam"},
+    "optimizer_args": {"optimizer_args": {"momentum": 0.5}},
+    "lr": {"lr": 0.3},
+    "weight_decay": {"weight_decay": 0.5},
+    "schedule": {"schedule": "linear"},
+    "max_norm": {"max_norm": 0.3},
+}
+
+
+def fit_by_hand(w, b, x, y, given):
+    """A linear model after four steps, on two minibatches in turn."""
+    rule = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[given.get("optimizer", "sgd")]
+    lr, args = given.get("lr", 0.1), given.get("optimizer_args", {})
+    rule = rule([w, b], lr=lr, weight_decay=given.get("weight_decay", 0.0), **args)
+    for step in range(4):
+        rows = slice(4 * (step % 2), 4 * (step % 2) + 4)
+        z = x[rows] @ w.T + b
+        if given.get("task") == "regression":
+            loss = (z - y[rows]).square().mean()
+        elif given.get("loss") == "squared":
+            loss = (z - torch.eye(2)[y[rows]]).square().sum(1).mean()
+        else:
+            loss = (z.logsumexp(1) - z[range(4), y[rows]]).mean()
+        for group in rule.param_groups:
+            group["lr"] = lr * (1 - step / 4 if given.get("schedule") == "linear" else 1)
+        rule.zero_grad()
+        loss.backward()
+        rule.step()
+        if most := given.get("max_norm"):
+            with torch.no_grad():
+                w.mul_((most / w.norm(dim=1, keepdim=True)).clamp(max=1))
+    return w, b
+
+
+def test_the_cases_of_create_name_every_argument():
+    assert list(GIVEN) == list(USED)
+
+
+@pytest.mark.parametrize("given", GIVEN.values(), ids=GIVEN)
+def test_each_argument_of_create_reaches_the_weights_as_it_does_by_hand(given, trainer):
+    x = random(8, 2).float()
+    y = random(8, 2).float() if "task" in given else (x[:, 0] > x[:, 1]).long()
+    module = create("mlp", model_args=POINTS, **given)
+    own = [p.detach().clone().requires_grad_() for p in module.network.parameters()]
+    assert any(p.any() for p in own) == ("init" not in given)
+    others = [p.detach().clone().requires_grad_() for p in own]
+    trainer(max_epochs=2).fit(module, DataLoader(TensorDataset(x, y), 4))
+    hand = fit_by_hand(*own, x, y, given)
+    for ours, theirs in zip(module.network.parameters(), hand, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+    if not given.keys() & {"task", "init"}:
+        plain, _ = fit_by_hand(*others, x, y, {})
+        assert not torch.allclose(plain, hand[0], rtol=1e-2)  # the argument matters here
 
 
 @pytest.mark.parametrize("name", ["regression", "segmentation", "image_to_image"])
