@@ -332,7 +332,8 @@ def test_a_verdict_of_which_anything_differs_is_stored_anew(store):
         store.save_verdict(QUESTION, "cpu", claim, changed)
         last = store.last_verdicts()["x/y", "b-is-better"]
         assert json.loads(last["figures"]) == json.loads(json.dumps(dataclasses.asdict(changed)))
-    store.save_verdict(QUESTION, "cpu", dataclasses.replace(claim, threshold=at_least(0.15)), changed)
+    stricter = dataclasses.replace(claim, threshold=at_least(0.15))
+    store.save_verdict(QUESTION, "cpu", stricter, changed)
     assert len(stored(store)) == 1 + len(others) + 1
 
 
