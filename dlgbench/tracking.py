@@ -309,6 +309,8 @@ class Store:
         name = tags["mlflow.runName"]
         run = self._client.create_run(experiment, start_time=start, tags=dict(tags), run_name=name)
         run_id = str(run.info.run_id)
+        if not run_id:  # as of an experiment; MLflow would take it for a mistake in the run
+            raise OSError("it answered, and names no run")
         metrics = [Metric(metric, value, end, step) for metric, step, value in points]
         texts = [Param(param, str(value)[:6000]) for param, value in params.items()]
         self._client.log_batch(run_id, metrics[:BATCH], texts)
@@ -322,8 +324,8 @@ class Store:
         self._client.set_terminated(run_id, "FINISHED", end)
         if self._file is None:  # a server may answer and keep nothing
             kept = self._client.get_run(run_id).info
-            if (kept.run_id, kept.status) != (run_id, "FINISHED") or not run_id:
-                raise OSError(f"it answered, and did not keep run {run_id or 'without an id'}")
+            if (kept.run_id, kept.status) != (run_id, "FINISHED"):
+                raise OSError(f"it answered, and did not keep run {run_id}")
         return run_id
 
     def find(self, ablation: str, fingerprint: str, since: float = 0.0) -> tuple[Run, bool] | None:

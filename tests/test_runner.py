@@ -21,6 +21,7 @@ from dlgbench import (
     Run,
     at_least,
     difference,
+    machine,
     register_probe,
 )
 from dlgbench.fingerprint import PACKAGE, fingerprint
@@ -352,6 +353,28 @@ def test_a_cell_in_training_names_its_process(store, monkeypatch):
     with pytest.raises(CellFailed):
         Runner(store, session="mine").pull(TUNING[:1])
     assert seen == [f"mine {os.getpid()}"]
+
+
+@pytest.mark.parametrize("timing", [False, True])
+def test_a_cell_that_is_timed_has_the_machine_alone(store, tmp_path, monkeypatch, timing):
+    def beside():
+        with machine.shared():
+            has.set()
+
+    def look(work, cell):
+        other.start()
+        seen.append(has.wait(0.3 if cell.timing else HANGING))
+        return run(work, cell)
+
+    monkeypatch.setattr(machine.tempfile, "gettempdir", lambda: str(tmp_path))
+    seen, has, other = [], threading.Event(), threading.Thread(target=beside)
+    (cell, *_) = dataclasses.replace(QUESTION, timing=timing).tuning("a", "cpu")
+    run = type(cell.work).run
+    monkeypatch.setattr(type(cell.work), "run", look)
+    Runner(store).pull([cell])
+    other.join(HANGING)
+    assert has.is_set()
+    assert seen == [not timing]
 
 
 def test_a_run_survives_a_store_out_of_reach_and_the_user_is_told(tmp_path, migrated):

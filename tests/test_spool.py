@@ -56,7 +56,7 @@ def test_a_record_that_can_not_be_sent_goes_on_waiting(spool):
     assert spool.find_sent("f1", 0.0) is None
 
 
-def test_of_two_senders_one_sends(spool):
+def test_of_two_senders_one_sends(spool, tmp_path, monkeypatch):
     file, pushed, entered, go = spool.keep(RECORD), [], threading.Event(), threading.Event()
 
     def slowly(record):
@@ -64,13 +64,18 @@ def test_of_two_senders_one_sends(spool):
         assert go.wait(HANGING)
         pushed.append(record)
 
+    def send_too():
+        done.append(Spool(tmp_path / "state").send(file, pushed.append))  # as another process
+        go.set()
+
     done = []
+    monkeypatch.setattr(module, "PATIENCE", 0.01)
+    monkeypatch.setattr(module, "say", lambda _text: go.set())  # the second waits for the first
     first = threading.Thread(target=lambda: done.append(spool.send(file, slowly)))
     first.start()
     assert entered.wait(HANGING)
-    second = threading.Thread(target=lambda: done.append(spool.send(file, pushed.append)))
+    second = threading.Thread(target=send_too)
     second.start()
-    go.set()
     for thread in (first, second):
         thread.join(HANGING)
     assert (pushed, sorted(done)) == ([RECORD], [False, True])

@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import http.server
 import json
@@ -157,6 +158,20 @@ def test_of_two_runs_of_one_cell_the_newest_counts(store):
     assert [run.summary["test/error"] for run in runs.values()] == [0.7]
 
 
+@pytest.mark.parametrize("direct", [True, False], ids=["by SQLite", "by MLflow's API"])
+def test_of_a_run_and_its_reruns_the_newest_counts(direct, store, monkeypatch):
+    if not direct:
+        monkeypatch.setattr(store, "_file", None)  # as for a server
+    for hours, error in enumerate((0.3, 0.1, 0.2)):
+        rerun = dataclasses.replace(RUN, summary={"test/error": error})
+        store.save(READY, "f1", rerun, time.time() + 3600 * hours if hours else 0.0)
+    assert len(stored(store)) == 3
+    for ablation in ("x/y", "other"):  # its own, and one that would copy it
+        run, own = store.find(ablation, "f1")
+        assert (own, run.summary) == (ablation == "x/y", {"test/error": 0.2})
+    assert store.runs(QUESTION, "cpu")[READY].summary == {"test/error": 0.2}
+
+
 def test_the_same_cell_of_another_ablation_is_found_with_its_curves(store):
     store.save(READY, "f1", RUN)
     run, own = store.find("other", "f1")
@@ -295,6 +310,33 @@ def test_a_verdict_is_stored_once_and_read_without_mlflow(store):
     assert store.last_verdicts()["x/y", "b-is-better"]["verdict"] == "refuted"
 
 
+def test_a_verdict_of_which_anything_differs_is_stored_anew(store):
+    claim = QUESTION.claims[0]
+    first = Verdict("supported", 0.2, (0.15, 0.3), 0.95, 0.01, 5, (0.2,) * 5, "paired t")
+    others = {
+        "verdict": "inconclusive",
+        "effect": 0.25,
+        "interval": (0.15, 0.35),
+        "level": 0.975,
+        "p": 0.02,
+        "n": 6,
+        "values": (0.1, 0.3, 0.2, 0.2, 0.2),
+        "method": "sign test",
+        "note": "one seed diverged",
+        "fragile": True,
+    }
+    assert list(others) == [field.name for field in dataclasses.fields(Verdict)]
+    store.save_verdict(QUESTION, "cpu", claim, first)
+    for name, value in others.items():
+        changed = dataclasses.replace(first, **{name: value})
+        store.save_verdict(QUESTION, "cpu", claim, changed)
+        last = store.last_verdicts()["x/y", "b-is-better"]
+        assert json.loads(last["figures"]) == json.loads(json.dumps(dataclasses.asdict(changed)))
+    stricter = dataclasses.replace(claim, threshold=at_least(0.15))
+    store.save_verdict(QUESTION, "cpu", stricter, changed)
+    assert len(stored(store)) == 1 + len(others) + 1
+
+
 def test_no_store_yet_means_no_verdicts_and_makes_no_file(tmp_path):
     assert Store(f"sqlite:///{tmp_path}/none.db", tmp_path).last_verdicts() == {}
     assert not (tmp_path / "none.db").exists()
@@ -370,6 +412,28 @@ def test_a_server_that_answers_and_keeps_nothing_swallows_no_run(server, tmp_pat
     assert len(store.spool.waiting()) == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "run_id", "told"),
+    [
+        ("FINISHED", "r1", ""),
+        ("RUNNING", "r1", "did not keep run r1"),
+        ("FAILED", "r1", "did not keep run r1"),
+        ("FINISHED", "", "names no run"),
+    ],
+)
+def test_a_run_waits_until_the_server_has_it_finished(server, tmp_path, status, run_id, told):
+    experiment = {"experiment_id": "1", "name": "x/y", "lifecycle_stage": "active"}
+    run = {"info": {"run_id": run_id, "status": status, "lifecycle_stage": "active"}, "data": {}}
+    # whatever is asked
+    store = Store(server(json.dumps({"experiment": experiment, "run": run})), tmp_path)
+    with contextlib.ExitStack() as stack:
+        if told:
+            match = f"out of reach: OSError: it answered, and {told}"
+            stack.enter_context(pytest.raises(DlgbenchError, match=match))
+        store.save(READY, "f1", RUN)
+    assert len(store.spool.waiting()) == bool(told)
+
+
 def test_a_server_that_hangs_is_given_up_and_not_asked_again_for_a_while(
     server, tmp_path, monkeypatch
 ):
@@ -443,6 +507,57 @@ def test_surplus_runs_are_counted_and_deleted_only_if_asked_for(store):
 
 
 # clocks and doubles -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("run", "run"), ("run", "surplus"), ("verdict", "verdict")]
+)
+def test_what_one_session_writes_no_other_takes_for_the_rest_of_a_kill(
+    store, monkeypatch, first, second
+):
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    def written_slowly(*args):
+        writing.set()
+        assert go.wait(HANGING)
+        return log_batch(*args)
+
+    def act(what, store):
+        if what == "run":
+            store.save(READY, "f1", RUN)
+        elif what == "surplus":
+            counted.append(store.surplus(["x/y"], delete=True))
+        else:
+            store.save_verdict(QUESTION, "cpu", QUESTION.claims[0], verdict)
+
+    def try_(what, store):
+        try:
+            act(what, store)
+        except DlgbenchError as error:
+            failed.append(error)
+        go.set()
+
+    verdict = Verdict("supported", 0.2, (0.1, 0.3), 0.95, 0.01, 5, (0.2,) * 5, "paired t")
+    failed, counted, writing, go = [], [], threading.Event(), threading.Event()
+    monkeypatch.setattr("pathlib.Path.write_text", full)  # so that a run goes by no spool
+    monkeypatch.setattr("dlgbench.spool.PATIENCE", 0.01)
+    monkeypatch.setattr("dlgbench.spool.say", lambda _text: go.set())  # the second waits
+    store.open()
+    log_batch = store._client.log_batch
+    monkeypatch.setattr(store._client, "log_batch", written_slowly)
+    one = threading.Thread(target=try_, args=(first, store))
+    one.start()
+    assert writing.wait(HANGING)
+    other = threading.Thread(target=try_, args=(second, Store(store.uri, store.root)))
+    other.start()
+    for thread in (one, other):
+        thread.join(HANGING)
+    assert failed == []
+    assert counted == [0] * (second == "surplus")
+    (run,) = stored(store)
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["effect" if first == "verdict" else "seconds"]
 
 
 def test_a_run_that_is_there_is_not_written_again_but_a_rerun_is(store):

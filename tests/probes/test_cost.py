@@ -55,6 +55,12 @@ def test_published_multiply_adds(name, published):
     assert flops_of(network, (3, 224, 224)) == pytest.approx(2e9 * published, rel=0.01)
 
 
+def test_heads_that_only_training_has_cost_nothing():
+    with torch.device("meta"):
+        with_heads, without = (create_model("googlenet", auxiliary=a) for a in (True, False))
+    assert flops_of(with_heads.train(), (3, 224, 224)) == flops_of(without, (3, 224, 224))
+
+
 def test_published_multiply_adds_are_torchvisions():
     weights = torchvision.models.ResNet50_Weights.IMAGENET1K_V1
     assert weights.meta["_ops"] == pytest.approx(4.089, abs=0.001)

@@ -23,12 +23,13 @@ def observe(network, shifts):
 
 def test_drift_by_hand():
     network = nn.Sequential(nn.Linear(1, 3), nn.ReLU())
-    drift = observe(network, [(0.0, 1.0), (0.5, 1.0), (0.5, 2.0)])
+    drift = observe(network, [(0.0, 1.0), (0.5, 1.0), (0.5, 2.0), (-1.5, 1.0)])
     mean = [value for name, _, value in drift.history if name == "drift/mean"]
     sd = [value for name, _, value in drift.history if name == "drift/sd"]
-    assert mean == pytest.approx([0.5 / 2**0.5, 0], abs=1e-5)
-    assert sd == pytest.approx([0, 0.693147], abs=1e-5)
-    expected = {"drift/mean": 0.25 / 2**0.5, "drift/sd": 0.693147 / 2}
+    # the last: by 2 of the SD before, 2 sqrt 2, which is halved
+    assert mean == pytest.approx([0.5 / 2**0.5, 0, 1 / 2**0.5], abs=1e-5)
+    assert sd == pytest.approx([0, 0.693147, 0.693147], abs=1e-5)
+    expected = {"drift/mean": 0.5 / 2**0.5, "drift/sd": 2 / 3 * 0.693147}
     assert drift.summary() == pytest.approx(expected, abs=1e-5)
 
 

@@ -27,6 +27,18 @@ def test_a_layer_that_separates_the_classes_has_a_higher_accuracy():
     assert measured.curves["hierarchy/by_layer"] == [first, last]
 
 
+def test_a_classifier_is_scored_on_images_that_it_was_not_fitted_on():
+    x = torch.tensor([[-1.0], [1.0]]).repeat(20, 1)
+    positive = (x[:, 0] > 0).long()
+    network = nn.Sequential(nn.LeakyReLU(0.5), nn.LeakyReLU(0.5))
+    for y, score in (
+        (positive, 1.0),
+        (torch.cat([positive[:20], 1 - positive[20:]]), 0.0),  # the second half contradicts
+    ):
+        measured = linear_probes(Subject(network, (1,), (x, y)))
+        assert measured.curves["hierarchy/by_layer"] == [score, score]
+
+
 def test_one_hidden_layer_has_no_rise():
     network = nn.Sequential(nn.ReLU(), nn.Linear(2, 2))
     batch = torch.zeros(4, 2), torch.zeros(4).long()

@@ -36,6 +36,23 @@ def test_permuted_units_agree_everywhere_and_a_hill_lies_between():
     assert path.argmax() == 10
 
 
+@pytest.mark.parametrize("ends", [(0.0, 1.0), (1.0, 0.0)], ids=["up", "down"])
+@pytest.mark.parametrize(("bend", "barrier"), [(0.0, 0.0), (4.0, 1.0), (-4.0, 0.0)])
+def test_a_barrier_is_a_height_above_the_line_between_two_unequal_ends(ends, bend, barrier):
+    a, b = (nn.Linear(2, 2, bias=False) for _ in range(2))
+    for network, end in zip((a, b), ends, strict=True):
+        network.weight.data = end * torch.eye(2)
+
+    def loss(z, _y):  # of the weight w: the line 1 + 2 w, and a hill or a valley upon it
+        w = z[0, 0].double()
+        return 1 + 2 * w + bend * w * (1 - w)
+
+    measured = minima(Subject(a, (2,), (X, Y), loss, train_sibling=lambda: b))
+    path = measured.curves["minima/path"]
+    assert (path[0], path[-1]) == tuple(1 + 2 * end for end in ends)
+    assert measured.metrics["minima/barrier"] == pytest.approx(barrier, abs=1e-6)
+
+
 def test_a_net_that_errs_elsewhere_is_apart_in_error_and_in_class():
     wrong = two_units()
     wrong[2].weight.data[1] = 0  # never class 1: wrong on two of four

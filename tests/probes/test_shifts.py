@@ -38,6 +38,15 @@ def test_accuracy_kept_by_hand():
     assert kept == pytest.approx([1 / 2, 1 / 6, 0])
 
 
+@pytest.mark.parametrize("axis", [2, 3])
+@pytest.mark.parametrize("side", [slice(5), slice(4, None)])
+def test_a_shift_counts_in_each_of_four_directions(axis, side):
+    x = torch.zeros(1, 1, 9, 9)
+    x.transpose(2, axis)[:, :, side] = 1  # up to the pixel (4, 4): lost in one direction of four
+    measured = shifts(Subject(Corner(), (1, 9, 9), (x, torch.ones(1))))
+    assert measured.curves["shifts/accuracy"] == [1, 3 / 4, 3 / 4, 3 / 4]
+
+
 def test_nothing_is_kept_of_nothing_and_vectors_are_refused():
     nothing = shifts(Subject(Corner(), (1, 9, 9), (torch.zeros(2, 1, 9, 9), torch.ones(2))))
     assert all(math.isnan(value) for value in nothing.metrics.values())

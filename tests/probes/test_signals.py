@@ -92,6 +92,14 @@ def test_dead_units_by_hand():
     assert measured.metrics == {"dead_units": 3 / 8, "dead_units/worst": 0.5}
 
 
+def test_a_unit_is_dead_by_the_running_statistics_and_not_by_dropout():
+    network = nn.Sequential(nn.BatchNorm1d(4), nn.Dropout(0.999), nn.ReLU(), nn.Linear(4, 2))
+    network[0].running_mean[0] = 9.0  # the batch has a mean of 0, so in training no unit is dead
+    x = torch.tensor([-1.0, 1.0])[:, None].expand(2, 4)
+    measured = dead_units(Subject(network.train(), (4,), (x, torch.zeros(2))))
+    assert measured.curves["dead_units/by_layer"] == [1 / 4]
+
+
 def test_no_gradient_passes_a_dead_unit():
     torch.manual_seed(0)
     network = create_model("mlp", hidden=(40,))
