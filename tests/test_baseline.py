@@ -86,6 +86,25 @@ def test_a_file_is_read_with_its_replications(tmp_path):
     )
 
 
+def test_a_replication_stands_to_its_own_data_in_the_baseline_and_to_no_other(tmp_path):
+    claim = Claim("c0", log_ratio("test/loss", "a", "b"), at_least(0.1))
+    found = read(record(tmp_path, "supported"))  # and refuted on digits
+    refuted, supported = verdict("refuted"), verdict("supported")
+    assert against(claim, refuted, "mine", found) == (
+        True,
+        "in the baseline of 2026-11-23 supported: × 1.65 [× 1.28, × ∞]".replace("× ", "×\u00a0"),
+    )
+    assert against(claim, supported, "mine", found)[1] == "as in the baseline of 2026-11-23"
+    assert against(claim, refuted, "mine@digits", found) == (
+        False,
+        "as in the baseline of 2026-11-23",
+    )
+    assert "refuted: " in against(claim, supported, "mine@digits", found)[1]
+    for other in ("mine@xor", "mine@", "other@digits", "digits"):  # not in it
+        assert against(claim, refuted, other, found) == (True, "")
+        assert against(claim, supported, other, found) == (False, "")
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"scale": "cpu"}', "null"])
 def test_a_file_that_is_no_baseline_is_refused_by_name(tmp_path, text):
     file = tmp_path / "wrong.json"

@@ -54,6 +54,44 @@ def test_it_changes_with_all_that_determines_a_result_and_with_no_name():
     assert len(base) == 32
 
 
+OTHER = {  # of each field of `RECIPE`, values that it does not have
+    "model": ["linear", "lenet5"],
+    "data": ["xor", "mnist5k"],
+    "model_args": [
+        *({"activation": "relu"}, {"activation": "tanh", "dropout": 0.0}),
+        *({"activation": "tanh", "hidden": (8, 9)}, {"activation": "tanh", "hidden": (9, 8)}),
+        *({"activation": "tanh", "of": {"deep": [1]}}, {"activation": "tanh", "of": {"deep": [2]}}),
+    ],
+    "data_args": [{"train": 40}, {"train": 41}, {"label_noise": 1e-9}, {"augment": "crop"}],
+    "task": ["regression", "segmentation"],
+    "loss": ["cross_entropy", "squared_error"],
+    "init": [None, "he", "default"],
+    "optimizer": ["momentum", "adam"],
+    "optimizer_args": [{"momentum": 0.9}, {"momentum": 0.9 + 1e-15}],
+    "lr": [0.1 + 1e-15, 1e-9],
+    "weight_decay": [1e-9, 1e-4],
+    "schedule": ["cosine", "linear"],
+    "max_norm": [1.0, 2.0],
+    "batch_size": [1, 101],
+    "steps": [0, 29, 31],
+    "evaluations": [1, 21],
+    "target": [{"val/error": 0.1}, {"val/error": 0.2}, {"val/loss": 0.1}],
+    "probes": [(), ("drift",), ("gradients", "drift")],
+    "identity": [("Dropout",), ("BatchNorm1d",), ("Dropout", "BatchNorm1d")],
+    "random_stream": [1, 2],
+}
+
+
+def test_each_field_of_a_recipe_changes_it():
+    assert OTHER.keys() == RECIPE.to_dict().keys()
+    seen = {fingerprint(cell()): "unchanged"}
+    for field, values in OTHER.items():
+        for value in values:
+            found = fingerprint(cell(RECIPE.override({field: value})))
+            assert found not in seen, f"{field}={value!r} has the fingerprint of {seen[found]}"
+            seen[found] = f"{field}={value!r}"
+
+
 def test_what_measures_time_is_another_on_another_machine_or_by_another_clock(monkeypatch, edit):
     plain, timed = fingerprint(cell()), fingerprint(cell(timing=True))
     assert timed != plain
@@ -334,6 +372,29 @@ def test_own_training_code_is_its_config_and_its_module_with_imports(module, rea
     second = fingerprint(cell(work))
     module("helpers", "WIDTH = 4\n")
     assert len({first, second, fingerprint(cell(work))}) == 3
+
+
+def test_whatever_changes_in_the_code_changes_it(module):
+    """Each body of a function is another computation, however little it differs."""
+    bodies = [
+        *("x * 0.0", "x * 1e-12", "x * 2e-12", "x * 1e-3", "x * 0.05", "x * 0.1", "x * -0.1"),
+        *("x * 0", "x * 1", "x * 2", "x * 10**9", "x * True", "x * None", "x * 1j"),
+        *("x + 1", "x - 1", "-x", "x < 1", "x <= 1", "x is x", "x == x", "x and 1", "not x"),
+        *("x['a']", "x['b']", "x['']", "x[b'a']", "x.a", "x.b", "x(1)", "x(a=1)", "x(*y)"),
+        *("y", "x if y else 0", "y if x else 0", "[x, y]", "(x, y)", "(y, x)", "lambda: x"),
+    ]
+    module("helpers", "WIDTH = 3\n")
+    module("mine", TRAIN)
+    work = Training(importlib.import_module("mine").train, {}, {"val/error": "share"})
+    seen = {}
+    for code in [f"def f(x, y=1e-3):\n    return {body}\n" for body in bodies] + [
+        *("def f(x, y=2e-3):\n    return x\n", "@cache\ndef f(x, y=1e-3):\n    return x\n"),
+        *("def f(x, y=1e-3):\n    x\n", "def g(x, y=1e-3):\n    return x\n", "RATE = 1e-3\n"),
+    ]:
+        module("mine", f"{TRAIN}\n\n{code}")
+        found = fingerprint(cell(work))
+        assert found not in seen, f"{code!r} has the fingerprint of {seen[found]!r}"
+        seen[found] = code
 
 
 def test_the_engine_does_not_retrain_own_training_code(edit, module):

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from dlgbench import Claim, at_least, at_most, difference, exactly, log_ratio, value, within
+from dlgbench.metrics import LARGER_IS_BETTER, SMALLER_IS_BETTER
 from dlgbench.samples import Mean, Median, two_sided
 from dlgbench.stats import enough, holm, known, t_interval
 from dlgbench.stats import judge as judge_claims
@@ -88,6 +89,10 @@ def test_pairing_is_by_seed():
         (within(1), [-0.1, 0.0, 0.1, 0.2, -0.2], "supported"),
         (within(0.1), [-0.1, 0.0, 0.1, 0.2, -0.2], "inconclusive"),
         (within(1), [4.9, 5.0, 5.1, 5.2, 4.8], "refuted"),
+        (within(1), [-4.9, -5.0, -5.1, -5.2, -4.8], "refuted"),
+        (within(1, around=7), [4.9, 5.0, 5.1, 5.2, 4.8], "refuted"),
+        (within(1), [-5.0] * 10, "refuted"),  # by signs
+        (within(0.1, around=0.8), [0.0] * 19 + [1.0], "refuted"),  # a share
         (exactly(15), [15], "supported"),
         (exactly(15), [15, 15, 14], "refuted"),
         (at_most(1e-6), [1e-9], "supported"),  # one seed: a number that is not random
@@ -120,15 +125,70 @@ def test_holm_by_hand():
     assert levels == pytest.approx([0.05 / 3, 0.05 / 2, 0.05 / 2, 0.05 / 4])
 
 
+def told(interval, threshold):
+    """What an interval says of a threshold."""
+    low, high = interval
+    if threshold.low <= low and high <= threshold.high:
+        return "supported"
+    return "refuted" if high < threshold.low or low > threshold.high else "inconclusive"
+
+
 def test_interval_and_p_always_say_the_same():
     rng = np.random.default_rng(1)
-    thresholds = {"a": at_least(0), "b": at_most(0), "c": within(0.5), "d": at_least(1)}
+    thresholds = {"a": at_least(0), "b": at_most(0), "c": within(0.8), "d": at_least(1)}
     claims = [Claim(name, value("m", name), wanted) for name, wanted in thresholds.items()]
+    seen = set()
     for _ in range(100):
-        samples = {name: rng.normal(rng.uniform(0, 2), 1, 6) for name in thresholds}
+        samples = {name: rng.normal(rng.uniform(-2, 2), 0.6, 6) for name in thresholds}
         arms = {name: {s: {"m": v} for s, v in enumerate(x)} for name, x in samples.items()}
-        for verdict in judge(claims, arms, 6):
+        for claim, verdict in zip(claims, judge(claims, arms, 6), strict=True):
             assert (verdict.verdict != "inconclusive") == (verdict.p <= 0.05)
+            assert verdict.verdict == told(verdict.interval, claim.threshold)
+            seen.add((claim.id, verdict.verdict))
+    assert len(seen) == 3 * len(claims)
+
+
+def test_an_interval_is_at_the_level_that_holm_leaves_its_claim():
+    ones, half = [1.0] * 20, [0.0, 1.0] * 10
+    arms = {name: {s: {"m": v} for s, v in enumerate(half)} for name in "xy"}
+    arms |= {name: {s: {"m": v} for s, v in enumerate(ones)} for name in "ab"}
+    wanted = {"x": at_least(0.5), "a": at_least(0.5), "y": at_most(0.5), "b": within(0.2, 0.9)}
+    claims = [Claim(name, value("m", name), threshold) for name, threshold in wanted.items()]
+    x, a, y, b = judge(claims, arms, 20)
+    # the p values: 1, 2 / 2^20, 1, .7^20; so the levels: .05 / 2, .05 / 4, .05 / 2, .05 / 3
+    assert [v.p for v in (x, a, y, b)] == pytest.approx([1.0, 4 * 2 / 2**20, 1.0, 3 * 0.7**20])
+    assert [1 - v.level for v in (x, a, y, b)] == pytest.approx(
+        [0.025, 0.0125, 0.025, 2 * 0.05 / 3]
+    )
+    # of 20 in 20 the lower limit is the 20th root of the tail
+    assert a.interval == pytest.approx(((0.0125 / 2) ** (1 / 20), 1.0))
+    assert b.interval == pytest.approx(((0.05 / 3) ** (1 / 20), 1.0))
+    # of 10 in 20 Clopper and Pearson's at 97.5 %
+    limits = stats.binomtest(10, 20).proportion_ci(0.975, "exact")
+    assert x.interval == y.interval == pytest.approx((limits.low, limits.high))
+
+
+SWAPPED = [(at_least(1), at_most(-1)), (at_most(0.2), at_least(-0.2)), (within(0.5), within(0.5))]
+SWAPPED += [(within(0.5, around=1), within(0.5, around=-1)), (exactly(1), exactly(-1))]
+
+
+@pytest.mark.parametrize(("threshold", "mirrored"), SWAPPED)
+def test_with_the_arms_swapped_all_is_mirrored(threshold, mirrored):
+    rng = np.random.default_rng(2)
+    there = Claim("x", difference("m", "a", "b"), threshold)
+    back = Claim("x", difference("m", "b", "a"), mirrored)
+    for shift in np.linspace(-3, 3, 13):
+        measured = rng.normal(shift, 0.3, 8), rng.normal(0, 0.3, 8)
+        agree = [shift] * 8, [0.0] * 8
+        ones = rng.random(20) < 0.5 + shift / 6, rng.random(20) < 0.5
+        for a, b in (measured, agree, ones):
+            arms = readings(map(float, a), map(float, b))
+            (one_way,) = judge([there], arms, len(a))
+            (other_way,) = judge([back], arms, len(a))
+            assert one_way.verdict == other_way.verdict
+            assert other_way.p == (None if one_way.p is None else pytest.approx(one_way.p))
+            low, high = other_way.interval
+            assert one_way.interval == pytest.approx((-high, -low), abs=1e-9)
 
 
 def test_exact_claims_spend_no_error_rate():
@@ -200,6 +260,20 @@ def test_a_diverged_run_has_the_worst_rank_and_no_number():
     arms["b"][4] = {"diverged": 1.0}
     arms["b"][5] = {"diverged": 1.0}
     assert judge([claim], arms)[0].verdict == "inconclusive"
+
+
+def test_a_diverged_run_is_the_worst_by_every_metric_that_has_a_worse_end():
+    for metric in SMALLER_IS_BETTER:
+        assert known({"diverged": 1.0}, f"test/{metric}") == (math.inf, math.inf)
+    for metric in LARGER_IS_BETTER:
+        assert known({"diverged": 1.0}, f"test/{metric}") == (-math.inf, -math.inf)
+    claim = Claim("x", difference("test/accuracy", "a", "b"), at_least(0.1))
+    arms = {arm: {s: {"test/accuracy": 0.9} for s in range(10)} for arm in "ab"}
+    arms["b"] = {s: {"diverged": 1.0} for s in range(10)}
+    (won,) = judge([claim], arms, 10)  # a is better than what diverged, by ever so much
+    assert (won.verdict, won.interval) == ("supported", (math.inf, math.inf))
+    (lost,) = judge([claim], {"a": arms["b"], "b": arms["a"]}, 10)
+    assert (lost.verdict, lost.interval) == ("refuted", (-math.inf, -math.inf))
 
 
 def test_censored_steps_are_a_bound():
@@ -284,6 +358,18 @@ def test_a_difference_of_outcomes_is_judged_by_mcnemar():
     assert verdict.p == pytest.approx(2 * 11 / 2**10)
     assert verdict.verdict == "supported"
     assert 0 <= verdict.interval[0] < 0.4 < verdict.interval[1] <= 1
+    # the limits are of 9 in 20 and of 1 in 20, each at 97.5 % for both together at 95 %
+    first, second = (stats.binomtest(k, 20).proportion_ci(0.975, "exact") for k in (9, 1))
+    tails = stats.binom.sf(8, 20, first.low), stats.binom.cdf(1, 20, second.high)
+    assert tails == pytest.approx((0.0125, 0.0125))
+    assert first.low - second.high < 0  # but McNemar excludes what is below 0
+    assert verdict.interval == pytest.approx((0.0, first.high - second.low))
+    # 17 in a alone, 1 in b alone
+    (far,) = judge([claim], outcomes(20, range(17), {17}), 20)
+    first = stats.binomtest(17, 20).proportion_ci(0.975, "exact")
+    wanted = first.low - second.high, first.high - second.low
+    assert far.interval == pytest.approx(wanted)
+    assert far.interval[0] > 0.2
 
 
 def test_what_is_no_outcome_in_some_arm_is_none_in_any():

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -304,6 +305,23 @@ def test_a_lane_that_diverges_is_reported_and_leaves_the_others_as_they_are():
     single_run = single.train(dataclasses.replace(wild, engine="single"))
     assert set(single_run.summary) == set(runs[1].summary)
     assert all(map(math.isfinite, runs[1].summary.values()))
+
+
+def test_the_lanes_share_the_time_that_they_took_together(monkeypatch):
+    """By a clock that goes on with the steps alone, by a second at each stack of them."""
+    clock, make_steps = [5.0], Together.make_steps
+
+    def tick(self, k):
+        clock[0] += 1.0
+        return make_steps(self, k)
+
+    monkeypatch.setattr(Together, "make_steps", tick)
+    monkeypatch.setattr(lanes, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    assert lanes.train([lane(1)])[0].summary["seconds"] == 3.0  # as many stacks as evaluations
+    wild = dataclasses.replace(lane(2), work=lane(2).work.override(lr=1e30, max_norm=1e30))
+    runs = lanes.train([lane(1), wild, lane(4), lane(5)])
+    assert [run.status for run in runs].count("diverged") == 1
+    assert [run.summary["seconds"] for run in runs] == [0.75] * 4
 
 
 def test_the_identity_in_place_of_dropout_is_no_dropout_to_the_bit_in_another_group():
