@@ -86,12 +86,8 @@ def test_validation_gets_a_fifth_of_the_pool_and_at_most_10000(monkeypatch, pool
     arrays = Arrays((x, y), (x[:1], y[:1]), 1)
     monkeypatch.setattr("dlgbench.data.module.load", lambda _name: arrays)
     splits = splits_of(Recipe(model="mlp", data="digits", steps=1))
-    assert [len(part) for part in (*splits.val, *splits.train)] == [
-        val,
-        val,
-        pool - val,
-        pool - val,
-    ]
+    assert [len(part) for part in splits.val] == [val] * 2
+    assert [len(part) for part in splits.train] == [pool - val] * 2
 
 
 def test_shrinking_averages_squares_of_pixels():

@@ -129,7 +129,7 @@ def test_an_evaluation_does_not_depend_on_who_else_is_in_it_and_changes_nothing(
 
 
 def normalized_variants(name):
-    """A model's networks and batches; with each batch normalization that its builder offers."""
+    """Networks of a model with each batch normalization that its builder offers, and batches."""
     norms = [None] if MODELS[name].default("norm") is None else ["batch"]
     norms += ["noisy_batch"] if name == "mlp" else []
     return [narrow(name, **({"norm": norm} if norm else {})) for norm in norms]
