@@ -172,6 +172,24 @@ def test_a_diverged_run_says_so_and_invents_no_number():
     assert all(np.isfinite(value) for _, _, value in run.history)
 
 
+def test_a_loss_that_is_finite_on_all_that_was_drawn_and_not_on_the_training_split_diverged():
+    changes = {"data": "points", "data_args": {"standardize": False}, "steps": 2, "batch_size": 4}
+    recipe = RECIPE.override(changes, evaluations=1, loss="squared")
+    x, y = points()
+    arrays = dlgbench.Arrays.cut(x, y, test=50, num_classes=2)
+    dlgbench.register_data("points")(lambda: arrays)
+    assert train(cell(recipe)).status == "finished"
+    splits = DataModule(recipe, 0, CPU, may_test=False)
+    drawn = torch.cat([stack.rows.flatten() for stack in splits.train_dataloader()])
+    unseen = next(row for row in range(len(splits.rows)) if row not in drawn)
+    arrays.pool[0][splits.rows[unseen]] = 1e30  # its square is infinite
+    dlgbench.data.module._pool.cache_clear()
+    run = train(cell(recipe))
+    assert run.status == "diverged"
+    assert set(run.summary) == {"parameters", "seconds"}
+    assert {name for name, _, _ in run.history} == {"train/loss", "val/loss", "val/error"}
+
+
 def test_steps_to_target_are_the_first_evaluation_or_a_bound():
     targets = [RECIPE.override(target={"val/error": wanted}) for wanted in (1.0, 0.0)]
     easy, hard = (train(cell(recipe)).summary for recipe in targets)
@@ -343,6 +361,36 @@ def test_probes_of_ones_own_are_recorded():
     assert runs[0].arrays["grid"].shape == (2, 3, 8, 8)
     assert (dict(runs[1].arrays), dict(tuned.arrays)) == ({}, {})  # pictures of one seed suffice
     assert "picture/rows" not in tuned.summary  # the test split is closed to a tuning
+
+
+def test_probes_see_the_first_256_rows_of_the_training_split_and_at_the_test_all_of_its_own():
+    seen = {}
+
+    def spy(when):
+        return lambda subject: seen.setdefault(when, subject.batch) and {}
+
+    moments = ("start", "end", "test")
+    for when in moments:
+        dlgbench.register_probe(f"at_{when}", when=when, metrics={})(spy(when))
+    recipe = RECIPE.override({"data_args.train": 300}, probes=tuple(f"at_{w}" for w in moments))
+    train(cell(recipe))
+    splits = DataModule(recipe, 0, CPU, may_test=True)
+    first = [part[:256] for part in splits.train]
+    assert [len(seen[when][0]) for when in moments] == [256, 256, len(splits.test()[0])]
+    assert same(seen["start"], first)
+    assert same(seen["end"], first)
+    assert same(seen["test"], splits.test())
+
+
+def test_weights_that_are_not_trained_are_not_counted_as_parameters():
+    def half_frozen(input_shape=(1, 8, 8), num_classes=10):
+        network = nn.Sequential(*net(input_shape, 7), nn.ReLU(), nn.Linear(7, num_classes))
+        network[1].requires_grad_(requires_grad=False)
+        return network
+
+    dlgbench.register_model("half_frozen")(half_frozen)
+    run = train(cell(RECIPE.override(model="half_frozen", model_args={}, steps=1, evaluations=1)))
+    assert run.summary["parameters"] == 7 * 10 + 10
 
 
 def net(input_shape=(1, 8, 8), num_classes=10):

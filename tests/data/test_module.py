@@ -80,6 +80,16 @@ def test_the_three_splits_share_no_row_for_any_seed(sizes):
         assert len({frozenset(held_out) for _, held_out in drawn}) == len(drawn)
 
 
+@pytest.mark.parametrize(("pool", "val"), [(5, 1), (9_999, 1999), (49_999, 9999), (60_000, 10_000)])
+def test_validation_gets_a_fifth_of_the_pool_and_at_most_10000(monkeypatch, pool, val):
+    x, y = np.zeros((pool, 1)), np.zeros(pool, int)
+    arrays = Arrays((x, y), (x[:1], y[:1]), 1)
+    monkeypatch.setattr("dlgbench.data.module.load", lambda _name: arrays)
+    splits = splits_of(Recipe(model="mlp", data="digits", steps=1))
+    assert [len(part) for part in splits.val] == [val] * 2
+    assert [len(part) for part in splits.train] == [pool - val] * 2
+
+
 def test_shrinking_averages_squares_of_pixels():
     small, full = (splits_of(data_args__shrink=side) for side in (2, 1))
     blocks = full.train[0].view(600, 1, 4, 2, 4, 2).mean((3, 5))

@@ -72,6 +72,10 @@ def test_without_noise_or_training_it_is_batch_normalization(noisy, plain, shape
     still, layer = noisy(5, shift=0, scale=1, jitter=0).double(), noisy(5).double()
     assert torch.allclose(still(x), reference(x), atol=1e-12)
     assert not torch.allclose(layer(x), reference(x), atol=0.1)
+    values = x.transpose(0, 1).flatten(1)
+    assert torch.allclose(still[0].running_mean, 0.1 * values.mean(1), rtol=1e-9)
+    assert torch.allclose(still[0].running_var, 0.9 + 0.1 * values.var(1), rtol=1e-9)
+    assert torch.allclose(layer[0].running_mean, still[0].running_mean, rtol=1e-9)
     reference.load_state_dict(layer[0].state_dict())  # the same parameters and running statistics
     assert torch.equal(layer.eval()(x), reference.eval()(x))
 

@@ -1,6 +1,7 @@
 """Tests of every registered model: a new one is tested as soon as it is registered."""
 
 import functools
+import math
 import re
 from pathlib import Path
 
@@ -56,9 +57,9 @@ def narrow_args(name):
     return {"width": chosen}
 
 
-def narrow(name, channels=1, at=0, seed=0):
+def narrow(name, channels=1, at=0, seed=0, **changes):
     """A narrow network of the registry for square inputs, and a batch of its inputs in float64."""
-    side, args = MODELS[name].sides[at], narrow_args(name)
+    side, args = MODELS[name].sides[at], narrow_args(name) | changes
     torch.manual_seed(seed)
     network = create_model(name, input_shape=(channels, side, side), num_classes=CLASSES, **args)
     return network.double(), inputs(name, channels, side)
@@ -125,6 +126,68 @@ def test_an_evaluation_does_not_depend_on_who_else_is_in_it_and_changes_nothing(
     assert whole == pytest.approx(sum(alone) / len(x), rel=1e-5)
     assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
     assert all(module.training for module in network.modules())
+
+
+def normalized_variants(name):
+    """Networks of a model with each batch normalization that its builder offers, and batches."""
+    norms = [None] if MODELS[name].default("norm") is None else ["batch"]
+    norms += ["noisy_batch"] if name == "mlp" else []
+    return [narrow(name, **({"norm": norm} if norm else {})) for norm in norms]
+
+
+def trained_once(network, x):
+    """The layers of batch normalization and what came into each, in one pass in training mode."""
+    seen = []
+    hooks = [
+        layer.register_forward_hook(lambda layer, inputs, _: seen.append((layer, inputs[0])))
+        for layer in network.modules()
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm)
+    ]
+    with torch.no_grad():
+        network.train()(x)
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def test_batch_normalization_counts_a_tenth_of_each_batch_and_evaluates_by_what_it_counted(name):
+    for network, x in normalized_variants(name):
+        seen = trained_once(network, x)
+        assert seen or MODELS[name].default("norm") is None
+        for layer, inputs in seen:
+            values = inputs.transpose(0, 1).flatten(1)
+            assert layer.running_mean is not None, "it evaluates by the batch"
+            mean, variance = 0.1 * values.mean(1), 0.9 + 0.1 * values.var(1)
+            torch.testing.assert_close(layer.running_mean, mean, rtol=1e-9, atol=1e-12)
+            torch.testing.assert_close(layer.running_var, variance, rtol=1e-9, atol=1e-12)
+            scale = layer.weight / (variance + layer.eps).sqrt()
+            wanted = (values - mean[:, None]) * scale[:, None] + layer.bias[:, None]
+            z = layer.eval()(inputs).transpose(0, 1).flatten(1)
+            torch.testing.assert_close(z, wanted, rtol=1e-9, atol=1e-9)
+
+
+HES = {  # models that draw their own: the fan in the variance of their 3x3 convolutions
+    **dict.fromkeys(("alexnet", "vgg11", "vgg11_bn", "unet", "residual_stack"), "in"),
+    **dict.fromkeys(("encoder_decoder", "densenet121", "densenet_40_12"), "in"),
+    **dict.fromkeys(("resnet18", "resnet50", "resnet20", "plain20"), "out"),
+}
+
+
+@pytest.mark.parametrize(("model", "fan"), HES.items())
+def test_convolutions_begin_with_hes_normal_distribution(model, fan):
+    torch.manual_seed(0)
+    width = 4 if model == "residual_stack" else 0.25
+    network = create_model(model, input_shape=(1, 64, 64), width=width)
+    drawn = []
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d) and layer.kernel_size == (3, 3) and layer.weight.any():
+            units = layer.in_channels if fan == "in" else layer.out_channels
+            drawn.append(layer.weight.detach().flatten() / (2 / (9 * units)) ** 0.5)
+    for z in drawn:
+        assert z.std().item() == pytest.approx(1, abs=4 / len(z) ** 0.5)
+    z = torch.cat(drawn)
+    share = (z.abs() < 1).float().mean().item()
+    assert share == pytest.approx(math.erf(0.5**0.5), abs=0.02)  # uniform, it is 0.58, not 0.68
 
 
 def test_one_batch_can_be_over_fitted(name):
