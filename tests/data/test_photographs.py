@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -68,35 +70,35 @@ def test_no_patch_is_nearly_constant():
 
 
 def lies_in(patch, image):
-    """Is the patch (C, 32, 32) somewhere in the image (C, H, W)? Its corners are looked for."""
-    ends = (slice(None, -31), slice(31, None))
-    corners = [
-        np.abs(image[:, ends[i], ends[j]] - patch[:, -i, -j, None, None]).max(0) < 1
-        for i in (0, 1)
-        for j in (0, 1)
-    ]
-    places = np.argwhere(np.all(corners, 0))
-    return any(np.abs(image[:, i : i + 32, j : j + 32] - patch).max() < 1 for i, j in places)
+    """Is the patch (C, 32, 32) somewhere in the image (C, H, W)? Its diagonal is looked for."""
+    height, width = (side - 31 for side in image.shape[1:])
+    i, j = (places.ravel() for places in np.indices((height, width)))
+    for k, channel in itertools.product(range(32), range(len(image))):
+        near = np.abs(image[channel, i + k, j + k] - patch[channel, k, k]) < 1
+        i, j = i[near], j[near]
+    return any(
+        np.abs(image[:, top : top + 32, left : left + 32] - patch).max() < 1
+        for top, left in zip(i, j, strict=True)
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "of"), [("photographs", COLOUR | GREY), ("photographs_ab", COLOUR)]
 )
 def test_each_photograph_gives_its_share_to_the_pool_or_to_the_test_split_alone(name, of):
-    from skimage.color import lab2rgb
+    from skimage.color import lab2rgb, rgb2gray
 
     data, colour = load(name), name == "photographs_ab"
     for (x, y), names in ((data.pool, set(of) - set(TEST)), (data.test, set(of) & set(TEST))):
         bounds = np.linspace(0, len(x), len(names) + 1).astype(int)
         for photo, first, end in zip(sorted(names), bounds, bounds[1:], strict=False):
             rows = [*range(first, end, 50), end - 1]
-            patches, image = x[rows].astype(float), np.atleast_3d(photograph(photo))
-            image = image.transpose(2, 0, 1)
+            patches, image = x[rows].astype(float), photograph(photo)
             if colour:
                 lab = np.concatenate([x[rows] * 100, y[rows] * 110], 1)
-                patches = 255 * lab2rgb(lab, channel_axis=1)
+                patches, image = 255 * lab2rgb(lab, channel_axis=1), image.transpose(2, 0, 1)
             else:
-                image = photographs._to_grey(image[None])[0]
+                image = (255 * rgb2gray(image) if image.ndim == 3 else image)[None]
             assert all(lies_in(patch, image) for patch in patches), photo
 
 
