@@ -19,6 +19,7 @@ from matplotlib.ticker import Formatter, LogFormatterMathtext
 from dlgbench.words import RAISED
 
 INK, SOFT, GRID, ZONE, PAPER = "#22272e", "#66707c", "#e3e6ea", "#e4edf5", "#ffffff"
+ON_DARK, ON_PALE = "#fefefe", "#111111"  # on cells whose colours do not change with the page
 # Blue, orange, grey: told apart by the colour-blind.
 VERDICTS = {"supported": "#0071b2", "refuted": "#d45e00", "inconclusive": "#7f8790"}
 SYMBOLS = {"supported": "✓", "refuted": "✗", "inconclusive": "?", "not run": "–"}

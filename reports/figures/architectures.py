@@ -83,7 +83,8 @@ def revolution(study: Study) -> list[Plot]:
 
 def _bars(ax: Axes, names: list[str], heights: list[float]) -> None:
     bars = ax.bar(range(len(names)), heights, color=style.ARMS[0], width=0.7)
-    ax.bar_label(bars, [words.number(height) for height in heights], label_type="center", color="w")
+    texts = [words.number(height) for height in heights]
+    ax.bar_label(bars, texts, label_type="center", color=style.ON_DARK)
     ax.set_xticks(range(len(names)), names)
     ax.tick_params(axis="x", length=0, labelsize=7.5)
     ax.grid(visible=False, axis="x")

@@ -103,6 +103,7 @@ def dropout(study: Study) -> list[Plot]:
 # learning curves --------------------------------------------------------------------------------
 
 MOST_METRICS = 3  # side by side
+FEW = 5  # evaluations, each of which is marked on its line
 
 
 class Metric(NamedTuple):
@@ -132,14 +133,16 @@ def learning_curves(study: Study) -> dict[str, Metric]:
         for metric in _own_metrics(study)
         if metric not in METRICS
     }
-    drawn = {
-        metric: about
-        for metric, about in metrics.items()
-        if np.isfinite(study.history(metric)["value"].astype(float)).any()
-    }
+    drawn = {metric: about for metric, about in metrics.items() if _is_curve(study.history(metric))}
     if "val/psnr" in drawn:
         drawn.pop("val/mse", None)  # the same in other words
     return drawn
+
+
+def _is_curve(points: pd.DataFrame) -> bool:
+    """Whether some arm has values at two steps or more: one value is no curve."""
+    finite = points[np.isfinite(points["value"].astype(float))]
+    return bool((finite.groupby("arm")["step"].nunique() > 1).any())
 
 
 def _own_metrics(study: Study) -> list[str]:
@@ -213,7 +216,10 @@ def _lines(ax: Axes, data: pd.DataFrame, arms: Sequence[str], looks: panels.Look
     for arm in arms:
         color, dash = looks[arm]
         line = data[data["arm"] == arm].sort_values("step")
-        base.band(ax, line, "step", color, linestyle=dash, label=arm)
+        look: dict[str, Any] = {"linestyle": dash, "label": arm}
+        if len(line) <= FEW:  # else two evaluations look like a law
+            look |= {"marker": "o", "markersize": 3.5}
+        base.band(ax, line, "step", color, **look)
 
 
 def _limit(ax: Axes, line: pd.DataFrame, scale: Mapping[str, Any], *, from_zero: bool) -> None:

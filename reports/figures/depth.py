@@ -103,7 +103,6 @@ def _fields_that_differ(rests: Sequence[Mapping[str, Any]]) -> list[str]:
 # what trains at which depth ---------------------------------------------------------------------
 
 LEAST = 3  # tricks
-DARK, PALE = "#111111", "#fefefe"  # on cells whose colours do not change with the page
 
 
 def most_error(study: Study) -> float | None:
@@ -187,7 +186,7 @@ def _cells(ax: Axes, data: pd.DataFrame, tricks: list[str], depths: list[int]) -
         y, x = tricks.index(trick), depths.index(depth)
         errors[y, x] = error
         text = "∞" if np.isinf(error) else f"{error:.2f}"
-        color = PALE if min(error, 1) > 0.55 else DARK
+        color = style.ON_DARK if min(error, 1) > 0.55 else style.ON_PALE
         ax.text(x, y, text, ha="center", va="center", color=color)
     shown = np.where(np.isinf(errors), 1.0, errors)
     ax.imshow(shown, cmap=_colormap(), vmin=0, vmax=1, aspect="auto")
@@ -202,7 +201,7 @@ def _frontier(ax: Axes, data: pd.DataFrame, tricks: list[str], depths: list[int]
     x = np.repeat(places, 2)
     y = [place + side for place in range(len(tricks)) for side in (-0.5, 0.5)]
     look: dict[str, Any] = {"solid_joinstyle": "miter", "clip_on": False, "zorder": 3}
-    for width, color in ((5.0, PALE), (2.4, DARK)):
+    for width, color in ((5.0, style.ON_DARK), (2.4, style.ON_PALE)):
         ax.plot(x, y, color=color, linewidth=width, **look)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.scale import SymmetricalLogTransform
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from dlgbench.claim import Claim, Verdict
 from dlgbench.recipe import Recipe
@@ -48,12 +49,14 @@ def effects(study: Study) -> list[Plot]:
     for ax, (quantity, rows) in zip(axes, groups.items(), strict=True):
         _forest(ax, quantity, rows, study)
     data = _effects_data(study)
+    is_exact = any(claim.threshold.kind == "exactly" for claim in study.verdicts)
     is_bent = any(ax.get_xscale() == "symlog" for ax in axes)
     caption = base.caption(
         study,
         "Each claim's effect: a dot for each seed, and the mean with the interval that the verdict "
         "rests on (level in the table). Shaded: where the claim is supported.",
         "An axis with 0 and powers of ten is linear near 0 and logarithmic beyond." * is_bent,
+        "Of a claim that must hold exactly: the worst seed, and the range." * is_exact,
         _bounds_note(int((data["low"] != data["high"]).sum())),
         f"n = {words.counts(data.groupby('claim').size())}.",
     )
@@ -80,6 +83,9 @@ def _forest(ax: Axes, quantity: str, rows: Rows, study: Study) -> None:
         ax, [textwrap.fill(text, 44, max_lines=3, placeholder=" …") for text in statements]
     )
     ax.spines["left"].set_visible(False)
+    if rows[0][0].effect.scale == "log":
+        _as_factors(ax, low, high)
+        quantity = quantity.replace("log ratio", "ratio")
     ax.set_title(quantity, color=style.SOFT)
     if low < 0 < high:
         ax.axvline(0, color=style.SOFT, linewidth=0.8)
@@ -88,6 +94,20 @@ def _forest(ax: Axes, quantity: str, rows: Rows, study: Study) -> None:
         if verdict.n > 1:
             _seeds(ax, y, study.seed_effects(claim).values(), style.VERDICTS[verdict.verdict])
         _verdict(ax, y, verdict, (low, high))
+
+
+def _as_factors(ax: Axes, low: float, high: float) -> None:
+    """Ticks of an axis of log ratios, as the ratios that the tables have: × 2 and not 0.693."""
+    decades = (high - low) / math.log(10)
+    if decades < 0.5:
+        ratios = MaxNLocator(5).tick_values(math.exp(low), math.exp(high))
+    else:
+        steps = (1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)
+        ratios = LogLocator(subs=steps, numticks=12).tick_values(math.exp(low), math.exp(high))
+    ticks = {math.log(ratio): ratio for ratio in ratios if ratio > 0}
+    shown = {at: ratio for at, ratio in ticks.items() if low <= at <= high}
+    ax.set_xticks(list(shown), [f"× {words.number(ratio)}" for ratio in shown.values()])
+    ax.set_xticks([], minor=True)
 
 
 def _threshold(ax: Axes, y: int, claim: Claim, limits: tuple[float, float]) -> None:

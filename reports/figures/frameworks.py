@@ -63,9 +63,6 @@ def step_cost(study: Study) -> list[Plot]:
 # modes --------------------------------------------------------------------------------------------
 
 
-SPEEDS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10)
-
-
 @register_figure("execution")
 def execution(study: Study) -> list[Plot]:
     """How much faster than eager each mode is, and what becomes of the slide's `if` in it.
@@ -90,8 +87,7 @@ def execution(study: Study) -> list[Plot]:
         _beside(ax, y, f"× {_interval(row)}", f"{words.number(row['prepare'], 2)} s", row["if"])
     _beside(ax, -0.8, "speed", "graph ready in", "the slide's if", color=style.SOFT)
     ax.set(xscale="log", xlabel="speed, as a multiple of eager's")
-    low, high = ax.get_xlim()
-    base.fixed_ticks(ax.xaxis, [tick for tick in SPEEDS if low <= tick <= high])
+    base.readable(ax.xaxis, *ax.get_xlim())
     caption = base.caption(
         study,
         f"{base.mean_of(data['n'])} (both of the logarithm); dots are seeds. Each seed is a ratio "
@@ -146,7 +142,7 @@ def interchange(study: Study) -> list[Plot]:
     for bound in {claim.threshold.high for claim in claims if _is_about(claim.effect.needs)}:
         apart.axvline(bound, color=style.SOFT, linewidth=1, linestyle=(0, (3, 2)))
     apart.set(xscale="log", xlabel="largest difference of an output")
-    size.barh(y, data["bytes"] / 1e3, color=blue, height=0.6)
+    base.dots(size, data["bytes"] / 1e3, y, blue, **look)
     size.set(xscale="log", xlabel="size of the ONNX model, kB")
     base.name_rows(apart, list(data["arm"]))
     size.tick_params(axis="y", length=0, labelleft=False)
@@ -155,7 +151,8 @@ def interchange(study: Study) -> list[Plot]:
         study,
         "Each model: the largest difference of its outputs in ONNX Runtime from those in torch, "
         "and beside it that of torch's own from those in float64; the dashed line is the claim's "
-        f"limit. What is below {LEAST:g} is drawn there. Nothing is random: n = 1.",
+        f"limit. What is below {LEAST:g} is drawn there. Right: the size of the file, on a "
+        "logarithmic axis. Nothing is random: n = 1.",
     )
     return [Plot("interchange", "Networks in another framework", caption, figure, data)]
 

@@ -46,7 +46,7 @@ def edge_kernels(study: Study) -> list[Plot]:
     for ax, (arm, kernel) in zip(axes, shown, strict=True):
         ax.imshow(kernel, cmap="RdBu_r", vmin=-2, vmax=2)
         for (row, column), weight in np.ndenumerate(kernel):
-            color = style.PAPER if abs(weight) > 1.3 else "#22272e"  # on the picture, dark page too
+            color = style.ON_DARK if abs(weight) > 1.3 else style.ON_PALE
             look: dict[str, Any] = {"ha": "center", "va": "center", "color": color}
             ax.text(column, row, f"{weight + 0.0:.2f}".replace("-0.00", "0.00"), **look)
         error = study.mean("edge_filter/kernel_error", arm) if arm != SOBEL else 0.0

@@ -232,10 +232,18 @@ LAYERS = {
         "accuracy",
         "After training, if any; on the test split.",
     ),
+    "pyramid/lost": LayerCurve(
+        "pyramid_lost",
+        "What is lost without the finest levels",
+        "share of the images' variance",
+        "Nothing is trained; the variance is about each image's own mean.",
+        x="finest levels that are left out",
+        points="levels",
+    ),
 }
 # Curves of other plots, and one that is not drawn.
 OTHERS = {SAMPLES_CURVE, PATH, NOISE_CURVE, "lighting/by_setting"}
-OTHERS |= {"high_frequency/by_band"}
+OTHERS |= {"high_frequency/by_band", "shifts/accuracy"}
 
 
 @register_figure("layers")

@@ -189,9 +189,9 @@ def checkerboards(study: Study) -> list[Plot]:
     caption = base.caption(
         study,
         "An output, to its own contrast, and the mean spectrum of the outputs, frequency 0 in the "
-        "middle, each frequency's share of the power from 0.0001 % (dark) to 10 % (bright). What "
-        "repeats every two pixels lies in the first row and the first column; its share of the "
-        "power, the mean over all seeds, stands above.",
+        "middle, which is left blank, each frequency's share of the power from 0.0001 % (dark) to "
+        "10 % (bright). What repeats every two pixels lies in the first row and the first column; "
+        "its share of the power, the mean over all seeds, stands above.",
         f"{base.FIRST_SEED}; rows of the training split.",
     )
     table = pd.concat(tables, ignore_index=True)

@@ -1,6 +1,7 @@
 import math
 import re
 
+import numpy as np
 import pytest
 
 from dlgbench import Claim, at_least, difference, register_task
@@ -109,7 +110,7 @@ def test_whatever_a_training_function_logs_has_a_curve(make_study, rendered):
 
 def test_panels_with_nothing_to_draw_are_left_out(make_study, rendered, drawn, curve):
     def result(arm, _):
-        loss = curve("train/loss", [math.nan, 1.0 if arm < "a6" else math.nan])
+        loss = curve("train/loss", [math.nan, *([1.0, 0.5] if arm < "a6" else [math.nan])])
         return {"history": curve("val/error", [0.9, 0.2]) + loss}
 
     arms = {f"a{k}": {"batch_size": 10 + k} for k in range(9)}
@@ -119,3 +120,14 @@ def test_panels_with_nothing_to_draw_are_left_out(make_study, rendered, drawn, c
     nothing = curve("val/error", [0.9, 0.2]) + curve("train/loss", [math.nan, math.nan])
     study = make_study(MLP, {"a": {}}, lambda *_: {"history": nothing})
     assert len(drawn("curves", study)["curves"].figure.axes) == 1
+
+
+def test_one_evaluation_is_no_curve_and_a_few_are_marked(make_study, drawn, curve):
+    def study(*values):
+        history = curve("val/error", list(values)) + curve("train/loss", [0.5])
+        return make_study(MLP, {"a": {}}, lambda *_: {"history": history})
+
+    assert "curves" not in drawn("curves", study(0.9))
+    for values, marker in (((0.9, 0.2), "o"), (np.linspace(0.9, 0.2, 20), "None")):
+        (ax,) = drawn("curves", study(*values))["curves"].figure.axes
+        assert [line.get_marker() for line in ax.lines] == [marker]

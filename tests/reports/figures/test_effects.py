@@ -19,7 +19,7 @@ def test_claims_of_one_quantity_share_an_axis(make_study, rendered):
     plot = rendered("effects", study)["effects"]
     assert [ax.get_title(loc="left") for ax in plot.figure.axes] == [
         "difference of test/error",
-        "log ratio of test/error",
+        "ratio of test/error",
     ]
     names = [label.get_text() for label in plot.figure.axes[0].get_yticklabels()]
     assert names == ["B helps", "C helps"]
@@ -57,6 +57,33 @@ def test_a_log_ratio_has_a_linear_axis(make_study, drawn):
     study = make_study(MLP, {"a": {}, "b": {"lr": 0.2}}, result, claims)
     (ax,) = drawn("effects", study)["effects"].figure.axes
     assert ax.get_xscale() == "linear"
+
+
+@pytest.mark.parametrize(
+    ("ratios", "threshold", "ticks"),
+    [
+        ((2.0, 4.0), 1.0, {"× 1", "× 2", "× 5"}),
+        ((1e-3, 1e3), 1.0, {"× 0.01", "× 1", "× 100"}),
+        ((1.02, 1.05), 1.0, {"× 1", "× 1.02"}),
+    ],
+)
+def test_an_axis_of_log_ratios_has_the_ratios_of_the_tables(
+    make_study, drawn, ratios, threshold, ticks
+):
+    claims = [Claim("More", log_ratio("test/error", "a", "b"), at_least(math.log(threshold)))]
+
+    def result(arm, seed):
+        return {"summary": {"test/error": ratios[seed % 2] if arm == "a" else 1.0}}
+
+    study = make_study(MLP, {"a": {}, "b": {"lr": 0.2}}, result, claims)
+    (ax,) = drawn("effects", study)["effects"].figure.axes
+    shown = {
+        label.get_text(): tick
+        for tick, label in zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)
+    }
+    assert ticks <= set(shown)
+    for text in ticks:
+        assert math.exp(shown[text]) == pytest.approx(float(text[2:]), rel=0.01)
 
 
 def test_a_claim_with_nothing_finite_has_no_axis(make_study, drawn):
