@@ -8,6 +8,7 @@ import pytest
 
 from dlgbench import Ablation, Claim, DlgbenchError, Recipe, at_least, difference
 from dlgbench.data import cifar, files, images, load, standins
+from dlgbench.data.loading import _read as read_data
 from dlgbench.discovery import discover
 from dlgbench.fingerprint import parts_of
 from dlgbench.recipe import Recipe as Work
@@ -96,7 +97,9 @@ def root(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "EXPECTED", {})
     monkeypatch.setattr(images, "DEBIAN", tmp_path / "debian")  # not what this machine has
     standins.make(tmp_path)
-    return tmp_path
+    read_data.cache_clear()  # another test may have read the real ones
+    yield tmp_path
+    read_data.cache_clear()
 
 
 def test_the_stand_ins_are_read_as_the_data_sets_are(root):
