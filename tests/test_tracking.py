@@ -381,9 +381,10 @@ def server():
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 stopped.wait(0 if answer is not None else HANGING)
-                self.send_response(status)
-                self.end_headers()
-                self.wfile.write((answer or "").encode())
+                with contextlib.suppress(BrokenPipeError):  # who asked waits no longer
+                    self.send_response(status)
+                    self.end_headers()
+                    self.wfile.write((answer or "").encode())
 
             do_POST = do_GET  # noqa: N815  (http.server's name)
 
