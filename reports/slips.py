@@ -425,8 +425,8 @@ SLIPS = (
         slide="Converting Between Frameworks; ONNX",
         says="There are many converters and no clear standard; ONNX support is in development.",
         right="ONNX has become the usual format. PyTorch writes it by itself, and ONNX Runtime "
-        "computes it without PyTorch, to within float32's own rounding. In the deepest nets that "
-        "alone is more than 1e-4, which is why the second claim fails.",
+        "computes it without PyTorch, to within ten times float32's own rounding. In the deepest "
+        "nets that is more than 1e-4, which is why the second claim fails.",
         source="The documentation of torch.onnx and of ONNX Runtime",
         evidence=_of(
             "frameworks/interchange",

@@ -119,7 +119,7 @@ def write(plot: Plot, folder: Path) -> Path:
 
 
 class _PlainPowers(Formatter):
-    """The labels of a logarithmic axis as 10⁻³; as mathematical text they take ten times longer."""
+    """The labels of a logarithmic axis as 10⁻³: mathematical text is parsed, which takes time."""
 
     def __init__(self, labels: LogFormatterMathtext) -> None:
         self._labels = labels
