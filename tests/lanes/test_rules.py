@@ -7,6 +7,7 @@ import torch
 
 from dlgbench import DlgbenchError, Recipe, grouping
 from dlgbench.equations import optimizers as equations
+from dlgbench.lanes import rules
 from dlgbench.lanes.rules import Rule
 from dlgbench.registry import OPTIMIZERS
 from dlgbench.tasks import optimization
@@ -29,6 +30,12 @@ CONSTANTS = {
         (0.5, 0.0, {"step_sizes": (0.02, 0.6)}),
     ],
 }
+
+
+@pytest.fixture(autouse=True, params=[rules.WIDE, 0], ids=["narrow", "wide"])
+def width(request, monkeypatch):
+    """The lanes of these tests are narrow; once more as if they were wide."""
+    monkeypatch.setattr(rules, "WIDE", request.param)
 
 
 def start():
@@ -73,9 +80,9 @@ def path(name, keep=None, after=STEPS):
 @pytest.mark.parametrize("name", CONSTANTS)
 def test_each_lane_steps_as_torch_does_with_its_own_constants_and_schedule(name):
     parameters = [torch.nn.Parameter(row.clone()) for row in start()]
-    rules = optimizers(name, parameters)
+    torchs = optimizers(name, parameters)
     for step, w in enumerate(path(name)):
-        for rule, parameter, (lr, *_) in zip(rules, parameters, CONSTANTS[name], strict=True):
+        for rule, parameter, (lr, *_) in zip(torchs, parameters, CONSTANTS[name], strict=True):
             if name != "rprop":
                 rule.param_groups[0]["lr"] = lr * (1 - step / STEPS)
             parameter.grad = gradient(parameter.detach())
