@@ -30,6 +30,7 @@ register_probe(
 register_probe(
     "receptive_field",
     when="start",
+    tried=False,
     metrics={
         "receptive_field": "side of the input patch that a unit of the last feature map depends "
         "on, by gradient, in pixels",
