@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import itertools
@@ -195,6 +196,13 @@ class Ablation:
     @property
     def _scales(self) -> Mapping[str, Mapping[str, Any]]:
         return self.scales or {}
+
+    def named(self, name: str, file: str) -> Ablation:
+        """The same ablation at its place; it was checked when it was declared."""
+        same = copy.copy(self)
+        vars(same).pop("_once", None)  # cells have the name
+        vars(same).update(name=name, file=file)
+        return same
 
     def at(self, scale: str) -> Scale:
         """The scale as this ablation declares it; `smoke` is its `cpu`, cut down."""

@@ -112,7 +112,7 @@ def identify(ablation: Ablation, file: Path) -> Ablation:
     parts[-1] = parts[-1].removeprefix("test_")
     if ablation.twin_of:
         ablation = _completed(ablation, file, root)
-    return dataclasses.replace(ablation, name="/".join(parts), file=place.as_posix())
+    return ablation.named("/".join(parts), place.as_posix())
 
 
 def _completed(twin: Ablation, file: Path, root: Path) -> Ablation:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlgbench.recipe import Recipe, plain
-from dlgbench.registry import ACTIVATIONS, OPTIMIZERS, PROBES, TASKS
+from dlgbench.registry import ACTIVATIONS, OPTIMIZERS, PROBES, TASKS, Registry, load_plugins
 from dlgbench.scale import SCALES
 
 if TYPE_CHECKING:
@@ -48,13 +48,18 @@ def can_be_lanes(work: object) -> bool:
     parts: list[tuple[Any, str]] = [(TASKS, work.task), (OPTIMIZERS, work.optimizer)]
     parts += [(ACTIVATIONS, name) for name in names]
     parts += [(PROBES, name) for name in work.probes if _observes(name)]
-    own = [registry[name].file for registry, name in parts if name in registry]
+    load_plugins()
     return (
         work.model in MODELS
         and work.task in ("classification", "regression")
         and set(work.optimizer_args) <= set(CONSTANTS)
-        and all(PACKAGE in file.parents for file in own)
+        and not any(_is_own(registry, name) for registry, name in parts)
     )
+
+
+def _is_own(registry: Registry[Any], name: str) -> bool:
+    """Whether a part is the user's own; this imports no module of the suite's, such as torch."""
+    return any(part.name == name for part in registry.registered_outside(PACKAGE))
 
 
 def _observes(probe: str) -> bool:

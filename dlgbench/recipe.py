@@ -36,6 +36,9 @@ class Frozen(Mapping[str, Any]):
         return repr(self._items)
 
 
+FROZEN = {Frozen, str, int, float, bool, type(None)}
+
+
 def frozen(value: Any) -> Any:
     """The value with every list as a tuple and every dict as a read-only mapping.
 
@@ -45,6 +48,8 @@ def frozen(value: Any) -> Any:
     Raises:
         DlgbenchError: for a value that JSON does not have.
     """
+    if type(value) in FROZEN:
+        return value
     if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, Mapping):
@@ -165,7 +170,12 @@ class Recipe:
 
         `recipe.override({"model_args.dropout": 0.5}, lr=0.1)`.
         """
-        return Recipe(**changed(self.to_dict(), {**(changes or {}), **more}, "field of Recipe"))
+        changes = {**(changes or {}), **more}
+        if not changes:
+            return self
+        touched = {path.partition(".")[0] for path in changes}
+        fields = {name: plain(v) if name in touched else v for name, v in vars(self).items()}
+        return Recipe(**changed(fields, changes, "field of Recipe"))
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain dicts, lists and numbers."""
