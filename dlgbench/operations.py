@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dlgbench.data_table import sizes
-from dlgbench.recipe import Recipe
+from dlgbench.recipe import Recipe, plain
 from dlgbench.registry import DATA, MODELS
 
 FILE = Path(__file__).with_suffix(".json")
@@ -46,11 +46,13 @@ NOTHING = Cost(0.0, 0, 0, 0)
 
 def forward(recipe: Recipe) -> Cost:
     """The cost of a recipe's network; `NOTHING` without data, and where it can't be counted."""
-    if not recipe.data or recipe.data not in DATA or recipe.model not in MODELS:
+    if not recipe.data or recipe.data not in DATA:
         return NOTHING
     asked = _asked(recipe)
-    if FILE.parent in MODELS[recipe.model].file.parents and asked in _table():
+    if asked in _table():  # before `MODELS`, which imports torch
         return Cost(*_table()[asked])
+    if recipe.model not in MODELS:
+        return NOTHING
     try:
         return _remembered(asked, MODELS[recipe.model].source)
     except Exception:  # noqa: BLE001  (a user's model may refuse torch's meta device)
@@ -58,16 +60,14 @@ def forward(recipe: Recipe) -> Cost:
 
 
 def _asked(recipe: Recipe) -> str:
-    """The network as JSON: model, arguments, and the shape of its input."""
+    """The network as JSON: model, arguments, and its data's input shape and classes."""
     of = sizes(str(recipe.data))
-    args, shape = dict(recipe.model_args), of.input_shape
+    shape = of.input_shape
     if len(shape) == 3:
         side = recipe.data_args.get("shrink", 1)
         shape = (shape[0], shape[1] // side, shape[2] // side)
-    for argument, value in (("input_shape", shape), ("num_classes", of.num_classes)):
-        if MODELS[recipe.model].default(argument) is not None:
-            args.setdefault(argument, value)
-    return json.dumps([recipe.model, dict(sorted(args.items())), shape])
+    args = plain(recipe.model_args)
+    return json.dumps([recipe.model, dict(sorted(args.items())), shape, of.num_classes])
 
 
 @functools.cache
@@ -101,8 +101,11 @@ def counted(asked: str) -> Cost:
     from dlgbench.probes.cost import flops
     from dlgbench.probes.subject import Subject
 
-    model, args, shape = json.loads(asked, object_hook=_as_arguments)
+    model, args, shape, num_classes = json.loads(asked, object_hook=_as_arguments)
     shape = tuple(shape)
+    for argument, value in (("input_shape", shape), ("num_classes", num_classes)):
+        if MODELS[model].default(argument) is not None:
+            args.setdefault(argument, value)
     written: list[int] = []
 
     class Kernels(TorchDispatchMode):

@@ -1,4 +1,4 @@
-"""The store of runs and verdicts: the only importer of mlflow."""
+"""The store of runs and verdicts: which of them count, and how they are written once."""
 
 from __future__ import annotations
 
@@ -6,26 +6,23 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import logging
 import math
 import os
-import tempfile
 import time
-import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from dlgbench import database, sqlite
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
+from dlgbench.connection import Connection
 from dlgbench.errors import DlgbenchError
 from dlgbench.provenance import provenance
 from dlgbench.records import (
     COLUMNS,
     SUMMARY,
     TAG,
-    Point,
     from_record,
     from_tags,
     packed_arrays,
@@ -33,16 +30,11 @@ from dlgbench.records import (
     to_frame,
     to_record,
     to_tags,
-    unpack,
 )
 from dlgbench.scale import SCALES
-from dlgbench.spool import NotARecord, RecordRefused, RunLost, Spool
+from dlgbench.spool import NotARecord, RunLost
 
 __all__ = ["COLUMNS", "SUMMARY", "TAG", "Store", "find_uri", "to_frame"]
-BATCH = 900  # metrics in a call: MLflow takes 1,000 entries, of which up to 100 are params
-TIMEOUT = 10  # seconds that a server may take for an answer
-PAUSE = 60.0  # seconds for which a server that could not be reached is not asked again
-ARRAYS = "arrays.npz"  # the artifact that holds a run's arrays
 
 
 def find_uri(root: Path, uri: str | None = None) -> str:
@@ -50,25 +42,12 @@ def find_uri(root: Path, uri: str | None = None) -> str:
     return uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
 
 
-class Store:
-    """Runs and verdicts in an MLflow tracking store, one experiment per ablation.
-
-    Opening it migrates a fresh SQLite file once.
-    """
+class Store(Connection):
+    """Runs and verdicts in an MLflow tracking store, one experiment per ablation."""
 
     def __init__(self, uri: str, root: Path) -> None:
-        self._file = database.path_of(uri)  # of a SQLite store, which can be read without mlflow
-        self.uri, self.root = f"{database.PREFIX}{self._file}" if self._file else uri, root
-        # each store has a spool of its own, so that no run goes to another store; the locks lie
-        # beside a store's file, so that all who use it share them, from whatever root
-        own = Path(".dlgbench") / hashlib.sha256(self.uri.encode()).hexdigest()[:12]
-        beside = self._file.parent if self._file and _is_writable(self._file.parent) else root
-        self.spool = Spool(root / own, beside / own)
-        self._experiments: dict[str, str] = {}
+        super().__init__(uri, root)
         self._tagged_by: dict[str, sqlite.Tagged] = {}
-        self._opened: Any = None
-        self._away: tuple[float, str] | None = None  # until when a server is not asked again, why
-        self.notice = ""  # what the user must know of how it was opened
 
     def _tags(self, name: str) -> sqlite.Tagged:
         """The runs of a SQLite store by one of our tags."""
@@ -83,127 +62,12 @@ class Store:
             return False
         return not self._tags("fingerprint").exists(fingerprint)
 
-    @property
-    def client_uri(self) -> str:
-        """The URI by which MLflow finds the store."""
-        return database.uri_of(self._file) if self._file else self.uri
-
-    def open(self) -> None:
-        """Reaches the store, and migrates a fresh one.
-
-        Raises:
-            DlgbenchError: where it is out of reach.
-        """
-        with self._reaching():
-            self._client.search_experiments(max_results=1)
-
-    def refuse_deleted(self, ablations: Iterable[str]) -> None:
-        """Refuses ablations whose experiment was deleted in MLflow: it takes no runs.
-
-        Raises:
-            DlgbenchError: where there are any, or the store is out of reach.
-        """
-        with self._reaching():
-            if self._file:
-                gone = sqlite.deleted_experiments(self._file) if self._file.exists() else set()
-            else:
-                from mlflow.entities import ViewType
-
-                only = ViewType.DELETED_ONLY
-                gone = {one.name for one in self._client.search_experiments(view_type=only)}
-        if found := sorted(set(ablations) & gone):
-            raise _was_deleted(found, self.client_uri)
-
     def newest_end(self) -> float:
         """When the last run ended, in s; 0 where there is none, or the store is a server."""
         if self._file is None or not self._file.exists():
             return 0.0
         with self._reaching():
             return sqlite.newest_end(self._file) / 1000
-
-    @property
-    def _client(self) -> Any:
-        if self._opened is None:
-            defaults = {
-                "MLFLOW_DISABLE_TELEMETRY": "true",
-                "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-                "MLFLOW_HTTP_REQUEST_TIMEOUT": str(TIMEOUT),
-                "MLFLOW_LOGGING_LEVEL": "ERROR",
-                "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-                "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-            }
-            for name, value in defaults.items():
-                os.environ.setdefault(name, value)
-            for name in ("alembic", "mlflow"):
-                logging.getLogger(name).setLevel(logging.ERROR)
-            from mlflow import MlflowClient
-
-            logging.getLogger("mlflow").setLevel(logging.ERROR)  # it sets its own on import
-            with self._reaching():
-                if self._file:
-                    gone = database.is_missing(self._file)
-                    self.notice = database.prepare(self._file, (self.root / "mlruns").as_uri())
-                    self.notice = self.notice or (self._restored() if gone else "")
-                client = MlflowClient(tracking_uri=self.client_uri)
-                client.search_experiments(max_results=1)
-                self._opened = client
-            if self._file:
-                database.tidy(self._file)
-        return self._opened
-
-    def _restored(self) -> str:
-        """Lets the runs of a store that was lost wait for the new one; what the user must know."""
-        count = self.spool.restore()
-        if not count:
-            return ""
-        runs = f"{count} run{'s' * (count != 1)}"
-        return (
-            f"{self.uri} was gone; {runs} that it had, of which copies are kept, go to the new one "
-            "(to train anew: --rerun)"
-        )
-
-    @contextlib.contextmanager
-    def _reaching(self) -> Iterator[None]:
-        """Turns any exception of the store's client into one message, and silences its warnings.
-
-        A server that could not be reached is not asked again for a minute.
-        """
-        if self._away and time.monotonic() < self._away[0]:
-            raise DlgbenchError(self._away[1])
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                yield
-        except (DlgbenchError, TypeError, AttributeError, NameError, KeyError, AssertionError):
-            raise  # a user's mistake, or one of ours: the store is in reach
-        # MLflow, SQLAlchemy, requests and the operating system raise exceptions of their own
-        except Exception as error:  # noqa: BLE001  (see above)
-            reason = _reason(error)
-            if getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE":
-                raise RecordRefused(f"the tracking store {self.uri} refuses it: {reason}") from None
-            message = f"the tracking store {self.uri} is out of reach: {reason}"
-            if self._file is None and not _is_answer(error):
-                self._away = time.monotonic() + PAUSE, message
-            raise DlgbenchError(message) from None
-
-    def _experiment(self, ablation: str) -> str:
-        if ablation not in self._experiments:
-            with self.spool.held("experiment"):
-                found = self._client.get_experiment_by_name(ablation)
-                if found and found.lifecycle_stage == "deleted":
-                    raise _was_deleted([ablation], self.client_uri)
-                experiment = found.experiment_id if found else self._create(ablation)
-                if not experiment:
-                    raise OSError("it answered, and names no experiment")
-                self._experiments[ablation] = experiment
-        return self._experiments[ablation]
-
-    def _create(self, ablation: str) -> str:
-        # artifacts lie beside a SQLite file, not in the folder of the process
-        place = (self.root / "mlruns" / ablation).as_uri() if self._file else None
-        # without this tag the UI opens the experiment as one for language models
-        tags = {"mlflow.experimentKind": "custom_model_development"}
-        return str(self._client.create_experiment(ablation, artifact_location=place, tags=tags))
 
     def whereabouts(self) -> str:
         """Where runs and verdicts are now, in a line."""
@@ -293,40 +157,6 @@ class Store:
             elif run.info.end_time >= since:
                 found = True
         return found
-
-    def _write(
-        self,
-        experiment: str,
-        tags: Mapping[str, str],
-        params: Mapping[str, Any],
-        points: list[Point],
-        start: int,
-        end: int,
-        arrays: bytes = b"",
-    ) -> str:
-        from mlflow.entities import Metric, Param
-
-        name = tags["mlflow.runName"]
-        run = self._client.create_run(experiment, start_time=start, tags=dict(tags), run_name=name)
-        run_id = str(run.info.run_id)
-        if not run_id:  # as of an experiment; MLflow would take it for a mistake in the run
-            raise OSError("it answered, and names no run")
-        metrics = [Metric(metric, value, end, step) for metric, step, value in points]
-        texts = [Param(param, str(value)[:6000]) for param, value in params.items()]
-        self._client.log_batch(run_id, metrics[:BATCH], texts)
-        for at in range(BATCH, len(metrics), BATCH):
-            self._client.log_batch(run_id, metrics[at : at + BATCH])
-        if arrays:
-            with tempfile.TemporaryDirectory() as folder:
-                file = Path(folder) / ARRAYS
-                file.write_bytes(arrays)
-                self._client.log_artifact(run_id, str(file))
-        self._client.set_terminated(run_id, "FINISHED", end)
-        if self._file is None:  # a server may answer and keep nothing
-            kept = self._client.get_run(run_id).info
-            if (kept.run_id, kept.status) != (run_id, "FINISHED"):
-                raise OSError(f"it answered, and did not keep run {run_id}")
-        return run_id
 
     def find(self, ablation: str, fingerprint: str, since: float = 0.0) -> tuple[Run, bool] | None:
         """The finished run of a fingerprint, and whether it is this ablation's own.
@@ -446,46 +276,6 @@ class Store:
             if self._file and self._file.exists():
                 return sqlite.experiments(self._file)
             return {found.name for found in self._client.search_experiments()}
-
-    def _histories(self, runs: list[str]) -> dict[str, list[Point]]:
-        """(metric, step, value) of each run, by its id.
-
-        MLflow needs a call for each metric of each run; a SQLite store is read without it.
-        """
-        if runs and self._file:
-            return sqlite.histories(self._file, runs)
-        history = self._client.get_metric_history
-        names = {run: self._client.get_run(run).data.metrics for run in runs}
-        return {
-            run: [
-                (name, point.step, point.value)
-                for name in names[run]
-                for point in history(run, name)
-            ]
-            for run in runs
-        }
-
-    def _arrays(self, run_id: str, tags: Mapping[str, str]) -> dict[str, Any]:
-        """The arrays of a run; {} for a run without arrays, and where its artifact is gone."""
-        if f"{TAG}arrays" not in tags:
-            return {}
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                file = self._client.download_artifacts(run_id, ARRAYS, folder)
-                return unpack(Path(file).read_bytes())
-            except Exception:  # noqa: BLE001  (each kind of artifact store raises its own)
-                return {}
-
-    def _search(self, experiments: list[str], which: str, order: str) -> Iterator[Any]:
-        token = None
-        while True:
-            page = self._client.search_runs(
-                experiments, which, order_by=[order], page_token=token, max_results=1000
-            )
-            yield from page
-            token = page.token
-            if not token:
-                return
 
     def surplus(self, ablations: Iterable[str], *, delete: bool = False) -> int:
         """Counts runs that count for nothing, and, if asked to, marks them deleted in MLflow.
@@ -627,33 +417,6 @@ class Store:
             run_id = self._write(experiment, tags, {}, [], now, now)
             for file in files:
                 self._client.log_artifact(run_id, str(file))
-
-
-def _is_writable(folder: Path) -> bool:
-    return folder.is_dir() and os.access(folder, os.W_OK)
-
-
-def _is_answer(error: Exception) -> bool:
-    """Whether a server answered, and refuses what was asked."""
-    from mlflow.exceptions import RestException
-
-    return isinstance(error, RestException)
-
-
-def _reason(error: BaseException) -> str:
-    """The innermost cause of an exception, in a line."""
-    while cause := error.__cause__ or error.__context__:
-        error = cause
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
-
-
-def _was_deleted(ablations: Sequence[str], uri: str) -> DlgbenchError:
-    return DlgbenchError(
-        f"expected MLflow's experiments of {', '.join(ablations)}, but they were deleted. To have "
-        "their runs again, restore them: mlflow experiments restore --experiment-id ID; to begin "
-        f"anew, delete them for good: mlflow gc --backend-store-uri {uri}"
-    )
 
 
 def _drawn(cell: Cell) -> bool:

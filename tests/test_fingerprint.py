@@ -130,7 +130,7 @@ def test_changed_code_that_a_recipe_uses_retrains_it(file, edit):
         *("models/resnet.py", "models/conv_stack.py", "data/toys.py", "data/photographs.py"),
         *("tasks/regression.py", "tasks/dense.py", "probes/noise.py", "probes/cost.py"),
         *("models/__init__.py", "tasks/__init__.py", "probes/__init__.py", "data/__init__.py"),
-        *("tracking.py", "runner.py", "judging.py", "preflight.py", "fingerprint.py", "cli.py"),
+        *("tracking.py", "connection.py", "runner.py", "judging.py", "preflight.py", "fingerprint.py", "cli.py"),
         *("stats.py", "claim.py", "discovery.py", "training.py", "layers/pooling.py"),
     ],
 )

@@ -66,9 +66,10 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     # store
     "records": {"ablation", "recipe", "registry"},
     "spool": {"errors", "records"},
+    "connection": {"errors", "database", "records", "spool", "sqlite"},
     "tracking": {
-        *("errors", "ablation", "claim", "database", "provenance", "records", "scale", "spool"),
-        "sqlite",
+        *("errors", "ablation", "claim", "connection", "database", "provenance", "records"),
+        *("scale", "spool", "sqlite"),
     },
     # judge
     "samples": {"claim"},
@@ -102,7 +103,7 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     # show
     "reports": {
         *("errors", "registry", "claim", "metrics", "recipe", "ablation", "discovery"),
-        *("fingerprint", "judging", "stats", "tracking", "words"),
+        *("fingerprint", "judging", "records", "stats", "tracking", "words"),
     },
     "session": {"errors", "ablation", "baseline", "devices", "discovery", "scale", "tracking"},
     "progress": {"claim", "discovery", "interrupt", "session", "words"},
@@ -141,7 +142,7 @@ LATER = {  # and what its functions may import when they are called
 }
 HEAVY = {"torch", "pytorch_lightning", "torchmetrics", "mlflow"}
 ONLY = {  # who alone may import what, at any time
-    "mlflow": {"database", "tracking"},
+    "mlflow": {"database", "connection"},
     "ray": {"cluster", "cluster_bench"},
     "pytest": {"pytest_plugin", "progress", "session"},
     "_pytest": set(),
@@ -207,7 +208,8 @@ LISTING = """
 import contextlib, io, sys
 from dlgbench.cli import main
 
-for command in (["list", "--json"], ["models", "--json"], ["--help"], ["run", "--help"]):
+COMMANDS = (["list", "--json"], ["models", "--json"], ["plan", "--json", "--scale", "cpu"])
+for command in (*COMMANDS, ["--help"], ["run", "--help"]):
     with contextlib.redirect_stdout(io.StringIO()) as shown, contextlib.suppress(SystemExit):
         assert main(command) == 0
     assert shown.getvalue()

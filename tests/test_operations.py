@@ -13,9 +13,7 @@ STALE = "python -m dlgbench.operations writes the file anew"
 
 
 def test_a_convolution_by_hand():
-    asked = json.dumps(
-        ["conv_stack", {"dilations": [1], "input_shape": [3, 8, 8], "num_classes": 2}, [3, 8, 8]]
-    )
+    asked = json.dumps(["conv_stack", {"dilations": [1]}, [3, 8, 8], 2])
     weights = 2 * 3 * 3 * 3 + 2
     assert counted(asked) == Cost(2 * 2 * 3 * 9 * 64, 1, 2 * 64, weights)
 

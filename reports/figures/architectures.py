@@ -9,6 +9,7 @@ import os
 import re
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
@@ -164,6 +165,7 @@ def _families(study: Study, arms: list[str]) -> dict[str, list[str]]:
 # time by operations -----------------------------------------------------------------------------
 
 TIME, OPERATIONS = "time/", "operations/"
+APART = 0.065  # of the axes' height, between two names
 
 
 @register_figure("times")
@@ -194,13 +196,9 @@ def times(study: Study) -> list[Plot]:
         ax.plot(ends, most["mean"] * ends / most["operations"], color=style.SOFT, linewidth=1)
         ax.vlines(rows["operations"], rows["low"], rows["high"], color=style.INK)
         base.dots(ax, rows["operations"], rows["mean"], style.ARMS[0], s=26, zorder=3)
-        for k, (count, nets) in enumerate(rows.groupby("operations")):  # names left and right
-            place = {"va": "center", "ha": ("left", "right")[k % 2], "textcoords": "offset points"}
-            at = (count, nets["mean"].mean())
-            ax.annotate(", ".join(nets["net"]), at, ((6, 0), (-6, 0))[k % 2], **place)
         ax.set(xscale="log", yscale="log", title=arm, xlabel="operations for an image")
-        ax.margins(x=0.2)
         ax.xaxis.set_major_formatter(EngFormatter(sep=""))
+        _name_beside(ax, rows)
     base.readable(axes[0].yaxis, *axes[0].get_ylim())
     axes[0].set_ylabel("microseconds for an image")
     caption = base.caption(
@@ -210,6 +208,22 @@ def times(study: Study) -> list[Plot]:
         "the most of them; what lies above it takes longer than its operations tell.",
     )
     return [Plot("times", "Time by operations", caption, figure, data)]
+
+
+def _name_beside(ax: Axes, rows: pd.DataFrame) -> None:
+    """The name of each dot at the right, a line from the dot to it, none over another."""
+    rows = rows.sort_values("mean")
+    low, high = np.log(ax.get_ylim())
+    heights = (np.log(rows["mean"].to_numpy()) - low) / (high - low)
+    for k in range(1, len(heights)):
+        heights[k] = max(heights[k], heights[k - 1] + APART)
+    heights = np.minimum(heights, 1 - APART * np.arange(len(heights))[::-1])
+    line = {"arrowstyle": "-", "color": style.SOFT, "linewidth": 0.6, "shrinkB": 3}
+    place: dict[str, Any] = {"textcoords": "axes fraction", "va": "center", "arrowprops": line}
+    for at, name, height in zip(
+        rows[["operations", "mean"]].to_numpy(), rows["net"], heights, strict=True
+    ):
+        ax.annotate(name, at, (1.03, height), **place)
 
 
 # learning the identity --------------------------------------------------------------------------

@@ -103,6 +103,7 @@ def by_images(study: Study) -> list[Plot]:
     for ax, name in zip(axes, drawn, strict=True):
         for place, kind in enumerate(names):
             line = data[(data["data"] == name) & (data["kind"] == kind)].sort_values("images")
+            line = line.assign(images=1.03**place * line["images"])  # side by side
             look = {"linestyle": style.LINES[place % len(style.LINES)], "markersize": 4}
             base.whiskers(ax, line, "images", style.ARMS[place], 1.6, label=kind, **look)
         ax.set(title=name, xlabel="training images", xscale="log")

@@ -24,6 +24,8 @@ Rows = list[tuple[Claim, Verdict]]
 ROW, HEAD = 0.52, 0.62  # inches for a claim, and for an axis with its title
 PAD = 0.06  # of an axis, on both sides of what it holds
 STEPS = "steps_to_target"
+MANY = 12  # claims on an axis; of more, those that hold exactly are counted and not drawn
+LEAST_SHARE = 0.15  # of a linear axis, for the claims beside their controls
 
 # effects ----------------------------------------------------------------------------------------
 
@@ -34,15 +36,7 @@ def effects(study: Study) -> list[Plot]:
 
     Claims whose effects measure the same quantity share an axis.
     """
-    groups: dict[str, Rows] = {}
-    for claim, verdict in study.verdicts.items():
-        quantity = claim.effect.quantity or claim.effect.formula
-        groups.setdefault(quantity, []).append((claim, verdict))
-    groups = {
-        quantity: rows
-        for quantity, rows in groups.items()
-        if any(map(math.isfinite, _measured(rows, study)))
-    }
+    groups, counted = _groups(study)
     if not groups:
         return []
     figure, axes = base.stack([len(rows) * ROW + HEAD for rows in groups.values()])
@@ -58,9 +52,49 @@ def effects(study: Study) -> list[Plot]:
         "An axis with 0 and powers of ten is linear near 0 and logarithmic beyond." * is_bent,
         "Of a claim that must hold exactly: the worst seed, and the range." * is_exact,
         _bounds_note(int((data["low"] != data["high"]).sum())),
+        *counted,
         f"n = {words.counts(data.groupby('claim').size())}.",
     )
     return [Plot("effects", "Effects of the claims", caption, figure, data)]
+
+
+def _groups(study: Study) -> tuple[dict[str, Rows], list[str]]:
+    """The claims on each axis, by its title; and sentences on those that are counted instead.
+
+    Controls have an axis of their own where they would leave the others hardly any of it.
+    """
+    by_quantity: dict[str, Rows] = {}
+    for claim, verdict in study.verdicts.items():
+        quantity = claim.effect.quantity or claim.effect.formula
+        by_quantity.setdefault(quantity, []).append((claim, verdict))
+    groups: dict[str, Rows] = {}
+    counted = []
+    for quantity, all_rows in by_quantity.items():
+        rows = all_rows
+        if len(rows) > MANY:
+            rows = [row for row in all_rows if not _holds_exactly(*row)]
+            held = len(all_rows) - len(rows)
+            counted.append(f"Not drawn: {held} claims about {quantity} that hold exactly.")
+        if not any(map(math.isfinite, _measured(rows, study))):
+            continue
+        of_claims = [row for row in rows if row[0].kind in ("claim", "slip")]
+        controls = [row for row in rows if row not in of_claims]
+        if of_claims and controls and _share(of_claims, rows, study) < LEAST_SHARE:
+            groups |= {quantity: of_claims, f"{quantity}   (controls)": controls}
+        else:
+            groups[quantity] = rows
+    return groups, counted
+
+
+def _holds_exactly(claim: Claim, verdict: Verdict) -> bool:
+    return claim.threshold.kind == "exactly" and verdict.verdict == "supported"
+
+
+def _share(some: Rows, rows: Rows, study: Study) -> float:
+    """How much of a linear axis of all rows some of them need; 1 for an axis of another scale."""
+    low, high, scale = _limits(rows, study)
+    least, most, _ = _limits(some, study)
+    return (most - least) / (high - low) if scale["value"] == "linear" else 1.0
 
 
 def _bounds_note(count: int) -> str:

@@ -49,7 +49,7 @@ MOST_FIELDS = 12  # of different sides; more are drawn as a table (`kernels.fiel
 def receptive_fields(study: Study) -> list[Plot]:
     """Receptive fields to scale, one inside the other, with the arms that have each size.
 
-    Slide "Atrous convolution = Dilated Convolution".
+    Slide "Atrous convolution = Dilated Convolution". Nothing where all have one size.
     """
     values = pd.concat([study.values(metric) for metric in MEASURED], ignore_index=True)
     if FIELD not in set(values["metric"]):
@@ -61,7 +61,7 @@ def receptive_fields(study: Study) -> list[Plot]:
         for side in data.loc[data["arm"] == arm, FIELD]:
             arms.setdefault(round(side), []).append(arm)
     sides = sorted(arms, reverse=True)
-    if len(sides) > MOST_FIELDS:
+    if not 2 <= len(sides) <= MOST_FIELDS:
         return []
     figure = Figure(figsize=(6.4, 3.5))
     ax = figure.subplots()
@@ -178,7 +178,8 @@ def fields(study: Study) -> list[Plot]:
         study,
         "How strongly one output unit depends on each pixel of its receptive field, by gradient, "
         "from 0 (dark) to its largest (bright), to one scale; effective: side of a square of as "
-        "many pixels as have more than 4.55 % of the largest, the mean over all seeds.",
+        "many pixels as have more than 4.55 % of the largest, the mean over all seeds; a net "
+        "whose units are dead has 0.",
         f"{base.FIRST_SEED}.",
     )
     return [Plot("fields", "Receptive fields by gradient", caption, figure, table)]

@@ -190,7 +190,8 @@ def sensitivity(study: Study) -> list[Plot]:
         f"Left: mean over n = {n} tuning seed{'s' * (n != 1)}; a cross at the top is a rate at "
         "which a run diverged.",
         f"Right: the rates around the best (ring) that come within {rule} of it, and their ratio; "
-        "an arrowhead stands at the grid's edge, where the range may go on.",
+        "an arrowhead stands at the grid's edge, where the range may go on. A curve has the colour "
+        "of its arm's bar.",
         f"No rate gains: the arm's best is above {GAIN:g} of the worst score here." * bool(stuck),
     )
     return [Plot("sensitivity", "Sensitivity to the learning rate", caption, figure, data)]
