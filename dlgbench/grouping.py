@@ -99,11 +99,14 @@ def most(cell: Cell) -> int:
 def _sizes(work: Any) -> list[int]:
     """The widths of a model's layers, from its inputs to its outputs."""
     from dlgbench.data_table import sizes
-    from dlgbench.models.common import scaled
 
     of = sizes(str(work.data))
     args: dict[str, Any] = plain(work.model_args)
     inputs = math.prod(of.input_shape) // work.data_args.get("shrink", 1) ** 2
     default: Sequence[int] = (128, 128) if work.model == "mlp" else ()
-    hidden = [scaled(units, args.get("width", 1.0)) for units in args.get("hidden", default)]
+    hidden = args.get("hidden", default)
+    if "width" in args:  # for which the models' package is needed, and torch with it
+        from dlgbench.models.common import scaled
+
+        hidden = [scaled(units, args["width"]) for units in hidden]
     return [inputs, *hidden, of.num_classes]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import sys
 import time
 from collections import Counter, deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +24,7 @@ from dlgbench.session import session_of
 SYMBOLS = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
 MOST = 40  # claims that the table shows in full
 MOST_EDGES = 10  # warnings of a tuning at the edge of its grid
-RECENT = 64  # tests of cells whose pace tells the time that is left
+RECENT = 64  # moments, at least a second apart, whose pace tells the time that is left
 EVERY = 10.0  # seconds between two lines of progress, where there is no terminal
 JUDGED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
@@ -39,12 +41,13 @@ class Progress:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.cells: set[str] = set()
+        self.cells: dict[str, float] = {}  # node id -> the share of the work, by a plan if any
+        self.reported: set[str] = set()
         self.files: list[Path] = []
-        self.done = self.trained = self.lost = 0
+        self.trained = self.lost = 0
         self.ahead = 0  # trained since the last test ended
         self.started = self.last_line = time.time()
-        self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT)
+        self.recent: deque[tuple[float, float]] = deque(maxlen=RECENT)
         self.verdicts: list[dict[str, Any]] = []
         self.noticed: set[str] = set()
         self.session: Any = None
@@ -71,8 +74,14 @@ class Progress:
         files = sorted({item.partition("::")[0] for item in tests})
         ours = [file for file in files if declares(self.config.rootpath / file)]
         self.files = [self.config.rootpath / file for file in ours]
-        self.cells = {item for item in cells if item.partition("::")[0] in ours}
+        self.cells = {item: 1.0 for item in cells if item.partition("::")[0] in ours}
         self.started = time.time()
+
+    def expect_seconds(self, planned: Mapping[str, float]) -> None:
+        """Takes what each cell should take, by its node id: some take a thousand times as long."""
+        known = [planned[cell] for cell in self.cells if cell in planned]
+        usual = sum(known) / len(known) if known else 1.0
+        self.cells = {cell: planned.get(cell, usual) for cell in self.cells}
 
     @pytest.hookimpl(tryfirst=True)  # before pytest works out where it was
     def pytest_keyboard_interrupt(self) -> None:
@@ -122,7 +131,7 @@ class Progress:
             note = f"; {row['baseline']}" if row["baseline"] and not row["as_expected"] else ""
             self._line(f"{row['ablation']}: {row['claim']}: {row['line']}{note}", color)
         elif report.nodeid in self.cells:
-            self.done += 1
+            self.reported.add(report.nodeid)
             self._progress()
 
     def _stop(self, why: str) -> None:
@@ -141,24 +150,38 @@ class Progress:
 
     def _progress(self) -> None:
         trained = self.trained + self.ahead
-        last = self.done == len(self.cells)
+        last = len(self.reported) == len(self.cells)
         now = time.time()
         # a claim, or a cell whose arm is tuned first, trains other cells before their own tests
-        done = min(max(self.done, trained), len(self.cells))
+        done = min(max(len(self.reported), trained), len(self.cells))
         gone = words.span(now - self.started)
         text = f"cells {done} of {len(self.cells)}, {trained} trained, {gone} gone"
-        self.recent.append((now, done))
-        # not since the start: imports and checks come first, and cells that are stored take no time
-        before, already = self.recent[0]
-        if now - self.started > EVERY and already < done < len(self.cells):
-            seconds = (now - before) / (done - already)
-            text += f", about {words.span(seconds * (len(self.cells) - done))} left"
+        if not self.recent or now - self.recent[-1][0] > 1:  # lanes end together
+            self.recent.append((now, self._work(done)))
+        text += self._left() if done < len(self.cells) else ""
         if self.terminal.isatty:
             self.terminal.rewrite(f"  {text}", erase=True)
             self.is_live = True
         elif last or time.time() - self.last_line > EVERY:
             self.last_line = time.time()
             self._line(text)
+
+    def _left(self) -> str:
+        """The time that is left, by the pace of late.
+
+        Not since the start: imports and checks come first, and cells that are stored take no time.
+        """
+        (before, already), (now, work) = self.recent[0], self.recent[-1]
+        if now - self.started <= EVERY or work <= already:
+            return ""
+        pace = (now - before) / (work - already)
+        return f", about {words.span(pace * (sum(self.cells.values()) - work))} left"
+
+    def _work(self, done: int) -> float:
+        """The share of the work that is done, of cells reported and of as many as are ahead."""
+        waiting = (cell for cell in self.cells if cell not in self.reported)
+        ahead = itertools.islice(waiting, max(0, done - len(self.reported)))
+        return sum(self.cells.get(cell, 0.0) for cell in (*self.reported, *ahead))
 
     def _line(self, text: str, color: str | None = None) -> None:
         if self.is_live:

@@ -485,9 +485,23 @@ def _planned(config: pytest.Config, ablations: list[Ablation], store: Store) -> 
     try:
         arms = plan.plan(ablations, scale, store.seconds(scale))
         config.stash[SECONDS] = {(arm.ablation, arm.arm): arm.seconds for arm in arms}
+        progress: Any = config.pluginmanager.get_plugin(PROGRESS)
+        progress.expect_seconds(_by_cell(ablations, scale, config.stash[SECONDS]))
         return f"{plan.summary(arms, scale, _workers(config))}, if nothing is stored yet"
     except Exception as error:  # noqa: BLE001  (a user's parts may raise anything)
         return f"no plan of the time: {type(error).__name__}: {error}"
+
+
+def _by_cell(
+    ablations: list[Ablation], scale: str, seconds: dict[tuple[str, str], float | None]
+) -> dict[str, float]:
+    """What each cell should take, by the node id of its test, where something is known of it."""
+    return {
+        f"{ablation.file}::test_cell[{cell.id}]": took
+        for ablation in ablations
+        for cell in ablation.cells(scale)
+        if (took := seconds[ablation.name, cell.arm])
+    }
 
 
 def _workers(config: pytest.Config) -> int:

@@ -130,7 +130,8 @@ def test_changed_code_that_a_recipe_uses_retrains_it(file, edit):
         *("models/resnet.py", "models/conv_stack.py", "data/toys.py", "data/photographs.py"),
         *("tasks/regression.py", "tasks/dense.py", "probes/noise.py", "probes/cost.py"),
         *("models/__init__.py", "tasks/__init__.py", "probes/__init__.py", "data/__init__.py"),
-        *("tracking.py", "connection.py", "runner.py", "judging.py", "preflight.py", "fingerprint.py", "cli.py"),
+        *("tracking.py", "connection.py", "runner.py", "judging.py", "preflight.py", "cli.py"),
+        *("fingerprint.py", "spool.py", "progress.py", "plan.py", "operations.py"),
         *("stats.py", "claim.py", "discovery.py", "training.py", "layers/pooling.py"),
     ],
 )

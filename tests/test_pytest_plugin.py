@@ -500,17 +500,42 @@ def test_the_time_left_is_told_by_the_pace_of_late(monkeypatch):
     terminal = SimpleNamespace(isatty=True, rewrite=lambda line, **_: lines.append(line.strip()))
     get_plugin = SimpleNamespace(get_plugin=lambda _: terminal)
     progress = Progress(SimpleNamespace(pluginmanager=get_plugin))
-    progress.cells = set(range(400))
+    progress.cells = dict.fromkeys(range(400), 1.0)
     clock.now = 30.0  # of imports
     for k in range(400):
         clock.now += 0.01 if k < 200 else 2.0  # found in the store, then trained
-        progress.done, progress.trained = k + 1, max(0, k - 199)
+        progress.reported.add(k)
+        progress.trained = max(0, k - 199)
         progress._progress()
     assert lines[0] == "cells 1 of 400, 0 trained, 30 s gone"
     assert not any(" h " in line for line in lines)
     (half,) = (line for line in lines if line.startswith("cells 300 of 400"))
     assert half.endswith("100 trained, 3 min 52 s gone, about 3 min 20 s left")
     assert lines[-1] == "cells 400 of 400, 200 trained, 7 min 12 s gone"
+
+
+def test_the_time_left_knows_that_some_cells_take_far_longer_and_that_lanes_end_together(
+    monkeypatch,
+):
+    lines, clock = [], SimpleNamespace(now=0.0)
+    monkeypatch.setattr(progress_of_a_session, "time", SimpleNamespace(time=lambda: clock.now))
+    terminal = SimpleNamespace(isatty=True, rewrite=lambda line, **_: lines.append(line.strip()))
+    get_plugin = SimpleNamespace(get_plugin=lambda _: terminal)
+    progress = Progress(SimpleNamespace(pluginmanager=get_plugin))
+    progress.cells = dict.fromkeys(range(1020), 1.0)
+    progress.expect_seconds({k: 10.0 if k < 20 else 0.1 for k in range(1020)})  # half of the truth
+    for k in range(20):
+        clock.now += 20
+        progress.reported.add(k)
+        progress.trained = k + 1
+        progress._progress()
+    assert lines[-1] == "cells 20 of 1020, 20 trained, 6 min 40 s gone, about 3 min 20 s left"
+    for k in range(20, 520):
+        clock.now += 0 if k % 100 else 20  # a hundred end together
+        progress.reported.add(k)
+        progress.trained = k + 1
+        progress._progress()
+    assert lines[-1].startswith("cells 520 of 1020, 520 trained, 8 min 20 s gone, about 1 min ")
 
 
 @pytest.mark.parametrize(

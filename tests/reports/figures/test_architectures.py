@@ -1,7 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
-from dlgbench.reports.figures.architectures import ILSVRC, stem
+from dlgbench.reports.figures.architectures import APART, ILSVRC, _name_beside, stem
 
 CONVNET = {"model": "resnet20", "data": "mnist5k", "steps": 20}
 COST = {"parameters": 1e3, "flops": 1e6, "memory/saved": 1e4}
@@ -122,3 +124,18 @@ def test_time_by_operations_has_a_dot_for_each_net_that_has_both(make_study, ren
     line = plot.figure.axes[0].lines[0]
     assert line.get_ydata()[-1] == pytest.approx(80)
     assert line.get_ydata()[0] == pytest.approx(80 * 1e5 / 4e6)
+
+
+def test_names_of_nets_do_not_lie_on_one_another():
+    figure = Figure()
+    ax = figure.subplots()
+    ax.set(xscale="log", yscale="log", ylim=(1, 100))
+    nets = [f"net{k}" for k in range(12)]
+    times = [10.0] * 10 + [99.0, 1.1]
+    rows = pd.DataFrame({"net": nets, "mean": times, "operations": range(1, 13)})
+    _name_beside(ax, rows)
+    heights = [text.xyann[1] for text in ax.texts]
+    assert np.diff(heights).min() > 0.999 * APART
+    assert 0 <= heights[0] < heights[-1] <= 1.0001
+    assert [text.get_text() for text in ax.texts][::11] == ["net11", "net10"]  # by time
+    assert ax.texts[0].xy == (12, 1.1)

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from dlgbench import Claim, at_least, at_most, difference, log_ratio, value, within
+from dlgbench import Claim, at_least, at_most, difference, exactly, log_ratio, value, within
 
 MLP = {"model": "mlp", "data": "mnist5k", "steps": 20}
 
@@ -84,6 +84,38 @@ def test_an_axis_of_log_ratios_has_the_ratios_of_the_tables(
     assert ticks <= set(shown)
     for text in ticks:
         assert math.exp(shown[text]) == pytest.approx(float(text[2:]), rel=0.01)
+
+
+def test_many_claims_that_hold_exactly_are_counted_and_those_that_do_not_are_drawn(
+    make_study, drawn
+):
+    errors = {f"net{k}": 0.25 for k in range(14)} | {"other": 0.5}
+    claims = [Claim(f"{arm} is 1/4", value("test/error", arm), exactly(0.25)) for arm in errors]
+    arms = {arm: {"lr": 0.01 * k} for k, arm in enumerate(errors, 1)}
+    study = make_study(MLP, arms, lambda arm, _: {"summary": {"test/error": errors[arm]}}, claims)
+    plot = drawn("effects", study)["effects"]
+    (ax,) = plot.figure.axes
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["other is 1/4"]
+    assert "Not drawn: 14 claims about test/error that hold exactly." in plot.caption
+    assert plot.data["claim"].nunique() == 15
+
+
+@pytest.mark.parametrize(("control", "titles"), [(0.98, 2), (0.14, 1)])
+def test_a_control_far_away_has_an_axis_of_its_own(make_study, drawn, control, titles):
+    errors = {"a": 0.12, "b": 0.13, "control": control}
+    expect = {"control": "not supported"}
+    claims = [
+        Claim(f"{arm} errs little", value("test/error", arm), at_most(0.11), **more)
+        for arm in errors
+        for more in [{"expect": expect[arm]} if arm in expect else {}]
+    ]
+    arms = {arm: {"lr": 0.1 * k} for k, arm in enumerate(errors, 1)}
+    study = make_study(MLP, arms, lambda arm, _: {"summary": {"test/error": errors[arm]}}, claims)
+    axes = drawn("effects", study)["effects"].figure.axes
+    shown = [ax.get_title(loc="left") for ax in axes]
+    assert shown == ["test/error", "test/error   (controls)"][:titles]
+    (low, high) = axes[0].get_xlim()
+    assert high - low < 0.1
 
 
 def test_a_claim_with_nothing_finite_has_no_axis(make_study, drawn):
