@@ -70,18 +70,14 @@ def _params(work: Work) -> dict[str, Any]:
 
     So arms compare field by field, also where only one of them sets a field.
     """
-    return {name: str(plain(value)) for name, value in defaults(work).items()} | work.flat()
-
-
-def defaults(work: Work) -> dict[str, Any]:
-    """The arguments of a recipe's model that have a default, as fields: `model_args.hidden`."""
-    if not isinstance(work, Recipe):
-        return {}
-    return {
-        f"model_args.{name}": argument.default
-        for name, argument in inspect.signature(MODELS[work.model].build).parameters.items()
-        if argument.default is not argument.empty and name not in OF_DATA
-    }
+    defaults = {}
+    if isinstance(work, Recipe):
+        defaults = {
+            f"model_args.{name}": str(plain(argument.default))
+            for name, argument in inspect.signature(MODELS[work.model].build).parameters.items()
+            if argument.default is not argument.empty and name not in OF_DATA
+        }
+    return defaults | work.flat()
 
 
 def from_record(record: Mapping[str, Any]) -> Run:

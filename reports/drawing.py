@@ -133,15 +133,15 @@ def digest(study: Study, uri: str) -> str:
 
 def _code() -> list[str]:
     """What draws: our code and the versions of the libraries; each registered figure of a user."""
-    versions = [platform.python_version(), *map(metadata.version, LIBRARIES)]
     users = [figure for figure in FIGURES.values() if HERE not in figure.file.parents]
     of_users = [f"{figure.name} {code_digest(with_imports(figure.source))}" for figure in users]
-    return [_our_code(), *versions, *of_users]
+    return [*_ours(), *of_users]
 
 
 @functools.cache
-def _our_code() -> str:
-    return code_digest([*HERE.rglob("*.py"), *(PACKAGE / name for name in USED)])
+def _ours() -> tuple[str, ...]:
+    code = code_digest([*HERE.rglob("*.py"), *(PACKAGE / name for name in USED)])
+    return code, platform.python_version(), *map(metadata.version, LIBRARIES)
 
 
 def is_current(folder: Path, wanted: str) -> bool:

@@ -16,7 +16,6 @@ from dlgbench.claim import Bounds, Claim, Verdict
 from dlgbench.discovery import find_root
 from dlgbench.errors import DlgbenchError
 from dlgbench.judging import judge_runs, readings
-from dlgbench.records import defaults
 from dlgbench.reports import words
 from dlgbench.stats import effects
 from dlgbench.tracking import SUMMARY, Store, to_frame
@@ -154,17 +153,15 @@ class Study:
 def varying(works: Mapping[str, Work]) -> dict[str, dict[str, str]]:
     """The fields of recipes or configs in which arms differ: field -> arm -> value as text.
 
-    An argument of a model that an arm leaves as it is has its default; of a model without such an
-    argument, `none`.
+    A field that an arm leaves as it is, such as an argument of its model, is `default`.
     """
-    given = {field for work in works.values() for field in work.flat()}
-    flat = {
-        arm: {name: value for name, value in defaults(work).items() if name in given} | work.flat()
-        for arm, work in works.items()
-    }
+    flat = {arm: work.flat() for arm, work in works.items()}
     fields = dict.fromkeys(field for values in flat.values() for field in values)
     table = {
-        field: {arm: words.setting(values.get(field)) for arm, values in flat.items()}
+        field: {
+            arm: words.setting(values[field]) if field in values else "default"
+            for arm, values in flat.items()
+        }
         for field in fields
     }
     return {field: values for field, values in table.items() if len(set(values.values())) > 1}

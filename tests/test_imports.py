@@ -103,7 +103,7 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     # show
     "reports": {
         *("errors", "registry", "claim", "metrics", "recipe", "ablation", "discovery"),
-        *("fingerprint", "judging", "records", "stats", "tracking", "words"),
+        *("fingerprint", "judging", "stats", "tracking", "words"),
     },
     "session": {"errors", "ablation", "baseline", "devices", "discovery", "scale", "tracking"},
     "progress": {"claim", "discovery", "interrupt", "session", "words"},
