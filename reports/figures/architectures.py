@@ -198,7 +198,8 @@ def times(study: Study) -> list[Plot]:
         base.dots(ax, rows["operations"], rows["mean"], style.ARMS[0], s=26, zorder=3)
         ax.set(xscale="log", yscale="log", title=arm, xlabel="operations for an image")
         ax.xaxis.set_major_formatter(EngFormatter(sep=""))
-        _name_beside(ax, rows)
+    for ax, arm in zip(axes, arms, strict=True):  # whose limits are shared
+        _name_beside(ax, data[data["arm"] == arm])
     base.readable(axes[0].yaxis, *axes[0].get_ylim())
     axes[0].set_ylabel("microseconds for an image")
     caption = base.caption(
@@ -214,16 +215,17 @@ def _name_beside(ax: Axes, rows: pd.DataFrame) -> None:
     """The name of each dot at the right, a line from the dot to it, none over another."""
     rows = rows.sort_values("mean")
     low, high = np.log(ax.get_ylim())
-    heights = (np.log(rows["mean"].to_numpy()) - low) / (high - low)
-    for k in range(1, len(heights)):
-        heights[k] = max(heights[k], heights[k - 1] + APART)
-    heights = np.minimum(heights, 1 - APART * np.arange(len(heights))[::-1])
+    at = (np.log(rows["mean"].to_numpy()) - low) / (high - low)
+    steps = APART * np.arange(len(at))
+    moved_up = np.maximum.accumulate(at - steps) + steps
+    moved_down = np.minimum.accumulate((at - steps)[::-1])[::-1] + steps
+    heights = np.clip((moved_up + moved_down) / 2, steps, 1 - steps[::-1])
     line = {"arrowstyle": "-", "color": style.SOFT, "linewidth": 0.6, "shrinkB": 3}
     place: dict[str, Any] = {"textcoords": "axes fraction", "va": "center", "arrowprops": line}
-    for at, name, height in zip(
+    for dot, name, height in zip(
         rows[["operations", "mean"]].to_numpy(), rows["net"], heights, strict=True
     ):
-        ax.annotate(name, at, (1.03, height), **place)
+        ax.annotate(name, dot, (1.03, height), **place)
 
 
 # learning the identity --------------------------------------------------------------------------
