@@ -200,8 +200,8 @@ class Ablation:
     def named(self, name: str, file: str) -> Ablation:
         """The same ablation at its place; it was checked when it was declared."""
         same = copy.copy(self)
-        vars(same).pop("_once", None)  # cells have the name
-        vars(same).update(name=name, file=file)
+        known = {key: work for key, work in vars(self).get("_once", {}).items() if key[0] == "arm"}
+        vars(same).update(name=name, file=file, _once=known)  # cells have the name, arms have none
         return same
 
     def at(self, scale: str) -> Scale:

@@ -48,17 +48,17 @@ def can_be_lanes(work: object) -> bool:
     parts: list[tuple[Any, str]] = [(TASKS, work.task), (OPTIMIZERS, work.optimizer)]
     parts += [(ACTIVATIONS, name) for name in names]
     parts += [(PROBES, name) for name in work.probes if _observes(name)]
-    load_plugins()
-    return (
+    fits = (
         work.model in MODELS
         and work.task in ("classification", "regression")
         and set(work.optimizer_args) <= set(CONSTANTS)
-        and not any(_is_own(registry, name) for registry, name in parts)
     )
+    return fits and not any(_is_own(registry, name) for registry, name in parts)
 
 
 def _is_own(registry: Registry[Any], name: str) -> bool:
     """Whether a part is the user's own; this imports no module of the suite's, such as torch."""
+    load_plugins()
     return any(part.name == name for part in registry.registered_outside(PACKAGE))
 
 

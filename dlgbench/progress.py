@@ -42,9 +42,11 @@ class Progress:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.cells: dict[str, float] = {}  # node id -> the share of the work, by a plan if any
+        self.planned: Mapping[tuple[Path, str], float] = {}
         self.reported: set[str] = set()
         self.files: list[Path] = []
         self.trained = self.lost = 0
+        self.trained_lately = 0  # at the last of the recent moments
         self.ahead = 0  # trained since the last test ended
         self.started = self.last_line = time.time()
         self.recent: deque[tuple[float, float]] = deque(maxlen=RECENT)
@@ -75,13 +77,25 @@ class Progress:
         ours = [file for file in files if declares(self.config.rootpath / file)]
         self.files = [self.config.rootpath / file for file in ours]
         self.cells = {item: 1.0 for item in cells if item.partition("::")[0] in ours}
-        self.started = time.time()
+        self._share()  # each worker tells what it has collected, also one that replaces another
+        if not self.reported:
+            self.started = time.time()
 
-    def expect_seconds(self, planned: Mapping[str, float]) -> None:
-        """Takes what each cell should take, by its node id: some take a thousand times as long."""
-        known = [planned[cell] for cell in self.cells if cell in planned]
-        usual = sum(known) / len(known) if known else 1.0
-        self.cells = {cell: planned.get(cell, usual) for cell in self.cells}
+    def expect_seconds(self, planned: Mapping[tuple[Path, str], float]) -> None:
+        """Takes what each cell should take, by its file and id: some take a thousand times more."""
+        self.planned = planned
+        self._share()
+
+    def _share(self) -> None:
+        known = {cell: self.planned.get(self._place(cell)) for cell in self.cells}
+        given = [seconds for seconds in known.values() if seconds]
+        usual = sum(given) / len(given) if given else 1.0
+        self.cells = {cell: seconds or usual for cell, seconds in known.items()}
+
+    def _place(self, cell: str) -> tuple[Path, str]:
+        """The file and the id of a cell's test, from its node id `file::test_cell[id]`."""
+        file, _, test = cell.partition("::")
+        return self.config.rootpath / file, test.partition("[")[2].removesuffix("]")
 
     @pytest.hookimpl(tryfirst=True)  # before pytest works out where it was
     def pytest_keyboard_interrupt(self) -> None:
@@ -157,7 +171,11 @@ class Progress:
         gone = words.span(now - self.started)
         text = f"cells {done} of {len(self.cells)}, {trained} trained, {gone} gone"
         if not self.recent or now - self.recent[-1][0] > 1:  # lanes end together
-            self.recent.append((now, self._work(done)))
+            work = self._work(done)
+            if self.recent and work > self.recent[-1][1] and trained == self.trained_lately:
+                self.recent.clear()  # what was found in the store tells nothing of the pace
+            self.recent.append((now, work))
+            self.trained_lately = trained
         text += self._left() if done < len(self.cells) else ""
         if self.terminal.isatty:
             self.terminal.rewrite(f"  {text}", erase=True)
@@ -169,7 +187,7 @@ class Progress:
     def _left(self) -> str:
         """The time that is left, by the pace of late.
 
-        Not since the start: imports and checks come first, and cells that are stored take no time.
+        Not since the start: imports and checks come first. Nor by cells that were stored.
         """
         (before, already), (now, work) = self.recent[0], self.recent[-1]
         if now - self.started <= EVERY or work <= already:

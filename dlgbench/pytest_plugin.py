@@ -406,6 +406,18 @@ def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
         raise pytest.UsageError(str(error)) from None
     if ablations:
         _preflight(node.config, ablations, files)
+        _refuse_dead_workers(node.config)
+
+
+def _refuse_dead_workers(config: pytest.Config) -> None:
+    """A worker that died meanwhile can be sent no test: xdist would end with a traceback.
+
+    Raises:
+        pytest.UsageError: where one did.
+    """
+    controller: Any = config.pluginmanager.get_plugin("dsession")
+    if not all(node.gateway.hasreceiver() for node in controller.sched.nodes):
+        raise pytest.UsageError("a worker died before anything was trained: call again")
 
 
 def _ablation_files(config: pytest.Config, ids: list[str]) -> list[Path]:
@@ -487,20 +499,22 @@ def _planned(config: pytest.Config, ablations: list[Ablation], store: Store) -> 
         arms = plan.plan(ablations, scale, store.seconds(scale))
         config.stash[SECONDS] = {(arm.ablation, arm.arm): arm.seconds for arm in arms}
         progress: Any = config.pluginmanager.get_plugin(PROGRESS)
-        progress.expect_seconds(_by_cell(ablations, scale, config.stash[SECONDS]))
+        progress.expect_seconds(_by_cell(config, ablations))
         return f"{plan.summary(arms, scale, _workers(config))}, if nothing is stored yet"
     except Exception as error:  # noqa: BLE001  (a user's parts may raise anything)
         return f"no plan of the time: {type(error).__name__}: {error}"
 
 
-def _by_cell(
-    ablations: list[Ablation], scale: str, seconds: dict[tuple[str, str], float | None]
-) -> dict[str, float]:
-    """What each cell should take, by the node id of its test, where something is known of it."""
+def _by_cell(config: pytest.Config, ablations: list[Ablation]) -> dict[tuple[Path, str], float]:
+    """What each cell should take, by its file and id, where something is known of it.
+
+    A cell that has the machine to itself counts once for each worker, since all wait for it.
+    """
+    session, seconds, workers = session_of(config), config.stash[SECONDS], _workers(config)
     return {
-        f"{ablation.file}::test_cell[{cell.id}]": took
+        (Path(session.root) / ablation.file, cell.id): took * (workers if cell.timing else 1)
         for ablation in ablations
-        for cell in ablation.cells(scale)
+        for cell in ablation.cells(session.scale)
         if (took := seconds[ablation.name, cell.arm])
     }
 

@@ -166,7 +166,7 @@ class Recipe:
         return names | ({"steps_to_target"} if validated else set())
 
     def override(self, changes: Mapping[str, Any] | None = None, **more: Any) -> Recipe:
-        """A copy with `changes` made; a dotted name reaches inside.
+        """A copy with `changes` made, itself if there are none; a dotted name reaches inside.
 
         `recipe.override({"model_args.dropout": 0.5}, lr=0.1)`.
         """

@@ -6,7 +6,8 @@ A user registers a part at the top of an ablation file, or in a package that nam
     mine = "my_package.parts"
 
 The suite's own parts are registered when one is first looked up; entry points are loaded when a
-name is not known yet, or when all names are listed. None of this needs torch.
+name is not known yet, when all names are listed, and to tell a user's parts from the suite's. None
+of this needs torch.
 """
 
 from __future__ import annotations

@@ -153,13 +153,13 @@ class Study:
 def varying(works: Mapping[str, Work]) -> dict[str, dict[str, str]]:
     """The fields of recipes or configs in which arms differ: field -> arm -> value as text.
 
-    A field that an arm leaves as it is, such as an argument of its model, is `default`.
+    An argument that an arm leaves to its model, data or optimizer is `default`.
     """
     flat = {arm: work.flat() for arm, work in works.items()}
     fields = dict.fromkeys(field for values in flat.values() for field in values)
     table = {
         field: {
-            arm: words.setting(values[field]) if field in values else "default"
+            arm: words.setting(values.get(field, "default" if "_args." in field else None))
             for arm, values in flat.items()
         }
         for field in fields

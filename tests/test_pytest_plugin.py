@@ -492,6 +492,20 @@ def test_the_tally_comes_last_and_a_long_table_shows_what_was_not_expected():
     assert not any("not as expected" in line for line in lines)
 
 
+@pytest.mark.parametrize("dead", [False, True])
+def test_a_worker_that_died_during_the_checks_ends_the_session_in_a_line(dead):
+    """xdist sends the first tests right after; to a dead worker that is a traceback."""
+    nodes = [
+        SimpleNamespace(gateway=SimpleNamespace(hasreceiver=lambda lives=lives: lives))
+        for lives in (True, not dead)
+    ]
+    controller = SimpleNamespace(sched=SimpleNamespace(nodes=nodes))
+    config = SimpleNamespace(pluginmanager=SimpleNamespace(get_plugin=lambda _: controller))
+    ends = pytest.raises(pytest.UsageError, match="a worker died before anything was trained")
+    with ends if dead else contextlib.nullcontext():
+        pytest_plugin._refuse_dead_workers(config)
+
+
 def test_the_time_left_is_told_by_the_pace_of_late(monkeypatch):
     """Not by the time since the start: imports come first, and stored cells take none."""
     lines, clock = [], SimpleNamespace(now=0.0)
@@ -515,27 +529,47 @@ def test_the_time_left_is_told_by_the_pace_of_late(monkeypatch):
 
 
 def test_the_time_left_knows_that_some_cells_take_far_longer_and_that_lanes_end_together(
-    monkeypatch,
+    monkeypatch, tmp_path
 ):
     lines, clock = [], SimpleNamespace(now=0.0)
     monkeypatch.setattr(progress_of_a_session, "time", SimpleNamespace(time=lambda: clock.now))
     terminal = SimpleNamespace(isatty=True, rewrite=lambda line, **_: lines.append(line.strip()))
     get_plugin = SimpleNamespace(get_plugin=lambda _: terminal)
-    progress = Progress(SimpleNamespace(pluginmanager=get_plugin))
-    progress.cells = dict.fromkeys(range(1020), 1.0)
-    progress.expect_seconds({k: 10.0 if k < 20 else 0.1 for k in range(1020)})  # half of the truth
+    progress = Progress(SimpleNamespace(pluginmanager=get_plugin, rootpath=tmp_path))
+    (tmp_path / "test_q.py").write_text("from dlgbench import Ablation\n\nABLATION = Ablation()\n")
+    tests = [f"test_q.py::test_cell[{k}]" for k in range(1020)]
+    progress._expect(tests)
+    half = {(tmp_path / "test_q.py", str(k)): 10.0 if k < 20 else 0.1 for k in range(1020)}
+    progress.expect_seconds(half)
+    progress._expect(tests)  # of the second worker
     for k in range(20):
         clock.now += 20
-        progress.reported.add(k)
+        progress.reported.add(tests[k])
         progress.trained = k + 1
         progress._progress()
     assert lines[-1] == "cells 20 of 1020, 20 trained, 6 min 40 s gone, about 3 min 20 s left"
+    progress._expect(tests)  # of one that replaces another
     for k in range(20, 520):
         clock.now += 0 if k % 100 else 20  # a hundred end together
-        progress.reported.add(k)
+        progress.reported.add(tests[k])
         progress.trained = k + 1
         progress._progress()
     assert lines[-1].startswith("cells 520 of 1020, 520 trained, 8 min 20 s gone, about 1 min ")
+
+
+def test_the_time_left_is_not_that_of_cells_that_were_stored(monkeypatch):
+    lines, clock = [], SimpleNamespace(now=0.0)
+    monkeypatch.setattr(progress_of_a_session, "time", SimpleNamespace(time=lambda: clock.now))
+    terminal = SimpleNamespace(isatty=True, rewrite=lambda line, **_: lines.append(line.strip()))
+    get_plugin = SimpleNamespace(get_plugin=lambda _: terminal)
+    progress = Progress(SimpleNamespace(pluginmanager=get_plugin))
+    progress.cells = dict.fromkeys(range(40), 1.0)
+    for k in range(33):
+        clock.now += 2 if k < 30 else 20  # found in the store, then trained
+        progress.reported.add(k)
+        progress.trained = max(0, k - 29)
+        progress._progress()
+    assert lines[-1] == "cells 33 of 40, 3 trained, 2 min 0 s gone, about 2 min 20 s left"
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ that the medium pair, in 6,000 steps (9 epochs) with a rate that falls linearly,
 its share of the catalogue's hour, of which the large pair would take another eighth. cpu: 2,000
 digits at 7x7; ResNet-20 at 2, 4, 8 channels (4,456, 17,254, 67,906 parameters) against
 DenseNet-BC-16 with growth 2, 5, 10 (1,498, 8,110, 30,810); SGD with momentum, the rate falling
-linearly over 120 steps. No pilot was run. Ten seeds: twenty, declared after ten had left both
-errors open, left them open too (2.0 points [.6, 3.5] and .2 [-.5, 1.1]; the first would take 40),
-and cost what the suite's half hour does not have. Control: the medium DenseNet without
+linearly over 120 steps. No pilot was run. Ten seeds at cpu. Twenty, declared after ten had left
+both errors open, left them open too (2.0 points [.6, 3.5], where a decision takes 40, and .2 [-.5,
+1.1]), and cost more than the suite can spend here. Control: the medium DenseNet without
 concatenation, a chain of as many layers with fewer parameters still.
 
 Smallest effect, fixed beforehand: equal means an error of at most one point more; fewer means at

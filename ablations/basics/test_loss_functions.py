@@ -17,11 +17,11 @@ Glorot's beside it tells the effect of the start from that of the number of imag
 Smallest effects: one point of test error, as the margin of equivalence and as the loss from He's
 start.
 
-Earlier protocol. A first evaluation had one tuning seed and gave +.6 points [.3, 1.0], +1.9
-[1.2, 2.5] at 500 images, and +5.3 [4.1, 6.6] from He's start. Since a rate chosen on one seed moves
-the error by a point (`controls/optimizers_twin`), there are now two. A second evaluation had ten
-seeds and left the tie within a point open; twenty, at cpu, were declared before the third, which
-decided it (+.5 points [.2, .7]). Fifteen now, for the suite's half hour.
+Earlier protocol. A first evaluation had one tuning seed and gave +.6 points [.3, 1.0], +1.9 [1.2,
+2.5] at 500 images, and +5.3 [4.1, 6.6] from He's start. Since a rate chosen on one seed moves the
+error by a point (`controls/optimizers_twin`), there are now two. A second evaluation had ten seeds
+and left the tie within a point open; twenty, at cpu, were declared before the third, which decided
+it (+.5 points [.2, .7]). Fifteen now, to keep the suite's time in bounds.
 """
 
 from dlgbench import Ablation, Claim, Recipe, at_least, difference, within

@@ -2,7 +2,8 @@
 
 `again` is a transposed convolution with fresh weights and order; `zero_insertion` is the same map,
 written in another way. The main claim of `image_to_image/checkerboard` must not come out supported
-for either of them in interpolation's place. cpu: ten seeds.
+for either of them in interpolation's place. cpu: ten seeds, as twenty left both open on either side
+of no effect.
 """
 
 import math
@@ -13,7 +14,7 @@ ABLATION = Ablation(
     twin_of="image_to_image/checkerboard",
     question="Does a transposed convolution draw less of a checkerboard than a transposed "
     "convolution?",
-    scales={"cpu": {"seeds": 10}, "gpu": {}, "paper": {}},
+    scales={"cpu": {"seeds": 10}},
     arms={
         "transposed_3": {},
         "again": {"random_stream": 1},

@@ -3,10 +3,10 @@
 Slide: "Convolutional Network and Filter Visualizations"; Krizhevsky 2012, Figure 3: the filters
 that AlexNet learns are smooth waves, edges and blobs.
 
-Protocol. Roughness is the mean squared difference of neighbouring weights over their variance, 2 (1
-- r), r the correlation of neighbours: 2 for white noise, as which the filters begin. Two nets:
-`lenet`, LeNet-style, the lecture's own net of three convolutions, with eight filters of 4x4; and
-`small_alexnet`, at an eighth of its width, with eight filters of 5x5, since 11x11 need larger
+Protocol. Roughness is the mean squared difference of neighbouring weights over their variance: it
+is 2 - 2 r, r the correlation of neighbours: 2 for white noise, as which the filters begin. Two
+nets: `lenet`, LeNet-style, the lecture's own net of three convolutions, with eight filters of 4x4;
+and `small_alexnet`, at an eighth of its width, with eight filters of 5x5, since 11x11 need larger
 images. 1,000 digits at 28x28 and at 14x14, minibatches of 32, weight decay as AlexNet's (5e-4), and
 six rates for each trained arm. A tuning seed chose momentum for the one and Adam for the other:
 with momentum of .01 or .03 so narrow an AlexNet does not begin to learn in 300 steps.
@@ -19,9 +19,9 @@ Earlier protocol: 200 steps for the small AlexNet. LeNet's filters did become sm
 than what was wanted. The small AlexNet still erred on .24 to .53 of the digits and its filters
 hardly moved, so the verdict on it was one on a short training. Its 600 steps were declared before
 the rerun: on two tuning seeds they bring the training error to 1 or 2 % (200 steps: 10 to 22 %).
-Then ten seeds refuted it plainly; six at cpu suffice. AlexNet itself trained for 90 epochs. It is
-tested on CIFAR-10: for 64 epochs at paper (20,000 steps), and for 13 at gpu, tuned on one seed,
-since a cell of 64 would take half a minute of a GPU.
+Both claims were then refuted by far with ten seeds, so cpu now has six. AlexNet itself trained for
+90 epochs. It is tested on CIFAR-10: for 64 epochs at paper (20,000 steps), and for 13 at gpu, tuned
+on one seed, since a cell of 64 would take half a minute of a GPU.
 """
 
 from dlgbench import Ablation, Claim, Recipe, at_least, difference

@@ -8,9 +8,9 @@ in the suite's engine, which hands Lightning all minibatches between two evaluat
 Protocol. A 784-128-128-10 MLP on minibatches of 128 digits, SGD, one thread. All ways start with
 the same weights and take the same minibatches; between two evaluations they take turns, 50 steps
 each, 12 rounds of which the first warms up. A seed has its own split, weights and order; its cost
-is the median over the rounds, so one seed gives one paired ratio. Six seeds at cpu: ten had placed
-Lightning's ratio at 2.04 [1.97, 2.11], and the machine stands still for each. Cells run alone on
-it. The Trainer's start and end, and the evaluations, are left out.
+is the median over the rounds, so one seed gives one paired ratio. Cells run alone on the machine,
+where nothing else is trained meanwhile: hence six seeds at cpu (ten had placed Lightning's ratio at
+2.04 [1.97, 2.11]). The Trainer's start and end, and the evaluations, are left out.
 
 Equal means to the bit: the mean loss of every round and, after it, every weight. The engine is to
 cost at most 1.15 times the bare loop (its purpose; fixed with the catalogue of claims). The same

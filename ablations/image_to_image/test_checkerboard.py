@@ -11,8 +11,8 @@ and after training. All layers are initialized by one rule, since zero insertion
 convolution are one map (`image_to_image/upsampling`). Six rates for each arm, chosen by the
 validation error on two tuning seeds, fifteen seeds. (Earlier protocols: one and ten, which left
 three claims open that more seeds can decide, then two and twenty, declared before the rerun, which
-decided all; fifteen for the suite's half hour.) paper: full width, 10,000 steps, ten seeds; gpu:
-half of the steps (33 epochs).
+decided all; fifteen to keep the suite's time in bounds.) paper: full width, 10,000 steps, ten
+seeds; gpu: half of the steps (33 epochs).
 
 Smallest effects, fixed beforehand: twofold before training, where pilots saw far more; after it a
 quarter (pilots: 1.3 to 1.6 times). Half a dB of PSNR is the most that passes for a tie, and a

@@ -10,12 +10,12 @@ The rates come from tuning cells (three seeds): the plain sigmoid net trains up 
 at 8, the normalized one trains at 20 and 30; the plain ReLU net trains up to .5 and diverges at 1,
 the normalized one trains at 3 and fails at 5. The second question is that of "the same rate" in the
 slide's plot: the steps to 12 % validation error of both nets at the rate that suits the *plain*
-one; 1.5 times is the smallest ratio of interest. A plain net that diverges has the worst rank
-there is; the interval is then that of the median.
+one; 1.5 times is the smallest ratio of interest. A plain net that diverges has the worst rank there
+is; the interval is then that of the median.
 
 Seeds. With ten, two claims about sigmoid nets stayed undecided (.49 [.28, .70] against .3, and 2.7
 times [1.4, 5.0] against 1.5); decisions at this spread take 12 and 13. Twenty at cpu were declared
-before the rerun, which decided all. Fifteen now, for the suite's half hour.
+before the rerun, which decided all. Fifteen now, to keep the suite's time in bounds.
 """
 
 import math

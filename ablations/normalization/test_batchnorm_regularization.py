@@ -16,7 +16,7 @@ less: we expect no verdict.
 
 Seeds. With ten both claims stayed undecided. "No worse by half a point" takes 18 at the spread seen
 (+.1 points [-.4, .6]); 30, declared before the rerun, decided it (-.1 [-.3, .1]). The interaction
-(+.4 points [.1, .7]) sits on its threshold. Twenty now, for the suite's half hour.
+(+.4 points [.1, .7]) sits on its threshold. Twenty now, to keep the suite's time in bounds.
 """
 
 from dlgbench import Ablation, Claim, Recipe, at_least, at_most, difference, interaction

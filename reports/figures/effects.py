@@ -34,7 +34,8 @@ LEAST_SHARE = 0.15  # of a linear axis, for the claims beside their controls
 def effects(study: Study) -> list[Plot]:
     """The forest plot of the claims that have runs: a dot per seed, the interval, the threshold.
 
-    Claims whose effects measure the same quantity share an axis.
+    Claims whose effects measure the same quantity share an axis, but for controls far away; of
+    many, those that hold exactly are only counted.
     """
     groups, counted = _groups(study)
     if not groups:
@@ -43,7 +44,8 @@ def effects(study: Study) -> list[Plot]:
     for ax, (quantity, rows) in zip(axes, groups.items(), strict=True):
         _forest(ax, quantity, rows, study)
     data = _effects_data(study)
-    is_exact = any(claim.threshold.kind == "exactly" for claim in study.verdicts)
+    drawn = [claim for rows in groups.values() for claim, _ in rows]
+    is_exact = any(claim.threshold.kind == "exactly" for claim in drawn)
     is_bent = any(ax.get_xscale() == "symlog" for ax in axes)
     caption = base.caption(
         study,
@@ -73,13 +75,19 @@ def _groups(study: Study) -> tuple[dict[str, Rows], list[str]]:
         rows = all_rows
         if len(rows) > MANY:
             rows = [row for row in all_rows if not _holds_exactly(*row)]
-            held = len(all_rows) - len(rows)
-            counted.append(f"Not drawn: {held} claims about {quantity} that hold exactly.")
+            if held := len(all_rows) - len(rows):
+                hold = (
+                    f"{held} claim{'s' * (held > 1)} about {quantity} that hold{'s' * (held < 2)}"
+                )
+                counted.append(f"Not drawn: {hold} exactly.")
         if not any(map(math.isfinite, _measured(rows, study))):
             continue
         of_claims = [row for row in rows if row[0].kind in ("claim", "slip")]
         controls = [row for row in rows if row not in of_claims]
-        if of_claims and controls and _share(of_claims, rows, study) < LEAST_SHARE:
+        both = all(
+            any(map(math.isfinite, _measured(part, study))) for part in (of_claims, controls)
+        )
+        if both and _share(of_claims, rows, study) < LEAST_SHARE:
             groups |= {quantity: of_claims, f"{quantity}   (controls)": controls}
         else:
             groups[quantity] = rows
