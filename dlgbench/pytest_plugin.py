@@ -50,7 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--scale",
         choices=[*SCALES, "auto"],
         default="auto",
-        help="how much to run: smoke (plumbing), cpu (30 to 90 minutes on two cores), gpu (by "
+        help="how much to run: smoke (plumbing), cpu (40 to 90 minutes on two cores), gpu (by "
         "estimate an hour of an H100), paper (the papers' own budgets); default: gpu with CUDA, "
         "else cpu",
     )

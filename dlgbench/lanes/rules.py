@@ -1,5 +1,7 @@
 """Update rules for lanes: torch.optim's, elementwise, with a value of each constant per lane.
 
+Adam of wide lanes is torch's own kernel on a CPU, one lane after the other (`WIDE`).
+
 A rule updates the weights w (R, P) of R lanes in place, given the gradient g (R, P), which it may
 overwrite. lr and the constants `c`, named as in torch.optim, are (R, 1); a momentum or weight decay
 of 0 in all lanes is left out. `state` is the rule's memory: tensors (R, P) by name, empty at first,
