@@ -82,6 +82,12 @@ def bench(session: nox.Session) -> None:
 
 
 @session
+def faults(session: nox.Session) -> None:
+    """Kills, full disks, dead servers at random moments: `nox -s faults -- --trials 60`."""
+    session.run(PYTHON, "tests/faults.py", *session.posargs, external=True)
+
+
+@session
 def lint(session: nox.Session) -> None:
     """ruff: check, and the format without changing it."""
     run(session, "ruff", "check", ".")

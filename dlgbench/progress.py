@@ -21,6 +21,7 @@ from dlgbench.discovery import declares
 from dlgbench.interrupt import KEPT
 from dlgbench.session import session_of
 
+PROGRESS = "dlgbench-progress"  # its name among pytest's plugins
 SYMBOLS = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
 MOST = 40  # claims that the table shows in full
 MOST_EDGES = 10  # warnings of a tuning at the edge of its grid

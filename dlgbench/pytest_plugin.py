@@ -22,25 +22,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dlgbench import devices, rehearsal, spool, words
+from dlgbench import devices, launch, rehearsal, spool, words
 from dlgbench import session as sessions
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.baseline import FOLDER, against
 from dlgbench.claim import Claim, Verdict
 from dlgbench.discovery import declares, identify, load
 from dlgbench.errors import DlgbenchError
-from dlgbench.progress import Progress
+from dlgbench.launch import CLUSTER, SECONDS
+from dlgbench.progress import PROGRESS, Progress
 from dlgbench.registry import is_interchangeable
-from dlgbench.scale import JUDGED, SCALES
+from dlgbench.scale import SCALES
 from dlgbench.session import KEY, is_worker, session_of
 
 if TYPE_CHECKING:
     from dlgbench.runner import Runner
-    from dlgbench.tracking import Store
-
-PROGRESS = "dlgbench-progress"
-CLUSTER = pytest.StashKey[Any]()  # a `Cluster`, with --ray
-SECONDS = pytest.StashKey[dict[tuple[str, str], float | None]]()  # of a cell of an arm, by a plan
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -358,34 +354,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if not found or session.config.getoption("collectonly"):
         return
     if is_worker(session.config):
-        _check_sources(session.config, list(found.values()))
+        launch.note_changes(session.config, list(found.values()))
     else:
         files = {item.path for item in session.items if _ablation_of(item)}
-        _preflight(session.config, list(found.values()), sorted(files))
-
-
-def _check_sources(config: pytest.Config, ablations: list[Ablation]) -> None:
-    """Notes that a worker began after a source file changed: its runs would be of other code.
-
-    Its first test then ends the session.
-    """
-    session = session_of(config)
-    own = _sources(ablations, session.scale)
-    changed = [name for name, digest in own.items() if session.sources.get(name, digest) != digest]
-    if changed:
-        names = words.listing(changed)
-        session.changed = f"source files changed since this session began ({names}): call again"
-
-
-def _sources(ablations: list[Ablation], scale: str) -> dict[str, str]:
-    """A digest of the code of each ablation, as this process has imported it."""
-    from dlgbench.fingerprint import sources
-
-    found = {}
-    for ablation in ablations:
-        cells = [ablation.evaluation(arm, scale)[0] for arm in ablation.arms_at(scale)]
-        found[ablation.name] = sources((cell.work, cell.engine) for cell in cells)
-    return found
+        launch.prepare(session.config, list(found.values()), sorted(files))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -405,19 +377,8 @@ def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
     except DlgbenchError as error:
         raise pytest.UsageError(str(error)) from None
     if ablations:
-        _preflight(node.config, ablations, files)
-        _refuse_dead_workers(node.config)
-
-
-def _refuse_dead_workers(config: pytest.Config) -> None:
-    """A worker that died meanwhile can be sent no test: xdist would end with a traceback.
-
-    Raises:
-        pytest.UsageError: where one did.
-    """
-    controller: Any = config.pluginmanager.get_plugin("dsession")
-    if not all(node.gateway.hasreceiver() for node in controller.sched.nodes):
-        raise pytest.UsageError("a worker died before anything was trained: call again")
+        launch.prepare(node.config, ablations, files)
+        launch.refuse_dead_workers(node.config)
 
 
 def _ablation_files(config: pytest.Config, ids: list[str]) -> list[Path]:
@@ -425,105 +386,6 @@ def _ablation_files(config: pytest.Config, ids: list[str]) -> list[Path]:
     names = ("::test_cell[", "::test_claim[")
     ours = {item.partition("::")[0] for item in ids if any(name in item for name in names)}
     return [file for file in (config.rootpath / name for name in sorted(ours)) if declares(file)]
-
-
-def _preflight(config: pytest.Config, ablations: list[Ablation], files: list[Path]) -> None:
-    """Before any training: loads all data, opens the store, sends spooled runs, builds all models.
-
-    Raises:
-        pytest.UsageError: for the first of these that fails.
-    """
-    from dlgbench.preflight import refuse_missing
-
-    session = session_of(config)
-    if config.getoption("--save-baseline") and session.scale == "smoke":
-        raise pytest.UsageError(
-            f"--save-baseline: expected scale {', '.join(JUDGED)}, got smoke: no verdicts"
-        )
-    try:
-        refuse_missing(ablations, session.scale, trains=not session.ray)
-        session.past()
-        store = session.store()
-        store.open()
-        store.refuse_deleted(ablation.name for ablation in ablations)
-        pushed, notes = store.push_spool()
-        if pushed:
-            notes.append(f"{pushed} spooled runs sent to {store.uri}")
-        if session.ray:
-            notes += _connect(config, ablations, files)
-        for note in filter(None, [store.notice, *notes]):
-            config.get_terminal_writer().line(f"dlgbench: {note}")
-        if session.scale != "smoke":
-            config.get_terminal_writer().line(f"dlgbench: {_planned(config, ablations, store)}")
-        if not session.ray:
-            _check(session, ablations)
-        session.sources = _sources(ablations, session.scale)
-    except DlgbenchError as error:
-        raise pytest.UsageError(str(error)) from None
-
-
-def _check(session: sessions.Session, ablations: list[Ablation]) -> None:
-    """Loads the data and builds the models of ablations here."""
-    from dlgbench.preflight import check
-
-    for ablation in ablations:
-        arms = ablation.arms_at(session.scale)
-        for work in {ablation.arm(arm, session.scale) for arm in arms}:
-            try:
-                check(work, session.scale)
-            except DlgbenchError as error:
-                raise DlgbenchError(f"{ablation.name}: {error}") from None
-
-
-def _connect(config: pytest.Config, ablations: list[Ablation], files: list[Path]) -> list[str]:
-    """Does so on the cluster; returns what the user must know of nodes that are left out."""
-    from dlgbench.cluster import Cluster
-    from dlgbench.node import pack
-
-    session, root = session_of(config), Path(session_of(config).root)
-    parcel = pack(root, files, ablations, session.data, session.scale)
-    per_gpu, data_root = config.getoption("--workers-per-gpu"), config.getoption("--data-root")
-    where = os.environ["DLGBENCH_DATA"] if data_root else ""
-    cluster = config.stash[CLUSTER] = Cluster(session.ray, root, session.scale, per_gpu, where)
-    notes = cluster.look(parcel)
-    cluster.check([ablation.name for ablation in ablations])
-    return notes
-
-
-def _planned(config: pytest.Config, ablations: list[Ablation], store: Store) -> str:
-    """What the session takes, in a line; a plan that fails stops no run."""
-    from dlgbench import plan
-
-    scale = session_of(config).scale
-    try:
-        arms = plan.plan(ablations, scale, store.seconds(scale))
-        config.stash[SECONDS] = {(arm.ablation, arm.arm): arm.seconds for arm in arms}
-        progress: Any = config.pluginmanager.get_plugin(PROGRESS)
-        progress.expect_seconds(_by_cell(config, ablations))
-        return f"{plan.summary(arms, scale, _workers(config))}, if nothing is stored yet"
-    except Exception as error:  # noqa: BLE001  (a user's parts may raise anything)
-        return f"no plan of the time: {type(error).__name__}: {error}"
-
-
-def _by_cell(config: pytest.Config, ablations: list[Ablation]) -> dict[tuple[Path, str], float]:
-    """What each cell should take, by its file and id, where something is known of it.
-
-    A cell that has the machine to itself counts once for each worker, since all wait for it.
-    """
-    session, seconds, workers = session_of(config), config.stash[SECONDS], _workers(config)
-    return {
-        (Path(session.root) / ablation.file, cell.id): took * (workers if cell.timing else 1)
-        for ablation in ablations
-        for cell in ablation.cells(session.scale)
-        if (took := seconds[ablation.name, cell.arm])
-    }
-
-
-def _workers(config: pytest.Config) -> int:
-    """The cells that are trained at once: on a cluster, or by xdist's workers."""
-    if CLUSTER in config.stash:
-        return sum(config.stash[CLUSTER].kinds.values())
-    return len(config.getoption("tx", None) or [None])
 
 
 # fixtures -----------------------------------------------------------------------------------------

@@ -107,9 +107,10 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     },
     "session": {"errors", "ablation", "baseline", "devices", "discovery", "scale", "tracking"},
     "progress": {"claim", "discovery", "interrupt", "session", "words"},
+    "launch": {"errors", "ablation", "progress", "scale", "session", "words"},
     "pytest_plugin": {
         *("errors", "registry", "ablation", "claim", "scale", "discovery"),
-        *("baseline", "devices", "progress", "rehearsal", "session", "spool", "words"),
+        *("baseline", "devices", "launch", "progress", "rehearsal", "session", "spool", "words"),
     },
     "model_table": {"registry"},
     "cli": {
@@ -131,10 +132,8 @@ LATER = {  # and what its functions may import when they are called
     "runner": {"fingerprint", "lanes"},
     "data_table": {"data"},
     "node": {"fingerprint", "lanes", "preflight", "provenance"},
-    "pytest_plugin": {
-        *("cluster", "cluster_runner", "failures", "fingerprint", "node", "plan", "preflight"),
-        *("runner", "stats"),
-    },
+    "launch": {"cluster", "fingerprint", "node", "plan", "preflight"},
+    "pytest_plugin": {"cluster_runner", "failures", "preflight", "runner", "stats"},
     "operations": {"discovery", "models", "probes", "scale"},
     "session": {"data"},
     "model_table": {"probes"},
@@ -144,7 +143,7 @@ HEAVY = {"torch", "pytorch_lightning", "torchmetrics", "mlflow"}
 ONLY = {  # who alone may import what, at any time
     "mlflow": {"database", "connection"},
     "ray": {"cluster", "cluster_bench"},
-    "pytest": {"pytest_plugin", "progress", "session"},
+    "pytest": {"launch", "pytest_plugin", "progress", "session"},
     "_pytest": set(),
     "xdist": set(),
     "pytorch_lightning": {"train", "engine", "tasks", "data", "probes"},

@@ -15,9 +15,9 @@ from dlgbench import (
     at_least,
     cli,
     difference,
+    launch,
     operations,
     plan,
-    pytest_plugin,
 )
 from dlgbench.data_table import FILE, measured, sizes
 from dlgbench.discovery import discover
@@ -184,5 +184,5 @@ def test_a_plan_that_fails_stops_no_run(monkeypatch):
     monkeypatch.setattr(plan, "plan", fail)
     config = SimpleNamespace(stash={KEY: SimpleNamespace(scale="cpu")})
     store = SimpleNamespace(seconds=lambda _scale: {})
-    said = pytest_plugin._planned(config, [MLP], store)
+    said = launch._planned(config, [MLP], store)
     assert said == "no plan of the time: KeyError: 'lost'"

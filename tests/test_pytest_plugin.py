@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dlgbench import Claim, Verdict, at_least, pytest_plugin, value
+from dlgbench import Claim, Verdict, at_least, launch, pytest_plugin, value
 from dlgbench import progress as progress_of_a_session
 from dlgbench.baseline import against
 from dlgbench.data.images import FASHION_MNIST
@@ -503,7 +503,7 @@ def test_a_worker_that_died_during_the_checks_ends_the_session_in_a_line(dead):
     config = SimpleNamespace(pluginmanager=SimpleNamespace(get_plugin=lambda _: controller))
     ends = pytest.raises(pytest.UsageError, match="a worker died before anything was trained")
     with ends if dead else contextlib.nullcontext():
-        pytest_plugin._refuse_dead_workers(config)
+        launch.refuse_dead_workers(config)
 
 
 def test_the_time_left_is_told_by_the_pace_of_late(monkeypatch):
@@ -647,7 +647,7 @@ def test_a_session_stops_once_a_run_can_be_kept_nowhere(with_workers):
 
 
 def test_a_worker_of_other_code_than_the_session_began_with_ends_the_session(monkeypatch):
-    monkeypatch.setattr(pytest_plugin, "_sources", lambda *_: {"mine": "new", "other": "same"})
+    monkeypatch.setattr(launch, "_sources", lambda *_: {"mine": "new", "other": "same"})
     session, notes = Session("", "", "sqlite:///x", "cpu", "", 0.0), []
     config = SimpleNamespace(stash={KEY: session})
 
@@ -656,10 +656,10 @@ def test_a_worker_of_other_code_than_the_session_began_with_ends_the_session(mon
 
     for sources in ({}, {"mine": "new", "other": "same"}):  # {}: the controller does not know yet
         session.sources = sources
-        pytest_plugin._check_sources(config, [])
+        launch.note_changes(config, [])
         pytest_plugin._refuse_changed(config, record)
     session.sources = {"mine": "old", "other": "same"}
-    pytest_plugin._check_sources(config, [])
+    launch.note_changes(config, [])
     with pytest.raises(pytest.fail.Exception, match=r"files changed .* \(mine\): call again"):
         pytest_plugin._refuse_changed(config, record)
     workers = SimpleNamespace(shouldstop=False)

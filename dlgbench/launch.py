@@ -1,0 +1,156 @@
+"""The launch of a session: checks of sources, data, store and cluster, and a plan of the time."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dlgbench import words
+from dlgbench.ablation import Ablation
+from dlgbench.errors import DlgbenchError
+from dlgbench.progress import PROGRESS
+from dlgbench.scale import JUDGED
+from dlgbench.session import Session, session_of
+
+if TYPE_CHECKING:
+    from dlgbench.tracking import Store
+
+CLUSTER = pytest.StashKey[Any]()  # a `Cluster`, with --ray
+SECONDS = pytest.StashKey[dict[tuple[str, str], float | None]]()  # of a cell of an arm, by a plan
+
+
+def prepare(config: pytest.Config, ablations: list[Ablation], files: list[Path]) -> None:
+    """Before any training: loads all data, opens the store, sends spooled runs, builds all models.
+
+    Raises:
+        pytest.UsageError: for the first of these that fails.
+    """
+    from dlgbench.preflight import refuse_missing
+
+    session = session_of(config)
+    if config.getoption("--save-baseline") and session.scale == "smoke":
+        raise pytest.UsageError(
+            f"--save-baseline: expected scale {', '.join(JUDGED)}, got smoke: no verdicts"
+        )
+    try:
+        refuse_missing(ablations, session.scale, trains=not session.ray)
+        session.past()
+        store = session.store()
+        store.open()
+        store.refuse_deleted(ablation.name for ablation in ablations)
+        pushed, notes = store.push_spool()
+        if pushed:
+            notes.append(f"{pushed} spooled runs sent to {store.uri}")
+        if session.ray:
+            notes += _connect(config, ablations, files)
+        for note in filter(None, [store.notice, *notes]):
+            config.get_terminal_writer().line(f"dlgbench: {note}")
+        if session.scale != "smoke":
+            config.get_terminal_writer().line(f"dlgbench: {_planned(config, ablations, store)}")
+        if not session.ray:
+            _check(session, ablations)
+        session.sources = _sources(ablations, session.scale)
+    except DlgbenchError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _check(session: Session, ablations: list[Ablation]) -> None:
+    """Loads the data and builds the models of ablations here."""
+    from dlgbench.preflight import check
+
+    for ablation in ablations:
+        arms = ablation.arms_at(session.scale)
+        for work in {ablation.arm(arm, session.scale) for arm in arms}:
+            try:
+                check(work, session.scale)
+            except DlgbenchError as error:
+                raise DlgbenchError(f"{ablation.name}: {error}") from None
+
+
+def _connect(config: pytest.Config, ablations: list[Ablation], files: list[Path]) -> list[str]:
+    """Does so on the cluster; returns what the user must know of nodes that are left out."""
+    from dlgbench.cluster import Cluster
+    from dlgbench.node import pack
+
+    session, root = session_of(config), Path(session_of(config).root)
+    parcel = pack(root, files, ablations, session.data, session.scale)
+    per_gpu, data_root = config.getoption("--workers-per-gpu"), config.getoption("--data-root")
+    where = os.environ["DLGBENCH_DATA"] if data_root else ""
+    cluster = config.stash[CLUSTER] = Cluster(session.ray, root, session.scale, per_gpu, where)
+    notes = cluster.look(parcel)
+    cluster.check([ablation.name for ablation in ablations])
+    return notes
+
+
+def _planned(config: pytest.Config, ablations: list[Ablation], store: Store) -> str:
+    """What the session takes, in a line; a plan that fails stops no run."""
+    from dlgbench import plan
+
+    scale = session_of(config).scale
+    try:
+        arms = plan.plan(ablations, scale, store.seconds(scale))
+        config.stash[SECONDS] = {(arm.ablation, arm.arm): arm.seconds for arm in arms}
+        progress: Any = config.pluginmanager.get_plugin(PROGRESS)
+        progress.expect_seconds(_by_cell(config, ablations))
+        return f"{plan.summary(arms, scale, _workers(config))}, if nothing is stored yet"
+    except Exception as error:  # noqa: BLE001  (a user's parts may raise anything)
+        return f"no plan of the time: {type(error).__name__}: {error}"
+
+
+def _by_cell(config: pytest.Config, ablations: list[Ablation]) -> dict[tuple[Path, str], float]:
+    """What each cell should take, by its file and id, where something is known of it.
+
+    A cell that has the machine to itself counts once for each worker, since all wait for it.
+    """
+    session, seconds, workers = session_of(config), config.stash[SECONDS], _workers(config)
+    return {
+        (Path(session.root) / ablation.file, cell.id): took * (workers if cell.timing else 1)
+        for ablation in ablations
+        for cell in ablation.cells(session.scale)
+        if (took := seconds[ablation.name, cell.arm])
+    }
+
+
+def _workers(config: pytest.Config) -> int:
+    """The cells that are trained at once: on a cluster, or by xdist's workers."""
+    if CLUSTER in config.stash:
+        return sum(config.stash[CLUSTER].kinds.values())
+    return len(config.getoption("tx", None) or [None])
+
+
+def note_changes(config: pytest.Config, ablations: list[Ablation]) -> None:
+    """Notes that a worker began after a source file changed: its runs would be of other code.
+
+    Its first test then ends the session.
+    """
+    session = session_of(config)
+    own = _sources(ablations, session.scale)
+    changed = [name for name, digest in own.items() if session.sources.get(name, digest) != digest]
+    if changed:
+        names = words.listing(changed)
+        session.changed = f"source files changed since this session began ({names}): call again"
+
+
+def _sources(ablations: list[Ablation], scale: str) -> dict[str, str]:
+    """A digest of the code of each ablation, as this process has imported it."""
+    from dlgbench.fingerprint import sources
+
+    found = {}
+    for ablation in ablations:
+        cells = [ablation.evaluation(arm, scale)[0] for arm in ablation.arms_at(scale)]
+        found[ablation.name] = sources((cell.work, cell.engine) for cell in cells)
+    return found
+
+
+def refuse_dead_workers(config: pytest.Config) -> None:
+    """A worker that died meanwhile can be sent no test: xdist would end with a traceback.
+
+    Raises:
+        pytest.UsageError: where one did.
+    """
+    controller: Any = config.pluginmanager.get_plugin("dsession")
+    if not all(node.gateway.hasreceiver() for node in controller.sched.nodes):
+        raise pytest.UsageError("a worker died before anything was trained: call again")
