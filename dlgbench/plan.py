@@ -28,8 +28,10 @@ PASSES = 3  # a training step has the operations, kernels and outputs of three f
 OTHER_KERNELS = 40  # of a step: the minibatch, the loss, the optimizer over all parameters at once
 TOUCHES = 10  # of a weight in a step: read forwards and backwards, its gradient, Adam's two states
 
-# A core of 10 GFLOP/s, and an H100 (SXM5, NVIDIA's data sheet) that eight workers share
-CPU_KERNEL, CPU_OPERATION = 1e-5, 1e-10  # seconds
+# A core, between those that the catalogue was timed on; an H100 (SXM5, NVIDIA's data sheet) that
+# eight workers share
+CPU_KERNEL, CPU_OPERATION = 2e-5, 8e-11  # seconds
+CPU_CELL, CPU_PROBES = 0.05, 0.5  # seconds for the rest of a cell; for one that is only probed
 H100_OPERATIONS = {"32": 0.25 * 67e12, "tf32": 0.25 * 494e12, "bf16": 0.25 * 989e12}  # per second
 H100_BYTES = 0.6 * 3.35e12  # per second
 H100_KERNEL = 5e-6  # seconds from Python, by one worker
@@ -106,7 +108,9 @@ def plan(ablations: Sequence[Ablation], scale: str, known: Known) -> list[Arm]:
 
 
 def _on_a_core(arm: Arm) -> float:
-    return arm.kernels * CPU_KERNEL + arm.operations * CPU_OPERATION
+    if not arm.kernels:
+        return CPU_PROBES
+    return CPU_CELL + arm.kernels * CPU_KERNEL + arm.operations * CPU_OPERATION
 
 
 def _on_an_h100(arm: Arm) -> float:

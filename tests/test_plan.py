@@ -142,6 +142,13 @@ def test_the_catalogue_is_planned_for_an_hour_of_an_h100_and_paper_for_more():
     assert all(arm.kernels for arm in at["paper"] if arm.steps and arm.engine and arm.data)
 
 
+def test_no_cell_on_a_core_is_guessed_to_take_no_time():
+    """Or else, while such cells run, the progress says that hours are left."""
+    arms = plan.plan(discover(ROOT / "ablations"), "cpu", {})
+    assert any(not arm.kernels for arm in arms)
+    assert all(arm.seconds is None or arm.seconds >= plan.CPU_CELL for arm in arms)
+
+
 def test_what_measures_time_has_the_machine_alone():
     arm, _ = plan.plan([MLP], "cpu", {("mine", "cpu", "a"): 60.0})
     arms = [dataclasses.replace(arm, cells=4), dataclasses.replace(arm, cells=2, timing=True)]
