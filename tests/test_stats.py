@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -101,6 +102,11 @@ def test_pairing_is_by_seed():
 )
 def test_verdicts(threshold, values, wanted):
     assert one(threshold, values).verdict == wanted
+
+
+def test_the_effect_of_an_exact_claim_is_that_of_the_worst_seed():
+    assert one(exactly(15), [15, 16, 12]).effect == 12
+    assert one(exactly(15), [15, 18, 14]).effect == 18
 
 
 def test_equivalence_is_two_one_sided_tests_at_5_percent():
@@ -315,6 +321,13 @@ def test_only_a_mean_that_is_left_open_says_how_many_seeds_it_takes():
                     for k in (times - 1, times)
                 ]
                 assert decided == [False, True]
+    # a claim among others has Holm's level: the interval of that level must leave the threshold
+    verdict = one(at_least(0.5), [0.2, 0.9, 1.4, 0.6, 1.1, 0.7])
+    assert enough(verdict, at_least(0.5)) == 12
+    stricter = dataclasses.replace(verdict, level=0.9999)
+    seeds = int(enough(stricter, at_least(0.5)))
+    ends = [Mean(list(verdict.values) * k).interval(0.9999) for k in (seeds // 6 - 1, seeds // 6)]
+    assert [low > 0.5 for low, _ in ends] == [False, True]
     censored = {s: {"m/censored_at": 1.0} for s in range(6)}
     claim = Claim("x", X, at_least(2))
     (verdict,) = judge([claim], {"a": censored}, 6)
