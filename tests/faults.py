@@ -59,7 +59,7 @@ from dlgbench import Ablation, Claim, at_least, difference
 
 
 def train(config, seed, log):
-    time.sleep(0.1)
+    time.sleep(0.3)
     error = config["error"] + random.random() / 100
     log("test/error", error, 0)
     return {"test/error": error}
@@ -159,6 +159,14 @@ class Session:
         self.out.close()
         return self.process.returncode
 
+    def wait_for_moment(self) -> None:
+        """Waits for the moment of the trial's fault."""
+        if self.trial.trains:
+            while self.process.poll() is None and "begun" not in self.text():
+                time.sleep(0.1)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(self.trial.moment)
+
     def text(self) -> str:
         return self.trial.logs.read_bytes()[self.from_here :].decode(errors="replace")
 
@@ -184,7 +192,9 @@ class Trial:
         self.folder.mkdir()
         self.logs = folder / f"{kind}-{seed}.log"
         self.workers = self.chance.choice((0, 2, 2))
-        self.moment = self.chance.uniform(0.3, span)
+        # while it begins, which takes most of the time, or while it trains
+        self.trains = self.chance.random() < 0.7
+        self.moment = self.chance.uniform(0, 10 if self.trains else span)
         self.arguments: list[str] = []
         self.store = self.folder / "mlflow.db"
         self.faults: list[str] = []
@@ -196,7 +206,8 @@ class Trial:
 
     def run(self, migrated: Path | None) -> None:
         """Makes the folder, the faulty session, and the ones that follow, and compares."""
-        self.note(f"{self.kind} after {self.moment:.1f} s, {self.workers} workers")
+        since = "training" if self.trains else "the start"
+        self.note(f"{self.kind} {self.moment:.1f} s after {since}, {self.workers} workers")
         (self.folder / "test_lanes.py").write_text(LANES)
         (self.folder / "test_own.py").write_text(OWN)
         if migrated and self.kind != "kill_fresh":
@@ -265,7 +276,7 @@ def nothing() -> None:
 def hit(trial: Trial, *numbers: int, to: str) -> None:
     """A session that gets one signal after another."""
     session = Session(trial, trial.folder)
-    time.sleep(trial.moment)
+    session.wait_for_moment()
     for number in numbers:
         session.signal(number, to=to)
         time.sleep(trial.chance.uniform(0.05, 2) if len(numbers) > 1 else 0)
@@ -280,7 +291,7 @@ def kill(trial):
 
 @fault
 def kill_fresh(trial):
-    trial.moment = trial.chance.uniform(4, 16)  # where a fresh store is made
+    trial.trains, trial.moment = False, trial.chance.uniform(4, 20)  # where a fresh store is made
     hit(trial, signal.SIGKILL, to="group")
     yield nothing
 
@@ -332,7 +343,7 @@ def two_sessions(trial):
         (f"sqlite:///{link}/mlflow.db", f"sqlite:///{trial.folder}/./mlflow.db")
     )
     first = Session(trial, trial.folder)
-    time.sleep(trial.moment / 4)
+    time.sleep(trial.chance.uniform(0, 10))
     second = Session(trial, trial.chance.choice((link, trial.folder)), "--tracking-uri", uri)
     for session in (first, second):
         if code := session.wait():
@@ -344,7 +355,7 @@ def two_sessions(trial):
 def stopped(trial):
     """One session is stopped, and another one waits for it, or goes on without."""
     first = Session(trial, trial.folder)
-    time.sleep(trial.moment)
+    first.wait_for_moment()
     first.signal(signal.SIGSTOP)
     second = Session(trial, trial.folder)
     time.sleep(trial.chance.uniform(15, 30))
@@ -421,8 +432,8 @@ def edited(trial):
     """The user's file is edited while the session runs, and a worker dies and is replaced."""
     trial.workers = 2
     session, file = Session(trial, trial.folder), trial.folder / "test_own.py"
-    time.sleep(trial.moment)
-    file.write_text(OWN.replace("time.sleep(0.1)", "time.sleep(0.1 + 0)"))
+    session.wait_for_moment()
+    file.write_text(OWN.replace("time.sleep(0.3)", "time.sleep(0.3 + 0)"))
     session.signal(signal.SIGKILL, to="worker")
     session.wait()
     yield nothing

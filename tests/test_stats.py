@@ -5,7 +5,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dlgbench import Claim, at_least, at_most, difference, exactly, log_ratio, value, within
+from dlgbench import (
+    Claim,
+    at_least,
+    at_most,
+    contrast,
+    difference,
+    exactly,
+    log_ratio,
+    value,
+    within,
+)
 from dlgbench.metrics import LARGER_IS_BETTER, SMALLER_IS_BETTER
 from dlgbench.samples import Mean, Median, two_sided
 from dlgbench.stats import enough, holm, known, t_interval
@@ -57,6 +67,10 @@ def test_a_metric_that_nothing_random_enters_is_exact_where_its_values_agree():
     assert (verdict.method, verdict.p, verdict.verdict) == ("exact", None, "supported")
     arms["a"][3]["parameters"] = 7.5  # something random entered all the same
     assert judge([fewer], arms, 5)[0].method == Mean.method
+    # beside a metric that chance enters it is no exact claim, though all seeds agree
+    mixed = Claim("y", contrast("parameters", "m", "a"), at_least(1))
+    agree = {"a": {s: {"parameters": 7.0, "m": 5.0} for s in range(5)}}
+    assert judge([mixed], agree, 5)[0].method == Median.method
 
 
 def test_ten_seeds_that_agree_decide_by_their_signs():
