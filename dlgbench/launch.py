@@ -43,7 +43,7 @@ def prepare(config: pytest.Config, ablations: list[Ablation], files: list[Path])
         store.refuse_deleted(ablation.name for ablation in ablations)
         pushed, notes = store.push_spool()
         if pushed:
-            notes.append(f"{pushed} spooled runs sent to {store.uri}")
+            notes.append(f"{pushed} spooled run{'s' * (pushed != 1)} sent to {store.uri}")
         if session.ray:
             notes += _connect(config, ablations, files)
         for note in filter(None, [store.notice, *notes]):

@@ -73,8 +73,8 @@ class Store(Connection):
         """Where runs and verdicts are now, in a line."""
         with contextlib.suppress(DlgbenchError):  # a folder that can't be made has none
             if waiting := len(self.spool.waiting()):
-                runs = f"{waiting} runs wait in {self.spool.folder}"
-                return f"{runs}: the next call sends them to {self.uri}"
+                runs = f"runs that wait in {self.spool.folder}: {waiting}"
+                return f"{runs}; the next call sends them to {self.uri}"
         if self._file and database.is_missing(self._file):
             return f"{self.uri} is gone: a new one gets the runs that it had at the next call"
         how = " (dlgbench ui shows them)" if self._file else ""

@@ -132,6 +132,8 @@ def test_as_many_share_a_gpu_as_there_are_places_and_half_of_them_after_halving(
     assert Places("0", 4, "s").halve(4) == 2
     assert Places("0", 4, "s").halve(4) == 2  # another worker saw the same lack
     assert at_once() <= 2
+    assert Places("0", 4, "s").halve(2) == 1
+    assert Places("0", 4, "s").halve(4) == 1  # a late word of the first lack gives nothing back
     assert Places("1", 4, "s").limit == 4  # of this GPU alone
     assert Places("0", 4, "t").limit == 4  # and this session
     devices.forget("s")

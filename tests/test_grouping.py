@@ -163,3 +163,5 @@ def test_how_many_lanes_by_net_and_batch():
     assert most(cell(steps=0)) == 1
     # 784-8-10 at batch 100: the first layer has 784 x 8 weights, 100 x 784 inputs, 100 x 8 outputs
     assert most(small) == BYTES // (4 * (784 * 8 + 100 * (784 + 8)))
+    shrunk = cell(**{"data_args.shrink": 2})  # 14x14
+    assert most(shrunk) == BYTES // (4 * (196 * 8 + 100 * (196 + 8)))
