@@ -198,6 +198,7 @@ class Trial:
         self.arguments: list[str] = []
         self.store = self.folder / "mlflow.db"
         self.faults: list[str] = []
+        self.is_new = False  # whether the code is another one than the truth's: its runs are new
 
     def note(self, text: str) -> None:
         """Writes a line into the log."""
@@ -236,7 +237,7 @@ class Trial:
     def compare(self, before: Seen, waiting: int, said: str) -> None:
         """Notes what is lost, doubled, wrong, or a traceback."""
         now, text = look(self.store), self.logs.read_text(errors="replace")
-        ours = set(self.truth.values) if self.kind != "edited" else set(now.values)
+        ours = set(now.values) if self.is_new else set(self.truth.values)
         counts = Counter(fingerprint for fingerprint, _ in now.runs.values())
         missing = CELLS - len(ours & set(now.values))
         wrong = [one for one in ours & set(self.truth.values) if now.values.get(one) not in
@@ -246,11 +247,11 @@ class Trial:
         trained = [int(one) for one in re.findall(r"cells \d+ of \d+, (\d+) trained", said)]
         known = len(set(before.values) & ours) + waiting
         found = {
-            "missing": max(missing, 0) if self.kind != "edited" else 0,
+            "missing": max(missing, 0) if not self.is_new else 0,
             "wrong": len(wrong),
             "lost": len(gone) if self.kind != "cut_store" else 0,
             "doubled": doubled,
-            "trained again": max(0, max(trained, default=0) - (CELLS - known)),
+            "trained again": max(0, max(trained, default=0) - (CELLS - known)) * (not self.is_new),
             "verdicts wrong": int(sorted(set(now.verdicts)) != self.truth.verdicts),
             "tracebacks": text.count("Traceback (most recent") + text.count("INTERNALERROR>"),
         }
@@ -436,6 +437,7 @@ def edited(trial):
     file.write_text(OWN.replace("time.sleep(0.3)", "time.sleep(0.3 + 0)"))
     session.signal(signal.SIGKILL, to="worker")
     session.wait()
+    trial.is_new = True
     yield nothing
 
 
