@@ -1,0 +1,39 @@
+"""What `nox -s faults` would notice: the comparison of a trial with the truth, by hand."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+SPEC = importlib.util.spec_from_file_location("faults", Path(__file__).with_name("faults.py"))
+faults = sys.modules["faults"] = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(faults)
+
+VALUES = {f"f{k}": (("test/error", 1, k / 10),) for k in range(faults.CELLS)}
+TRUTH = {f"run{k}": (f"f{k}", VALUES[f"f{k}"]) for k in range(faults.CELLS)}
+SAID = f"cells {faults.CELLS} of {faults.CELLS}, {faults.CELLS - 5} trained, 9 s gone"
+
+
+@pytest.mark.parametrize(
+    ("now", "verdicts", "said", "found"),
+    [
+        (TRUTH, ["yes"], SAID, []),
+        ({**TRUTH, "run9": ("f9", (("test/error", 1, 0.0),))}, ["yes"], SAID, ["1 wrong"]),
+        ({**TRUTH, "again": TRUTH["run9"]}, ["yes"], SAID, ["1 doubled"]),
+        ({**TRUTH, "run9": TRUTH["run8"]}, ["yes"], SAID, ["1 missing", "1 doubled"]),
+        ({("new" if k == "run3" else k): v for k, v in TRUTH.items()}, ["yes"], SAID, ["1 lost"]),
+        (TRUTH, ["no"], SAID, ["1 verdicts wrong"]),
+        (TRUTH, ["yes"], SAID.replace("27 trained", "28 trained"), ["1 trained again"]),
+        (TRUTH, ["yes"], f"{SAID}\nTraceback (most recent call last)", ["1 tracebacks"]),
+    ],
+)
+def test_a_trial_notes_what_differs_from_the_truth(
+    monkeypatch, tmp_path, now, verdicts, said, found
+):
+    trial = faults.Trial("kill", 0, tmp_path, faults.Seen(TRUTH, ["yes"]), 1.0)
+    monkeypatch.setattr(faults, "look", lambda _: faults.Seen(now, verdicts))
+    trial.note(said)
+    before = faults.Seen({run: TRUTH[run] for run in list(TRUTH)[:4]}, [])
+    trial.compare(before, 1, said)  # 4 runs were stored, one waited
+    assert trial.faults == found
