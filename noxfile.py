@@ -15,7 +15,7 @@ session = nox.session(venv_backend="none")
 
 
 def run(session: nox.Session, *command: str) -> None:
-    """Runs a module in the shared environment.
+    """Runs a module, or a file, in the shared environment.
 
     The environment is made on the first call, and again when pyproject.toml has changed.
     """
@@ -29,7 +29,8 @@ def run(session: nox.Session, *command: str) -> None:
         session.run(PYTHON, "-m", "pip", "install", "-e", ".[ray]", *groups, external=True)
         stamp.write_text(wanted)
     timeouts = {"interrupt_timeout": 60, "terminate_timeout": 10}  # time to clean up after Ctrl-C
-    session.run(PYTHON, "-m", *command, external=True, **timeouts)
+    module = [] if command[0].endswith(".py") else ["-m"]
+    session.run(PYTHON, *module, *command, external=True, **timeouts)
 
 
 @session
@@ -84,7 +85,7 @@ def bench(session: nox.Session) -> None:
 @session
 def faults(session: nox.Session) -> None:
     """Kills, full disks, dead servers at random moments: `nox -s faults -- --trials 60`."""
-    session.run(PYTHON, "tests/faults.py", *session.posargs, external=True)
+    run(session, "tests/faults.py", *session.posargs)
 
 
 @session

@@ -35,5 +35,18 @@ def test_a_trial_notes_what_differs_from_the_truth(
     monkeypatch.setattr(faults, "look", lambda _: faults.Seen(now, verdicts))
     trial.note(said)
     before = faults.Seen({run: TRUTH[run] for run in list(TRUTH)[:4]}, [])
-    trial.compare(before, 1, said)  # 4 runs were stored, one waited
+    # 4 runs were stored; of two in the spool, one was among them
+    trial.compare(before, {"f3", "f4"}, said)
     assert trial.faults == found
+
+
+def test_runs_that_copies_could_give_back_are_not_trained_again(monkeypatch, tmp_path):
+    trial = faults.Trial("cut_store", 0, tmp_path, faults.Seen(TRUTH, ["yes"]), 1.0)
+    trial.before = faults.Seen({run: TRUTH[run] for run in list(TRUTH)[:5]}, [])
+    anew = {f"new-{run}": row for run, row in TRUTH.items()}  # with new ids
+    monkeypatch.setattr(faults, "look", lambda _: faults.Seen(anew, ["yes"]))
+    trial.note(SAID)
+    trial.compare(trial.before, set(), SAID)
+    assert trial.faults == []
+    trial.compare(trial.before, set(), SAID.replace("27 trained", "32 trained"))
+    assert trial.faults == ["5 trained again"]
