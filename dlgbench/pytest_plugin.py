@@ -47,8 +47,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=[*SCALES, "auto"],
         default="auto",
         help="how much to run: smoke (plumbing), cpu (40 minutes to two hours on two cores), gpu "
-        "(by estimate an hour of an H100), paper (the papers' own budgets); default: gpu with CUDA, "
-        "else cpu",
+        "(by estimate an hour of an H100), paper (the papers' own budgets); default: gpu with "
+        "CUDA, else cpu",
     )
     group.addoption(
         "--rehearse",
