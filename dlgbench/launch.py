@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 CLUSTER = pytest.StashKey[Any]()  # a `Cluster`, with --ray
 SECONDS = pytest.StashKey[dict[tuple[str, str], float | None]]()  # of a cell of an arm, by a plan
+SLOW = ("dlgbench.lanes.engine", "dlgbench.runner", "mlflow.store.tracking.sqlalchemy_store")
 
 
 def prepare(config: pytest.Config, ablations: list[Ablation], files: list[Path]) -> None:
@@ -55,6 +58,23 @@ def prepare(config: pytest.Config, ablations: list[Ablation], files: list[Path])
         session.sources = _sources(ablations, session.scale)
     except DlgbenchError as error:
         raise pytest.UsageError(str(error)) from None
+    _freeze()
+
+
+def warm_up() -> None:
+    """Imports what a worker needs for its first cell: it does so while the controller checks."""
+    for name in SLOW:
+        importlib.import_module(name)
+    _freeze()
+
+
+def _freeze() -> None:
+    """What is imported stays: spares each garbage collection half a million objects.
+
+    pytest alone makes five of them as it ends, and so do its workers.
+    """
+    if not gc.get_freeze_count():  # in a process that runs many sessions: not their garbage
+        gc.freeze()
 
 
 def _check(session: Session, ablations: list[Ablation]) -> None:

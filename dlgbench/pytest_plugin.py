@@ -360,6 +360,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         launch.prepare(session.config, list(found.values()), sorted(files))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """A worker, whose list has been sent, has time until the controller has checked."""
+    if is_worker(session.config) and any(map(_ablation_of, session.items)):
+        launch.warm_up()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
     """With xdist, the controller checks before any worker starts; one worker's list is enough."""

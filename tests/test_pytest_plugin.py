@@ -249,11 +249,14 @@ def mine(input_shape, num_classes, hidden=(WIDE,)):
 
 """
 OWN_TESTS = """
+import gc
+
 def test_claim(claim, judge):
     assert judge(claim).n == 5
 
 def test_the_cells_are_measured(cell, measure):
     assert "val/error" in measure(cell).summary
+    assert gc.get_freeze_count()  # the worker has warmed up
 """
 
 
