@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,9 @@ import pytest
 from dlgbench import words
 from dlgbench.ablation import Ablation
 from dlgbench.errors import DlgbenchError
-from dlgbench.progress import PROGRESS
+from dlgbench.progress import PROGRESS, Progress
 from dlgbench.scale import JUDGED
-from dlgbench.session import Session, session_of
+from dlgbench.session import session_of
 
 if TYPE_CHECKING:
     from dlgbench.tracking import Store
@@ -54,7 +55,7 @@ def prepare(config: pytest.Config, ablations: list[Ablation], files: list[Path])
         if session.scale != "smoke":
             config.get_terminal_writer().line(f"dlgbench: {_planned(config, ablations, store)}")
         if not session.ray:
-            _check(session, ablations)
+            _check(config, ablations)
         session.sources = _sources(ablations, session.scale)
     except DlgbenchError as error:
         raise pytest.UsageError(str(error)) from None
@@ -63,8 +64,10 @@ def prepare(config: pytest.Config, ablations: list[Ablation], files: list[Path])
 
 def warm_up() -> None:
     """Imports what a worker needs for its first cell: it does so while the controller checks."""
-    for name in SLOW:
-        importlib.import_module(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of packages among themselves
+        for name in SLOW:
+            importlib.import_module(name)
     _freeze()
 
 
@@ -77,11 +80,13 @@ def _freeze() -> None:
         gc.freeze()
 
 
-def _check(session: Session, ablations: list[Ablation]) -> None:
+def _check(config: pytest.Config, ablations: list[Ablation]) -> None:
     """Loads the data and builds the models of ablations here."""
     from dlgbench.preflight import check
 
-    for ablation in ablations:
+    session, progress = session_of(config), _progress(config)
+    for done, ablation in enumerate(ablations):
+        progress.show_check(ablation.name, done, len(ablations))
         arms = ablation.arms_at(session.scale)
         for work in {ablation.arm(arm, session.scale) for arm in arms}:
             try:
@@ -113,11 +118,15 @@ def _planned(config: pytest.Config, ablations: list[Ablation], store: Store) -> 
     try:
         arms = plan.plan(ablations, scale, store.seconds(scale))
         config.stash[SECONDS] = {(arm.ablation, arm.arm): arm.seconds for arm in arms}
-        progress: Any = config.pluginmanager.get_plugin(PROGRESS)
-        progress.expect_seconds(_by_cell(config, ablations))
+        _progress(config).expect_seconds(_by_cell(config, ablations))
         return f"{plan.summary(arms, scale, _workers(config))}, if nothing is stored yet"
     except Exception as error:  # noqa: BLE001  (a user's parts may raise anything)
         return f"no plan of the time: {type(error).__name__}: {error}"
+
+
+def _progress(config: pytest.Config) -> Progress:
+    plugin: Any = config.pluginmanager.get_plugin(PROGRESS)
+    return plugin
 
 
 def _by_cell(config: pytest.Config, ablations: list[Ablation]) -> dict[tuple[Path, str], float]:

@@ -163,6 +163,19 @@ class Progress:
         self.ahead = trained - self.trained
         self._progress()
 
+    def show_check(self, name: str, done: int, among: int) -> None:
+        """Shows which ablation's parts are being tried, before anything is trained."""
+        self._show(f"checked {done} of {among} ablations: {name}")
+
+    def _show(self, text: str, *, last: bool = False) -> None:
+        """Shows how far the session is: in place, or in a line now and then without a terminal."""
+        if self.terminal.isatty:
+            self.terminal.rewrite(f"  {text}", erase=True)
+            self.is_live = True
+        elif last or time.time() - self.last_line > EVERY:
+            self.last_line = time.time()
+            self._line(text)
+
     def _progress(self) -> None:
         trained = self.trained + self.ahead
         last = len(self.reported) == len(self.cells)
@@ -178,12 +191,7 @@ class Progress:
             self.recent.append((now, work))
             self.trained_lately = trained
         text += self._left() if done < len(self.cells) else ""
-        if self.terminal.isatty:
-            self.terminal.rewrite(f"  {text}", erase=True)
-            self.is_live = True
-        elif last or time.time() - self.last_line > EVERY:
-            self.last_line = time.time()
-            self._line(text)
+        self._show(text, last=last)
 
     def _left(self) -> str:
         """The time that is left, by the pace of late.
@@ -214,9 +222,10 @@ class Progress:
     def pytest_terminal_summary(self, exitstatus: int) -> None:
         """The table of verdicts, what was left out with `--data`, the store, and last the tally."""
         session = session_of(self.config)
-        if not self.cells and not self.verdicts and not session.unsuited:
+        nothing = not self.cells and not self.verdicts and not session.unsuited
+        if nothing or self.config.getoption("collectonly"):
             return
-        self.is_finished = exitstatus in JUDGED and not self.config.getoption("collectonly")
+        self.is_finished = exitstatus in JUDGED
         self.terminal.ensure_newline()
         # the verdicts of scale smoke only show that the plumbing works
         judged = bool(self.verdicts) and session.scale != "smoke"

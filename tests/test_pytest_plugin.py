@@ -267,6 +267,7 @@ def test_an_ablation_may_bring_its_own_model_helpers_and_tests(tmp_path, store, 
     file.write_text(text.replace("ABLATION =", OWN_MODEL + "ABLATION =") + OWN_TESTS)
     done = pytest_in(tmp_path, "-n", "2", "-k", "test_cell or measured")
     assert "28 passed" in done.stdout, done.stdout + done.stderr
+    assert "Warning" not in done.stdout + done.stderr  # of what a worker imports
     assert len(stored(store)) == 14
     again = pytest_in(tmp_path, "-k", "test_cell and narrow", "--rerun")
     assert "7 passed" in again.stdout
