@@ -119,6 +119,10 @@ class Runner:
     def _holder(self, cell: Cell) -> Path:
         return self.store.spool.locks / f"{self._print(cell)}.holder"
 
+    def _forget_holder(self, cell: Cell) -> None:
+        with contextlib.suppress(OSError):
+            self._holder(cell).unlink(missing_ok=True)
+
     def _is_known(self, cell: Cell, *, locked: bool = False) -> bool:
         """Whether the cell's run is there, here or in the store.
 
@@ -188,6 +192,7 @@ class Runner:
             for cell in todo:
                 with contextlib.suppress(OSError):
                     self._holder(cell).write_text(f"{self.session} {os.getpid()}")
+                stack.callback(self._forget_holder, cell)
             for cell, run in self._run(todo):
                 self._keep(cell, run)
         return bool(mine)

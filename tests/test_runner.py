@@ -353,6 +353,7 @@ def test_a_cell_in_training_names_its_process(store, monkeypatch):
     with pytest.raises(CellFailed):
         Runner(store, session="mine").pull(TUNING[:1])
     assert seen == [f"mine {os.getpid()}"]
+    assert not list(store.spool.locks.glob("*.holder"))
 
 
 @pytest.mark.parametrize("timing", [False, True])
