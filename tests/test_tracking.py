@@ -308,6 +308,9 @@ def test_a_verdict_is_stored_once_and_read_without_mlflow(store):
     other = Verdict("refuted", 0.0, (0.0, 0.0), 0.95, 0.01, 5, (0.0,) * 5, "paired t")
     store.save_verdict(QUESTION, "cpu", claim, other)
     assert store.last_verdicts()["x/y", "b-is-better"]["verdict"] == "refuted"
+    for scale in ("gpu", "cpu", "gpu"):  # that of another scale is another one
+        store.save_verdict(QUESTION, scale, claim, other)
+    assert len(stored(store)) == 3
 
 
 def test_a_verdict_of_which_anything_differs_is_stored_anew(store):
