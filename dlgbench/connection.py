@@ -24,6 +24,30 @@ PAUSE = 60.0  # seconds for which a server that could not be reached is not aske
 ARRAYS = "arrays.npz"  # the artifact that holds a run's arrays
 
 
+def load_client() -> Any:
+    """MLflow's client class, imported under settings of our own.
+
+    It sends no telemetry, retries nothing, and logs no failure of a store: each is an exception
+    too, of which one message is made.
+    """
+    defaults = {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(TIMEOUT),
+        "MLFLOW_LOGGING_LEVEL": "ERROR",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    from mlflow import MlflowClient
+
+    logging.getLogger("mlflow").setLevel(logging.ERROR)  # it sets its own on import
+    logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)
+    return MlflowClient
+
+
 class Connection:
     """MLflow's client of a tracking store, and the spool where runs wait for it.
 
@@ -85,27 +109,13 @@ class Connection:
     @property
     def _client(self) -> Any:
         if self._opened is None:
-            defaults = {
-                "MLFLOW_DISABLE_TELEMETRY": "true",
-                "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-                "MLFLOW_HTTP_REQUEST_TIMEOUT": str(TIMEOUT),
-                "MLFLOW_LOGGING_LEVEL": "ERROR",
-                "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-                "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-            }
-            for name, value in defaults.items():
-                os.environ.setdefault(name, value)
-            for name in ("alembic", "mlflow"):
-                logging.getLogger(name).setLevel(logging.ERROR)
-            from mlflow import MlflowClient
-
-            logging.getLogger("mlflow").setLevel(logging.ERROR)  # it sets its own on import
+            client_of = load_client()
             with self._reaching():
                 if self._file:
                     gone = database.is_missing(self._file)
                     self.notice = database.prepare(self._file, (self.root / "mlruns").as_uri())
                     self.notice = self.notice or (self._restored() if gone else "")
-                client = MlflowClient(tracking_uri=self.client_uri)
+                client = client_of(tracking_uri=self.client_uri)
                 client.search_experiments(max_results=1)
                 self._opened = client
             if self._file:

@@ -64,8 +64,11 @@ def prepare(config: pytest.Config, ablations: list[Ablation], files: list[Path])
 
 def warm_up() -> None:
     """Imports what a worker needs for its first cell: it does so while the controller checks."""
+    from dlgbench.connection import load_client
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of packages among themselves
+        load_client()
         for name in SLOW:
             importlib.import_module(name)
     _freeze()

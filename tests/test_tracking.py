@@ -3,6 +3,7 @@ import dataclasses
 import http.server
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -219,6 +220,16 @@ def test_a_full_disk_beside_a_store_with_room(store, monkeypatch):
         RunLost, match=r"is lost: .* out of reach: OSError: gone; and .* can't be written"
     ):
         store.save(TUNING, "f2", RUN)
+
+
+def test_a_failing_database_is_one_message_without_mlflows_log(store, capsys):
+    verdict = Verdict("supported", 0.2, (0.1, 0.3), 0.95, 0.01, 5, (0.2,) * 5, "paired t")
+    store.open()
+    with contextlib.closing(sqlite3.connect(store.root / "mlflow.db")) as file:
+        file.execute("drop table tags")
+    with pytest.raises(DlgbenchError, match="out of reach: OperationalError: no such table: tags"):
+        store.save_verdict(QUESTION, "cpu", QUESTION.claims[0], verdict)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_what_a_kill_left_half_written_is_replaced(store):
