@@ -2,6 +2,7 @@
 
 import json
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +37,20 @@ def test_a_record_waits_until_it_is_sent(spool):
     assert spool.find_sent("f1", 0.0) == RECORD  # for a time when the store is out of reach
     assert not spool.send(file, pushed.append)
     assert len(pushed) == 1
+
+
+def test_a_record_appears_whole(spool, monkeypatch):
+    """Others send what lies there, and a kill may come in the middle of its writing."""
+    seen, write = [], Path.write_text
+
+    def in_two(file, text):
+        write(file, text[:9])
+        seen.append(spool.waiting())
+        return write(file, text)
+
+    monkeypatch.setattr(Path, "write_text", in_two)
+    file = spool.keep(RECORD)
+    assert (seen, spool.waiting()) == ([[]], [file])
 
 
 def test_what_ended_before_does_not_count(spool):
