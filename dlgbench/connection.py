@@ -203,12 +203,30 @@ class Connection:
                 file = Path(folder) / ARRAYS
                 file.write_bytes(arrays)
                 self._client.log_artifact(run_id, str(file))
+        if self._file is None and not self._keeps(run_id, points, params, arrays):
+            raise OSError(f"it answered, and did not keep all of run {run_id}")
         self._client.set_terminated(run_id, "FINISHED", end)
-        if self._file is None:  # a server may answer and keep nothing
+        if self._file is None:
             kept = self._client.get_run(run_id).info
             if (kept.run_id, kept.status) != (run_id, "FINISHED"):
                 raise OSError(f"it answered, and did not keep run {run_id}")
         return run_id
+
+    def _keeps(
+        self, run_id: str, points: list[Point], params: Mapping[str, Any], arrays: bytes
+    ) -> bool:
+        """Whether a server has what it was sent: it may answer and keep nothing.
+
+        A request is carried out as a whole: of one batch the names tell, of several the numbers.
+        """
+        data = self._client.get_run(run_id).data
+        names = {name for name, _, _ in points}
+        if not (names <= set(data.metrics) and set(params) <= set(data.params)):
+            return False
+        if len(points) > BATCH and len(self._histories([run_id])[run_id]) < len(points):
+            return False
+        files = self._client.list_artifacts(run_id) if arrays else []
+        return not arrays or ARRAYS in {file.path for file in files}
 
     def _search(self, experiments: list[str], which: str, order: str) -> Iterator[Any]:
         token = None

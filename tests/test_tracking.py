@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dlgbench import Ablation, Claim, DlgbenchError, Recipe, Run, Verdict, at_least, difference
-from dlgbench.records import to_record
+from dlgbench.records import to_record, to_tags
 from dlgbench.spool import RunLost
 from dlgbench.tracking import Store, find_uri
 
@@ -427,18 +427,29 @@ def test_a_server_that_answers_and_keeps_nothing_swallows_no_run(server, tmp_pat
     assert len(store.spool.waiting()) == 1
 
 
+_, POINTS = to_tags(to_record(READY, "f1", RUN))
+PARAMS = to_record(READY, "f1", RUN)["cell"]["params"]
+WHOLE = {
+    "metrics": [{"key": k, "value": v, "step": s, "timestamp": 1} for k, s, v in POINTS],
+    "params": [{"key": name, "value": "x"} for name in PARAMS],
+}
+
+
 @pytest.mark.parametrize(
-    ("status", "run_id", "told"),
+    ("status", "run_id", "data", "told"),
     [
-        ("FINISHED", "r1", ""),
-        ("RUNNING", "r1", "did not keep run r1"),
-        ("FAILED", "r1", "did not keep run r1"),
-        ("FINISHED", "", "names no run"),
+        ("FINISHED", "r1", WHOLE, ""),
+        ("RUNNING", "r1", WHOLE, "did not keep run r1"),
+        ("FAILED", "r1", WHOLE, "did not keep run r1"),
+        ("FINISHED", "", WHOLE, "names no run"),
+        ("FINISHED", "r1", {}, "did not keep all of run r1"),
+        ("FINISHED", "r1", WHOLE | {"metrics": WHOLE["metrics"][2:]}, "did not keep all of run r1"),
+        ("FINISHED", "r1", WHOLE | {"params": WHOLE["params"][:-1]}, "did not keep all of run r1"),
     ],
 )
-def test_a_run_waits_until_the_server_has_it_finished(server, tmp_path, status, run_id, told):
+def test_a_run_waits_until_the_server_has_it_finished(server, tmp_path, status, run_id, data, told):
     experiment = {"experiment_id": "1", "name": "x/y", "lifecycle_stage": "active"}
-    run = {"info": {"run_id": run_id, "status": status, "lifecycle_stage": "active"}, "data": {}}
+    run = {"info": {"run_id": run_id, "status": status, "lifecycle_stage": "active"}, "data": data}
     # whatever is asked
     store = Store(server(json.dumps({"experiment": experiment, "run": run})), tmp_path)
     with contextlib.ExitStack() as stack:
