@@ -210,9 +210,9 @@ SLIPS = (
         "normalization holds them still, and so training is faster.",
         right="It does hold them still (their drift is smaller), but that need not be why it is "
         "fast. Santurkar et al. shifted and scaled the activations at random after each "
-        "normalization. They then moved more than in a plain network, and training was about as "
-        "fast as with plain batch normalization. The authors find a smoother loss to be the "
-        "reason.",
+        "normalization. They then moved far more than with plain batch normalization (in the "
+        "authors' networks more than without any), and training was about as fast. The authors "
+        "find a smoother loss to be the reason.",
         source="Santurkar et al. 2018, NeurIPS, section 2 and Figure 2",
         evidence=_of(
             "normalization/internal_covariate_shift",

@@ -153,18 +153,24 @@ class Study:
 def varying(works: Mapping[str, Work]) -> dict[str, dict[str, str]]:
     """The fields of recipes or configs in which arms differ: field -> arm -> value as text.
 
-    An argument that an arm leaves to its model, data or optimizer is `default`.
+    What an arm leaves to its model, data or optimizer is `default`.
     """
     flat = {arm: work.flat() for arm, work in works.items()}
     fields = dict.fromkeys(field for values in flat.values() for field in values)
     table = {
         field: {
-            arm: words.setting(values.get(field, "default" if "_args." in field else None))
+            arm: words.setting(_or_default(field, values.get(field)))
             for arm, values in flat.items()
         }
         for field in fields
     }
     return {field: values for field, values in table.items() if len(set(values.values())) > 1}
+
+
+def _or_default(field: str, value: object) -> object:
+    """A field's value, or `default` where it is left to a model, data set or optimizer."""
+    is_left = value is None and (field == "init" or "_args." in field)
+    return "default" if is_left else value
 
 
 @dataclasses.dataclass(frozen=True)

@@ -261,7 +261,7 @@ def _warning(
     tried: Sequence[tuple[dict[str, Any], float]], chosen: dict[str, Any]
 ) -> TuningWarning | None:
     if all(math.isinf(value) for _, value in tried):
-        return TuningWarning("diverged", "every setting diverged")
+        return TuningWarning("diverged", "no setting succeeded")
     end = edge(tried, chosen)
     text = f"edge of the grid: the best lr is the {end} one tried"
     return TuningWarning("edge", text) if end else None

@@ -72,7 +72,7 @@ def fixed_ticks(axis: Axis, ticks: Sequence[float]) -> None:
 def readable(axis: Axis, start: float, end: float) -> None:
     """Plain numbers on a logarithmic axis of less than three decades, 20 and not 2 x 10^1."""
     if 0 < start < end < 1000 * start:
-        few = end < 3 * start  # of 1, 2, 5 such an axis may have one
+        few = end < 8 * start  # of 1, 2, 5 such an axis has one or two
         axis.set_major_locator(MaxNLocator(5) if few else LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_locator(NullLocator())

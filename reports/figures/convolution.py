@@ -77,7 +77,9 @@ def by_number(study: Study) -> dict[str, tuple[str, str, int]]:
             rest = {name: value for name, value in work.flat().items() if name not in BUDGET}
             images = int(rest.pop(IMAGES))
             data = str(rest.pop("data"))
-            name = arm.removesuffix(str(images)).rstrip("_-")
+            grid = study.ablation.grid(arm, study.scale)
+            rest["tuned"] = sorted({name for setting in grid for name in setting} - set(BUDGET))
+            name = arm.removesuffix(str(images)).removesuffix("_n").rstrip("_-")
             found[arm] = kinds.setdefault(repr(sorted(rest.items())), name), data, images
     numbers: dict[tuple[str, str], set[int]] = {}
     for kind, data, images in found.values():
@@ -98,12 +100,13 @@ def by_images(study: Study) -> list[Plot]:
     kinds, sets, numbers = zip(*(places[arm] for arm in points["arm"]), strict=True)
     points = points.assign(kind=kinds, data=sets, images=numbers)
     data = base.over_seeds(points, "kind", "data", "images")
-    names, drawn = list(dict.fromkeys(kinds)), list(dict.fromkeys(sets))
+    of_arms = (places[arm][0] for arm in study.arms if arm in places)
+    names, drawn = list(dict.fromkeys(of_arms)), list(dict.fromkeys(sets))
     figure, axes = base.grid(len(drawn), 2, 3.1, sharey=True)
     for ax, name in zip(axes, drawn, strict=True):
         for place, kind in enumerate(names):
             line = data[(data["data"] == name) & (data["kind"] == kind)].sort_values("images")
-            line = line.assign(images=1.03**place * line["images"])  # side by side
+            line = line.assign(images=1.02 ** (place - (len(names) - 1) / 2) * line["images"])
             look = {"linestyle": style.LINES[place % len(style.LINES)], "markersize": 4}
             base.whiskers(ax, line, "images", style.ARMS[place], 1.6, label=kind, **look)
         ax.set(title=name, xlabel="training images", xscale="log")
@@ -113,6 +116,7 @@ def by_images(study: Study) -> list[Plot]:
     caption = base.caption(
         study,
         f"{base.mean_of(data['n'])}{base.tuned(study)}.",
+        "Dots of one number of images stand side by side.",
         base.left_out(study),
     )
     return [Plot("images", "Error by number of training images", caption, figure, data)]

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from dlgbench.ablation import Work
 from dlgbench.recipe import Recipe
 from dlgbench.registry import TASKS, register_figure
 from dlgbench.reports import style, words
@@ -69,7 +70,7 @@ def dropout(study: Study) -> list[Plot]:
     looks = {
         arm: (color, style.LINES[place % len(style.LINES)])
         for place, pair in enumerate(pairs.values())
-        for arm, color in zip(pair, (style.ARMS[1], style.ARMS[0]), strict=True)
+        for arm, color in zip(pair, style.ARMS, strict=False)
     }
     data = base.over_seeds(points[points["arm"].isin(looks)], "metric", "arm", "step")
     figure, (ax,) = base.grid(1, 1, 3.6)
@@ -83,7 +84,7 @@ def dropout(study: Study) -> list[Plot]:
     ax.set(ylim=(max(0, low - pad), high + pad), xlabel="optimizer step", ylabel="validation error")
     handles = [
         Line2D([], [], color=color, linewidth=3, label=label)
-        for color, label in ((style.ARMS[1], "without dropout"), (style.ARMS[0], "with dropout"))
+        for color, label in zip(style.ARMS, ("without dropout", "with dropout"), strict=False)
     ]
     for place, title in enumerate(pairs):
         dash = style.LINES[place % len(style.LINES)]
@@ -103,6 +104,7 @@ def dropout(study: Study) -> list[Plot]:
 # learning curves --------------------------------------------------------------------------------
 
 MOST_METRICS = 3  # side by side
+FAR = 1e3  # times the start: what lies beyond on a logarithmic axis is cut
 FEW = 5  # evaluations, each of which is marked on its line
 
 
@@ -133,10 +135,19 @@ def learning_curves(study: Study) -> dict[str, Metric]:
         for metric in _own_metrics(study)
         if metric not in METRICS
     }
+    if not any(map(_has_minibatches, study.works.values())):
+        metrics["train/loss"] = Metric("training loss")
     drawn = {metric: about for metric, about in metrics.items() if _is_curve(study.history(metric))}
     if "val/psnr" in drawn:
         drawn.pop("val/mse", None)  # the same in other words
     return drawn
+
+
+def _has_minibatches(work: Work) -> bool:
+    """Whether a step sees only some of the training examples."""
+    if not isinstance(work, Recipe) or not work.data:
+        return False
+    return bool(work.batch_size < work.data_args.get("train", np.inf))
 
 
 def _is_curve(points: pd.DataFrame) -> bool:
@@ -229,6 +240,19 @@ def _limit(ax: Axes, line: pd.DataFrame, scale: Mapping[str, Any], *, from_zero:
         ax.set_ylim(0, 1.05 * ends[np.isfinite(ends)].max() or 1)
     elif scale["value"] == "symlog" and line["mean"].min() >= 0:
         ax.set_ylim(0, None)
+    elif scale["value"] == "log" and _is_cut(line):
+        most = FAR * _start(line)
+        ax.set_ylim(min(line["mean"].min(), most / FAR) / 3, most)
+
+
+def _start(line: pd.DataFrame) -> float:
+    """The median of what the arms begin with."""
+    return float(line.sort_values("step").groupby("arm")["mean"].first().median())
+
+
+def _is_cut(line: pd.DataFrame) -> bool:
+    """Whether some arm runs so far away that the others would become one line."""
+    return bool(line["mean"].max() > FAR * _start(line))
 
 
 def _what(data: pd.DataFrame, scales: Mapping[str, Mapping[str, Any]]) -> str:
@@ -238,6 +262,9 @@ def _what(data: pd.DataFrame, scales: Mapping[str, Mapping[str, Any]]) -> str:
     what = "One run of each arm, n = 1" if seeds == "1" else base.mean_of(data["n"])
     if "log" in kinds:
         what += "; on a logarithmic axis both are of the logarithm"
+    lines = [line for metric, line in data.groupby("metric") if scales[metric]["value"] == "log"]
+    if any(map(_is_cut, lines)):
+        what += f", and what lies beyond {FAR:,.0f} times the start is cut"
     if "symlog" in kinds:
         what += "; an axis that holds 0 and a wide range is linear near 0 and logarithmic beyond"
     return what

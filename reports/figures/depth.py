@@ -6,6 +6,7 @@ Slides "Vanishing Gradients Problem" to "Residual Network".
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -54,7 +55,9 @@ def _but_depth(recipe: Recipe) -> dict[str, Any]:
     left_out = (*BUDGET, "model_args.depth")
     rest = {name: value for name, value in recipe.flat().items() if name not in left_out}
     if hidden := recipe.model_args.get("hidden"):
-        rest["model_args.hidden"] = sorted(set(hidden))
+        del rest["model_args.hidden"]
+        widths = sorted(set(hidden))
+        rest["model_args.width"] = widths[0] if len(widths) == 1 else widths
     return rest | {"model": NAMED.get(recipe.model, (recipe.model,))[0]}
 
 
@@ -94,7 +97,11 @@ def _fields_that_differ(rests: Sequence[Mapping[str, Any]]) -> list[str]:
         if len({repr(rest.get(field)) for rest in rests}) > 1
     ]
     names = (
-        [f"{words.short(field)} {words.setting(rest.get(field))}" for field in fields]
+        [
+            f"{words.short(field)} "
+            f"{words.setting(rest.get(field, 'default' if '_args.' in field else None))}"
+            for field in fields
+        ]
         for rest in rests
     )
     return [", ".join(name) or "all" for name in names]
@@ -157,6 +164,7 @@ def heatmap(study: Study) -> list[Plot]:
         "Thick line: each trick's frontier, up to which every depth trains "
         f"(test error at most {words.number(most)}).",
         "∞: a run diverged." * bool(study.diverged()),
+        "Blank: not run." * bool(len(data) < len(tricks) * len(depths)),
     )
     return [Plot("heatmap", "What trains at which depth", caption, figure, data)]
 
@@ -256,14 +264,32 @@ def _errors(study: Study, tricks: Tricks) -> list[Plot]:
         study,
         f"After the last step. Mean over n = {words.counts(data['n'])} seeds, bars: Student's 95 % "
         f"interval of the mean{base.tuned(study)}.",
+        _at_one_depth(study, tricks),
         base.left_out(study),
+        data=_data_of(study, tricks),
     )
     return [Plot("depth", "Error by depth", caption, figure, data)]
 
 
+def _at_one_depth(study: Study, tricks: Tricks) -> str:
+    """A sentence on the trained arms that make no line; empty where there are none."""
+    drawn = {arm for of_trick in tricks.values() for arm in of_trick.values()}
+    trained = set(study.values(ERROR)["arm"]) - drawn
+    left = [arm for arm in study.arms if arm in trained]
+    return f"Not drawn, being of one depth: {words.listing(left)}." if left else ""
+
+
+def _data_of(study: Study, tricks: Tricks) -> list[str]:
+    """The data sets of the arms that are drawn."""
+    arms = (arm for of_trick in tricks.values() for arm in of_trick.values())
+    return list(dict.fromkeys(data for arm in arms if (data := study.works[arm].data)))
+
+
 def _curves(study: Study, tricks: Tricks) -> list[Plot]:
     histories = {metric: study.history(metric) for metric in CURVES}
-    histories = {metric: points for metric, points in histories.items() if not points.empty}
+    histories = {
+        metric: points for metric, points in histories.items() if points["step"].nunique() > 1
+    }
     if not histories:
         return []
     logs = {metric: base.wants_log(points) for metric, points in histories.items()}
@@ -279,16 +305,18 @@ def _curves(study: Study, tricks: Tricks) -> list[Plot]:
     handles: dict[int, Any] = {}  # depth -> line
     for row, (metric, log) in zip(axes, logs.items(), strict=True):
         label, look = CURVES[metric]
-        for ax, (trick, arms) in zip(row, tricks.items(), strict=True):
+        for ax, arms in zip(row, tricks.values(), strict=True):
             for depth, arm in arms.items():
                 line = data[(data["arm"] == arm) & (data["metric"] == metric)].sort_values("step")
                 text = f"{depth} layers"
                 base.band(ax, line, "step", colors[depth], 0.14, label=text, **look)
                 handles[depth] = ax.get_lines()[-1]
-            ax.set(title=trick, yscale="log" if log else "linear")
-            if not log:
-                ax.set_ylim(0, None)
+            ax.set_yscale("log" if log else "linear")
+        if not log:
+            row[0].set_ylim(0, None)  # of all that share the axis, and so after the last
         row[0].set_ylabel(label)
+    for ax, trick in zip(axes[0], tricks, strict=True):
+        ax.set_title(textwrap.fill(trick, 60 // len(tricks)))
     for ax in axes[-1]:
         ax.set_xlabel("optimizer step")
     base.legend_beside(axes[0][-1], [handles[depth] for depth in sorted(handles)], length=2.0)
@@ -299,5 +327,6 @@ def _curves(study: Study, tricks: Tricks) -> list[Plot]:
         "brighter.",
         f"{base.mean_of(data['n'], '')}.",
         base.left_out(study),
+        data=_data_of(study, tricks),
     )
     return [Plot("depth_curves", "Learning curves by depth", caption, figure, data)]

@@ -53,7 +53,7 @@ def effects(study: Study) -> list[Plot]:
         "rests on (level in the table). Shaded: where the claim is supported.",
         "An axis with 0 and powers of ten is linear near 0 and logarithmic beyond." * is_bent,
         "Of a claim that must hold exactly: the worst seed, and the range." * is_exact,
-        _bounds_note(int((data["low"] != data["high"]).sum())),
+        *_bounds_notes(data),
         *counted,
         f"n = {words.counts(data.groupby('claim').size())}.",
     )
@@ -105,14 +105,22 @@ def _share(some: Rows, rows: Rows, study: Study) -> float:
     return (most - least) / (high - low) if scale["value"] == "linear" else 1.0
 
 
-def _bounds_note(count: int) -> str:
-    if not count:
-        return ""
-    are = "are" if count > 1 else "is"
-    return (
-        f"{count} seed effect{'s' * (count > 1)} of a censored or diverged run {are} known as a "
-        "bound only (an arrowhead) or not at all (no dot)."
-    )
+def _bounds_notes(data: pd.DataFrame) -> list[str]:
+    """Sentences on the seeds whose effect is a bound, or infinite."""
+    notes = []
+    if count := int((data["low"] != data["high"]).sum()):
+        are = "are" if count > 1 else "is"
+        notes.append(
+            f"{count} seed effect{'s' * (count > 1)} of a censored or diverged run {are} known as "
+            "a bound only (an arrowhead) or not at all (no dot)."
+        )
+    if count := int((np.isinf(data["low"]) & (data["low"] == data["high"])).sum()):
+        are = "are" if count > 1 else "is"
+        notes.append(
+            f"{count} seed effect{'s' * (count > 1)} of a diverged run {are} infinite: arrowheads "
+            "at the end of the axis."
+        )
+    return notes
 
 
 def _forest(ax: Axes, quantity: str, rows: Rows, study: Study) -> None:
@@ -134,7 +142,8 @@ def _forest(ax: Axes, quantity: str, rows: Rows, study: Study) -> None:
     for y, (claim, verdict) in enumerate(rows):
         _threshold(ax, y, claim, (low, high))
         if verdict.n > 1:
-            _seeds(ax, y, study.seed_effects(claim).values(), style.VERDICTS[verdict.verdict])
+            bounds = study.seed_effects(claim).values()
+            _seeds(ax, y, bounds, style.VERDICTS[verdict.verdict], (low, high))
         _verdict(ax, y, verdict, (low, high))
 
 
@@ -146,8 +155,11 @@ def _as_factors(ax: Axes, low: float, high: float) -> None:
     else:
         steps = (1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)
         ratios = LogLocator(subs=steps, numticks=12).tick_values(math.exp(low), math.exp(high))
+    near = 0.07 * (high - low)  # the ratio 1 has a tick, and no other stands in its way
     ticks = {math.log(ratio): ratio for ratio in ratios if ratio > 0}
-    shown = {at: ratio for at, ratio in ticks.items() if low <= at <= high}
+    shown = {at: ratio for at, ratio in ticks.items() if low <= at <= high and abs(at) > near}
+    if low <= 0 <= high:
+        shown[0.0] = 1.0
     ax.set_xticks(list(shown), [f"× {words.number(ratio)}" for ratio in shown.values()])
     ax.set_xticks([], minor=True)
 
@@ -164,11 +176,14 @@ def _threshold(ax: Axes, y: int, claim: Claim, limits: tuple[float, float]) -> N
             ax.plot([edge, edge], ends, color=style.SOFT, **dashes)
 
 
-def _seeds(ax: Axes, y: int, bounds: Any, color: str) -> None:
-    """A dot for each seed's effect; for a bound an arrowhead, towards where the effect may lie."""
+def _seeds(ax: Axes, y: int, bounds: Any, color: str, limits: tuple[float, float]) -> None:
+    """A dot for each seed's effect; for a bound an arrowhead, towards where the effect may lie.
+
+    An infinite effect has its arrowhead at the end of the axis.
+    """
     measured = [low for low, high in bounds if low == high and math.isfinite(low)]
-    above = [low for low, high in bounds if math.isfinite(low) and high == math.inf]
-    below = [high for low, high in bounds if math.isfinite(high) and low == -math.inf]
+    above = [min(low, limits[1]) for low, high in bounds if low > -math.inf and high == math.inf]
+    below = [max(high, limits[0]) for low, high in bounds if high < math.inf and low == -math.inf]
     look: dict[str, Any] = {"color": color, "linewidth": 0, "zorder": 2}
     ax.scatter(measured, np.full(len(measured), y + 0.22), s=9, alpha=0.55, **look)
     for marker, ends in ((">", above), ("<", below)):
@@ -180,6 +195,9 @@ def _verdict(ax: Axes, y: int, verdict: Verdict, limits: tuple[float, float]) ->
     color = style.VERDICTS[verdict.verdict]
     ends = max(verdict.interval[0], limits[0]), min(verdict.interval[1], limits[1])
     ax.plot(ends, [y, y], color=color, linewidth=2, solid_capstyle="butt", zorder=3)
+    for end in filter(math.isinf, set(verdict.interval)):  # it goes on beyond the axis
+        edge, marker = (limits[1], ">") if end > 0 else (limits[0], "<")
+        ax.plot([edge], [y], color=color, marker=marker, markersize=6, clip_on=False, zorder=3)
     if math.isfinite(verdict.effect):
         hollow, marker = verdict.verdict == "inconclusive", style.MARKERS[verdict.verdict]
         look: dict[str, Any] = {"s": 34, "marker": marker, "linewidth": 1.2, "zorder": 4}
@@ -205,10 +223,11 @@ def _limits(rows: Rows, study: Study) -> tuple[float, float, dict[str, Any]]:
     thresholds = [end for claim, _ in rows for end in (claim.threshold.low, claim.threshold.high)]
     finite = [x for x in (*_measured(rows, study), *thresholds) if math.isfinite(x)]
     low, high = min(finite), max(finite)
-    if low > 0 and high / low > 100:
+    is_ratio = rows[0][0].effect.scale == "log"  # its numbers are logarithms already
+    if low > 0 and high / low > 100 and not is_ratio:
         return low / (high / low) ** PAD, high * (high / low) ** PAD, {"value": "log"}
     scale: dict[str, Any] = {"value": "linear"}
-    if low <= 0 and rows[0][0].effect.scale == "linear":
+    if low <= 0 and not is_ratio:
         scale = base.scaling(finite)
     if scale["value"] == "symlog":
         bent = SymmetricalLogTransform(10, scale["linthresh"], 1)
@@ -270,7 +289,7 @@ def steps_to_target(study: Study) -> list[Plot]:
     caption = base.caption(
         study,
         f"Target: {words.listing(targets)}.",
-        "A dot for each seed, joined by seed; bar: the median.",
+        "A dot for each seed, joined by seed; bar: the median." if len(seeds) > 1 else "",
         note if late else "",
         f"n = {words.counts(data.groupby('arm').size())} seeds.",
         base.left_out(study),
@@ -289,6 +308,6 @@ def _by_seed(ax: Axes, rows: pd.DataFrame, names: list[str], looks: panels.Looks
             runs = of_arm[of_arm["censored"] == is_late]
             look: dict[str, Any] = {"s": 26, "marker": marker, "linewidth": 1.1, "zorder": 3}
             base.dots(ax, runs["steps"], runs["place"], color, hollow=is_late, **look)
-        if not of_arm["censored"].any():
-            median = of_arm["steps"].median()
+        median = of_arm["steps"].where(~of_arm["censored"], math.inf).median()
+        if math.isfinite(median):
             ax.plot([median] * 2, [place - 0.36, place + 0.36], color=color, linewidth=2, zorder=2)

@@ -42,7 +42,7 @@ def split(works: Mapping[str, Work], together: Sequence[set[str]]) -> Panels:
     arms = list(works)
     if len(arms) <= MOST:
         return {"": arms}
-    fields = varying(works)
+    fields = {name: of for name, of in varying(works).items() if not name.startswith("target")}
     pairs = [pair for pair in together if pair <= set(arms)]
     best: tuple[tuple[int, int], Panels] | None = None
     for size in (1, 2):

@@ -306,8 +306,8 @@ def paths(study: Study) -> list[Plot]:
             look: dict[str, Any] = {"linewidth": 1.2, "marker": "o", "markersize": 2.2}
             look |= {"color": looks[arm][0], "zorder": 3, "rasterized": True}
             ax.plot(*problem.followed(tracks[arm]).T, label=label, **look)
-        ax.set_title(problem.title)
-        base.legend_below(ax, distance=0.1)
+        ax.set(title=problem.title, xlabel="w₁", ylabel="w₂")
+        base.legend_below(ax)
     caption = base.caption(
         study,
         "Each path from its start (square) towards the minimum (star); a dot for each recorded step"

@@ -53,7 +53,7 @@ def rates(study: Study) -> list[Plot]:
     caption = base.caption(
         study,
         f"Mean over n = {seeds} seeds that finished, bars: Student's 95 % interval.",
-        "Cross: rates at which runs diverged.",
+        "Cross: rates at which runs diverged." * bool(len(lost)),
     )
     table = data.assign(diverged=data["lr"].map(lost).fillna(0).astype(int))
     return [Plot("rates", "Error by learning rate", caption, figure, table)]
@@ -115,9 +115,11 @@ def _costs(study: Study, sign: float) -> Costs:
     return costs
 
 
-def _stuck(costs: Costs) -> set[str]:
+def _stuck(costs: Costs, *, is_time: bool) -> set[str]:
     """The arms that no rate gains: hardly better than the worst, where some arm is far better."""
     values = pd.concat(costs.values())
+    if is_time and (values == math.inf).any():  # the worst is never to arrive
+        return set()
     worst = values[values < math.inf].max()
     if not 0 <= values.min() <= SOME * worst:
         return set()
@@ -149,7 +151,8 @@ def sensitivity(study: Study) -> list[Plot]:
                 title: arms if arm in arms else [arm, *arms] for title, arms in groups.items()
             }
             looks[arm] = style.INK, "-"  # which no other arm has, whatever panel it is in
-    stuck = _stuck(costs)
+    is_time = metric.startswith("steps_to_target")
+    stuck = _stuck(costs, is_time=is_time)
     ranges = {
         arm: (math.nan, math.nan) if arm in stuck else usable(of_arm, is_error=is_error)
         for arm, of_arm in costs.items()
@@ -160,14 +163,10 @@ def sensitivity(study: Study) -> list[Plot]:
     ratios: dict[str, Any] = {"height_ratios": heights, "width_ratios": (1.25, 1)}
     axes = figure.subplots(len(groups), 2, squeeze=False, sharex=True, **ratios)
     for (left, right), (title, arms) in zip(axes, groups.items(), strict=True):
-        for arm in arms:
-            _curve(
-                left,
-                sign * costs[arm],
-                *looks[arm],
-                best=sign * costs[arm].min(),
-                ring=arm not in stuck,
-            )
+        for place, arm in enumerate(arms):
+            best = None if arm in stuck else sign * costs[arm].min()
+            color, dash = looks[arm]
+            _curve(left, sign * costs[arm], color, dash, best, 0.98 - 0.035 * place)
         tried = {arm: costs[arm].index for arm in arms}
         _bars(right, tried, ranges, {arm: looks[arm][0] for arm in arms})
         left.set_title(f"{metric}, validation" + (f"   {title}" if title else ""))
@@ -177,6 +176,7 @@ def sensitivity(study: Study) -> list[Plot]:
             left.set_ylim(0, None)
     for ax in axes[-1]:
         ax.set_xlabel("learning rate")
+        base.readable(ax.xaxis, *ax.get_xlim())
     rows = [
         (arm, rate, sign * cost, ranges[arm][0] <= rate <= ranges[arm][1])
         for arm, of_arm in costs.items()
@@ -188,25 +188,41 @@ def sensitivity(study: Study) -> list[Plot]:
     caption = base.caption(
         study,
         f"Left: mean over n = {n} tuning seed{'s' * (n != 1)}; a cross at the top is a rate at "
-        "which a run diverged.",
+        f"which a run {'did not reach the target' if is_time else 'diverged'}.",
         f"Right: the rates around the best (ring) that come within {rule} of it, and their ratio; "
         "an arrowhead stands at the grid's edge, where the range may go on. A curve has the colour "
         "of its arm's bar.",
         f"No rate gains: the arm's best is above {GAIN:g} of the worst score here." * bool(stuck),
+        _not_drawn(study, costs),
     )
     return [Plot("sensitivity", "Sensitivity to the learning rate", caption, figure, data)]
 
 
-def _curve(ax: Axes, scores: pd.Series, color: str, dash: Any, *, best: float, ring: bool) -> None:
-    """An arm's scores over the rates; crosses where a run diverged, a ring around the best."""
+def _not_drawn(study: Study, costs: Costs) -> str:
+    """A sentence on the arms that were tuned, but over too few rates for a curve."""
+    tuned = {cell.arm for cell in study.runs if cell.purpose == "tune"}
+    left = [arm for arm in study.arms if arm in tuned and arm not in costs]
+    return (
+        f"Not drawn, with fewer than {LEAST} rates that all train: {words.listing(left)}."
+        * bool(left)
+    )
+
+
+def _curve(
+    ax: Axes, scores: pd.Series, color: str, dash: Any, best: float | None, height: float
+) -> None:
+    """An arm's scores over the rates, with a ring around the best if it is given.
+
+    Crosses at this height where a run diverged; there the line is broken.
+    """
     is_finite = scores.abs() < math.inf
-    finite, lost = scores[is_finite], scores.index[~is_finite]
-    ax.plot(finite.index, finite, color=color, linestyle=dash, marker="o", markersize=3)
+    shown, lost = scores.where(is_finite), scores.index[~is_finite]
+    ax.plot(shown.index, shown, color=color, linestyle=dash, marker="o", markersize=3)
     if len(lost):  # an empty line outside of the axes would upset the layout
-        _cross(ax, lost, 0.98, color, markersize=5, clip_on=False)
-    if ring:
+        _cross(ax, lost, height, color, markersize=5, clip_on=False)
+    if best is not None:
         look: dict[str, Any] = {"markersize": 8, "markerfacecolor": "none", "linestyle": ""}
-        at = finite.index[finite == best][0]
+        at = shown.index[shown == best][0]
         ax.plot([at], [best], marker="o", markeredgecolor=color, **look)
 
 

@@ -50,7 +50,7 @@ def test_every_claim_stands_with_its_verdict(text):
     assert "It sees 7x7 ✓ supported as expected 7 " in text
     assert "It sees 9x9 ✗ refuted as expected: a slip 3 " in text
     assert "half of it Nobody 1999" in text
-    assert "0 of 2 A/A claims, whose arms differ in name only, came out supported" in text
+    assert "0 of 2 A/A claims, whose arms differ by chance alone, came out supported" in text
 
 
 def test_declared_text_is_escaped(page):
