@@ -47,6 +47,20 @@ def test_error_by_number_of_training_images(make_study, rendered):
     assert "Left out: 1 diverged run (full_300)." in plot.caption
 
 
+def test_arms_that_tune_something_else_are_of_another_kind(make_study):
+    arms = {name: {"data_args.train": n} for name, n in (("none_n300", 300), ("none_n1000", 1000))}
+    arms |= {"decay_n300": {"data_args.train": 300}}
+    tune = {arm: {"lr": (0.1, 0.2)} for arm in arms}
+    tune["decay_n300"]["weight_decay"] = (0.1,)
+
+    def result(*_):
+        return {"summary": {"test/error": 0.1}}
+
+    study = make_study(NET, arms, result, tuned=lambda *_: 0.1, tune=tune)
+    kinds = {arm: kind for arm, (kind, *_) in convolution.by_number(study).items()}
+    assert kinds == {"none_n300": "none", "none_n1000": "none", "decay_n300": "decay"}
+
+
 def test_no_error_by_images_where_the_number_is_one(make_study, drawn):
     arms = {name: changes for name, changes in ARMS.items() if name.endswith("300")}
     study = make_study(NET, arms, lambda *_: {"summary": {"test/error": 0.1}})

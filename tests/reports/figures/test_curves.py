@@ -131,3 +131,13 @@ def test_one_evaluation_is_no_curve_and_a_few_are_marked(make_study, drawn, curv
     for values, marker in (((0.9, 0.2), "o"), (np.linspace(0.9, 0.2, 20), "None")):
         (ax,) = drawn("curves", study(*values))["curves"].figure.axes
         assert [line.get_marker() for line in ax.lines] == [marker]
+
+
+def test_what_runs_away_does_not_make_one_line_of_the_others(make_study, drawn, curve):
+    losses = {"calm": [2.0, 0.5, 0.1], "wild": [3.0, 1e9, 1e20]}
+    arms = {"calm": {}, "wild": {"lr": 10.0}}
+    study = make_study(MLP, arms, lambda arm, _: {"history": curve("train/loss", losses[arm])})
+    plot = drawn("curves", study)["curves"]
+    low, high = plot.figure.axes[0].get_ylim()
+    assert (low < 0.1, high) == (True, pytest.approx(2500))  # a thousand times the median start
+    assert "beyond 1,000 times the start is cut" in plot.caption

@@ -118,6 +118,34 @@ def test_a_control_far_away_has_an_axis_of_its_own(make_study, drawn, control, t
     assert high - low < 0.1
 
 
+def test_ratios_a_hundredfold_apart_are_logarithms_once(make_study, drawn):
+    errors = {"a": 0.1, "b": 0.1 * math.exp(1e-6), "c": 0.5}
+    claims = [Claim(f"{arm} / a", log_ratio("test/error", arm, "a"), at_least(0.1)) for arm in "bc"]
+    arms = {arm: {"lr": 0.1 * k} for k, arm in enumerate(errors, 1)}
+    study = make_study(MLP, arms, lambda arm, _: {"summary": {"test/error": errors[arm]}}, claims)
+    (ax,) = drawn("effects", study)["effects"].figure.axes
+    assert ax.get_xscale() == "linear"
+    labels = [label.get_text() for label in ax.get_xticklabels()]
+    assert {"×\u00a01", "×\u00a02"} & {label.replace(" ", "\u00a0") for label in labels}
+
+
+def test_an_infinite_effect_has_its_arrowheads_at_the_end_of_the_axis(make_study, drawn):
+    claim = Claim("A fails", difference("test/error", "a", "b"), at_least(0.1))
+    other = Claim("A is worse than c", difference("test/error", "c", "b"), at_least(0.1))
+
+    def result(arm, _):
+        return None if arm == "a" else {"summary": {"test/error": 0.3 if arm == "c" else 0.1}}
+
+    arms = {arm: {"lr": 0.1 * k} for k, arm in enumerate("abc", 1)}
+    plot = drawn("effects", make_study(MLP, arms, result, [claim, other]))["effects"]
+    (ax,) = plot.figure.axes
+    dots = [dot for drawn in ax.collections for dot in drawn.get_offsets()]
+    assert [x for x, y in dots if y == pytest.approx(0.22)] == [ax.get_xlim()[1]] * 5
+    ends = {line.get_marker(): line.get_xdata()[0] for line in ax.lines}
+    assert (ends["<"], ends[">"]) == ax.get_xlim()  # five equal values: the interval is unbounded
+    assert "5 seed effects of a diverged run are infinite" in plot.caption
+
+
 def test_a_claim_with_nothing_finite_has_no_axis(make_study, drawn):
     claims = [
         Claim("It is small", value("test/error", "a"), at_most(0.2)),
