@@ -38,6 +38,8 @@ from dlgbench.session import KEY, is_worker, session_of
 if TYPE_CHECKING:
     from dlgbench.runner import Runner
 
+CONTROLLER = os.getppid()  # of a worker of xdist
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of `pytest ablations`."""
@@ -365,6 +367,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     """A worker, whose list has been sent, has time until the controller has checked."""
     if is_worker(session.config) and any(map(_ablation_of, session.items)):
         launch.warm_up()
+        if os.getppid() != CONTROLLER:  # it was killed meanwhile, and nobody hears of an end
+            os._exit(pytest.ExitCode.INTERRUPTED)
 
 
 @pytest.hookimpl(optionalhook=True)

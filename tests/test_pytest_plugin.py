@@ -674,6 +674,20 @@ def test_a_worker_of_other_code_than_the_session_began_with_ends_the_session(mon
     assert workers.shouldstop == session.changed
 
 
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_worker_whose_controller_was_killed_ends_without_a_word(tmp_path, monkeypatch, alive):
+    """xdist's own end would be a warning about a closed channel."""
+    ablation = load(write(tmp_path, steps=1))
+    item = SimpleNamespace(callspec=SimpleNamespace(params={"cell": (ablation, None)}))
+    session = SimpleNamespace(config=SimpleNamespace(workerinput={}), items=[item])
+    ended = []
+    monkeypatch.setattr(launch, "warm_up", lambda: None)
+    monkeypatch.setattr("os._exit", ended.append)
+    monkeypatch.setattr("os.getppid", lambda: pytest_plugin.CONTROLLER if alive else 1)
+    pytest_plugin.pytest_runtestloop(session)
+    assert ended == ([] if alive else [pytest.ExitCode.INTERRUPTED])
+
+
 def test_a_worker_that_dies_is_noted():
     progress, session = SimpleNamespace(has_lost_worker=False), Session("", "", "", "cpu", "", 0.0)
     plugins = SimpleNamespace(get_plugin=lambda _: progress)
