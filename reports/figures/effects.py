@@ -24,6 +24,7 @@ Rows = list[tuple[Claim, Verdict]]
 ROW, HEAD = 0.52, 0.62  # inches for a claim, and for an axis with its title
 PAD = 0.06  # of an axis, on both sides of what it holds
 STEPS = "steps_to_target"
+MOST_ROWS = 12  # arms in one panel of them
 MANY = 12  # claims on an axis; of more, those that hold exactly are counted and not drawn
 LEAST_SHARE = 0.15  # of a linear axis, for the claims beside their controls
 
@@ -265,7 +266,10 @@ def steps_to_target(study: Study) -> list[Plot]:
     recipes = [work for arm in arms if isinstance(work := study.works[arm], Recipe)]
     if reached.empty or len(recipes) < len(arms):
         return []
-    groups, looks = panels.arrange(study, arms, STEPS)
+    if len(arms) <= MOST_ROWS:  # each has its name beside it
+        groups, looks = {"": arms}, panels.one_panel(study, arms)
+    else:
+        groups, looks = panels.arrange(study, arms, STEPS)
     heights = [0.55 + 0.36 * len(names) for names in groups.values()]
     figure, axes = base.stack(heights, 0.4, sharex=True)
     seeds = sorted(set(data["seed"]))
@@ -300,7 +304,8 @@ def steps_to_target(study: Study) -> list[Plot]:
 def _by_seed(ax: Axes, rows: pd.DataFrame, names: list[str], looks: panels.Looks) -> None:
     """The steps of each run, triangles where they are censored, and the median of an arm."""
     thin: dict[str, Any] = {"color": style.SOFT, "linewidth": 0.6, "alpha": 0.5, "zorder": 1}
-    for _, line in rows.groupby("seed"):
+    has_chance = rows["seed"].nunique() > 1
+    for _, line in rows.groupby("seed") if has_chance else ():
         ax.plot(line["steps"], line["place"], **thin)
     for place, arm in enumerate(names):
         color, of_arm = looks[arm][0], rows[rows["arm"] == arm]
@@ -309,5 +314,5 @@ def _by_seed(ax: Axes, rows: pd.DataFrame, names: list[str], looks: panels.Looks
             look: dict[str, Any] = {"s": 26, "marker": marker, "linewidth": 1.1, "zorder": 3}
             base.dots(ax, runs["steps"], runs["place"], color, hollow=is_late, **look)
         median = of_arm["steps"].where(~of_arm["censored"], math.inf).median()
-        if math.isfinite(median):
+        if has_chance and math.isfinite(median):
             ax.plot([median] * 2, [place - 0.36, place + 0.36], color=color, linewidth=2, zorder=2)

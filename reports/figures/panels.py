@@ -42,14 +42,14 @@ def split(works: Mapping[str, Work], together: Sequence[set[str]]) -> Panels:
     arms = list(works)
     if len(arms) <= MOST:
         return {"": arms}
-    fields = {name: of for name, of in varying(works).items() if not name.startswith("target")}
+    fields = varying(works)
     pairs = [pair for pair in together if pair <= set(arms)]
     best: tuple[tuple[int, int], Panels] | None = None
     for size in (1, 2):
         for chosen in itertools.combinations(fields, size):
             panels: Panels = {}
             for arm in arms:
-                title = ", ".join(f"{words.short(field)} {fields[field][arm]}" for field in chosen)
+                title = ", ".join(f"{_name(field)} {fields[field][arm]}" for field in chosen)
                 panels.setdefault(title, []).append(arm)
             if max(map(len, panels.values())) > MOST or 2 * len(panels) > len(arms):
                 continue
@@ -62,6 +62,11 @@ def split(works: Mapping[str, Work], together: Sequence[set[str]]) -> Panels:
         f"arms {at + 1} to {min(at + MOST, len(arms))}": arms[at : at + MOST]
         for at in range(0, len(arms), MOST)
     }
+
+
+def _name(field: str) -> str:
+    """What a panel's title calls a field: `kappa`, but `target val/loss`."""
+    return field.replace(".", " ") if field.startswith("target") else words.short(field)
 
 
 def looks(works: Mapping[str, Work], panels: Panels) -> Looks:
