@@ -132,7 +132,7 @@ LATER = {  # and what its functions may import when they are called
     "runner": {"fingerprint", "lanes"},
     "data_table": {"data"},
     "node": {"fingerprint", "lanes", "preflight", "provenance"},
-    "launch": {"cluster", "fingerprint", "node", "plan", "preflight"},
+    "launch": {"cluster", "connection", "fingerprint", "node", "plan", "preflight"},
     "pytest_plugin": {"cluster_runner", "failures", "preflight", "runner", "stats"},
     "operations": {"discovery", "models", "probes", "scale"},
     "session": {"data"},
