@@ -554,6 +554,14 @@ def test_an_evaluation_waits_for_no_other_arm(store, groups):
     assert list(map(len, groups)) == [8, 10]
 
 
+def test_an_evaluation_takes_no_tuning_of_another_arm_along(store, groups):
+    Runner(store).pull(NETS.tuning("a", "cpu"))
+    groups.clear()
+    Runner(store, wanted=WANTED).run(NETS, NETS.evaluation("a", "cpu")[2])
+    (group,) = groups
+    assert set(group) == {f"a-s{seed}" for seed in range(5)}
+
+
 def test_a_lane_that_raises_fails_alone(store, groups):
     BROKEN.add(1001)
     runner = Runner(store, session="one", wanted=WANTED)
