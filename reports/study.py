@@ -159,15 +159,14 @@ def varying(works: Mapping[str, Work]) -> dict[str, dict[str, str]]:
     fields = dict.fromkeys(field for values in flat.values() for field in values)
     table = {
         field: {
-            arm: words.setting(_or_default(field, values.get(field)))
-            for arm, values in flat.items()
+            arm: words.setting(or_default(field, values.get(field))) for arm, values in flat.items()
         }
         for field in fields
     }
     return {field: values for field, values in table.items() if len(set(values.values())) > 1}
 
 
-def _or_default(field: str, value: object) -> object:
+def or_default(field: str, value: object) -> object:
     """A field's value, or `default` where it is left to a model, data set or optimizer."""
     is_left = value is None and (field == "init" or "_args." in field)
     return "default" if is_left else value

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from dlgbench import Ablation, Claim, DlgbenchError, Recipe, Run, Verdict, at_least, difference
+from dlgbench.connection import BATCH
 from dlgbench.records import to_record, to_tags
 from dlgbench.spool import RunLost
 from dlgbench.tracking import Store, find_uri
@@ -458,6 +460,30 @@ def test_a_run_waits_until_the_server_has_it_finished(server, tmp_path, status, 
             stack.enter_context(pytest.raises(DlgbenchError, match=match))
         store.save(READY, "f1", RUN)
     assert len(store.spool.waiting()) == bool(told)
+
+
+@pytest.mark.parametrize(
+    ("points", "arrays", "kept", "files", "is_whole"),
+    [
+        (3 * BATCH, b"", 3 * BATCH, [], True),
+        (3 * BATCH, b"", 2 * BATCH, [], False),  # a batch in the middle was swallowed
+        (3, b"npz", 3, ["arrays.npz"], True),
+        (3, b"npz", 3, ["other.png"], False),
+    ],
+)
+def test_what_a_server_keeps_is_counted_where_names_do_not_tell(
+    tmp_path, monkeypatch, points, arrays, kept, files, is_whole
+):
+    data = SimpleNamespace(metrics={"val/error": 0.1}, params={"lr": "0.1"})
+    client = SimpleNamespace(
+        get_run=lambda _: SimpleNamespace(data=data),
+        get_metric_history=lambda *_: [SimpleNamespace(step=k, value=0.1) for k in range(kept)],
+        list_artifacts=lambda _: [SimpleNamespace(path=file) for file in files],
+    )
+    monkeypatch.setattr(Store, "_client", client)
+    sent = [("val/error", step, 0.1) for step in range(points)]
+    whole = Store("http://localhost", tmp_path)._keeps("r1", sent, {"lr": 0.1}, arrays)
+    assert whole == is_whole
 
 
 def test_a_server_that_hangs_is_given_up_and_not_asked_again_for_a_while(

@@ -20,7 +20,7 @@ from dlgbench.recipe import Recipe
 from dlgbench.registry import register_figure
 from dlgbench.reports import style, words
 from dlgbench.reports.figures import base
-from dlgbench.reports.study import Study
+from dlgbench.reports.study import Study, or_default
 from dlgbench.reports.style import Plot
 
 Tricks = dict[str, dict[int, str]]  # trick -> depth -> arm
@@ -98,8 +98,7 @@ def _fields_that_differ(rests: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
     names = (
         [
-            f"{words.short(field)} "
-            f"{words.setting(rest.get(field, 'default' if '_args.' in field else None))}"
+            f"{words.short(field)} {words.setting(or_default(field, rest.get(field)))}"
             for field in fields
         ]
         for rest in rests

@@ -202,10 +202,8 @@ def _not_drawn(study: Study, costs: Costs) -> str:
     """A sentence on the arms that were tuned, but over too few rates for a curve."""
     tuned = {cell.arm for cell in study.runs if cell.purpose == "tune"}
     left = [arm for arm in study.arms if arm in tuned and arm not in costs]
-    return (
-        f"Not drawn, with fewer than {LEAST} rates that all train: {words.listing(left)}."
-        * bool(left)
-    )
+    why = f"fewer than {LEAST} learning rates were tried, or none trained"
+    return f"Not drawn, since {why}: {words.listing(left)}." if left else ""
 
 
 def _curve(
