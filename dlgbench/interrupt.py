@@ -1,7 +1,8 @@
-"""Ctrl-C stays a KeyboardInterrupt, also in code that runs Lightning."""
+"""Ctrl-C stays a KeyboardInterrupt, also in code that runs Lightning; SIGTERM becomes one."""
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,12 @@ KEPT = (
     "what is finished is stored, and the same command goes on from there; cells in training begin "
     "again, those that are trained together all of them"
 )
+
+
+def end_on_sigterm() -> None:
+    """SIGTERM ends this process as Ctrl-C does: a cluster sends it when an allocation ends."""
+    with contextlib.suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def interruptible(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -14,6 +14,7 @@ import pytest
 from dlgbench import words
 from dlgbench.ablation import Ablation
 from dlgbench.errors import DlgbenchError
+from dlgbench.interrupt import end_on_sigterm
 from dlgbench.progress import PROGRESS, Progress
 from dlgbench.scale import JUDGED
 from dlgbench.session import session_of
@@ -50,6 +51,7 @@ def prepare(config: pytest.Config, ablations: list[Ablation], files: list[Path])
             notes.append(f"{pushed} spooled run{'s' * (pushed != 1)} sent to {store.uri}")
         if session.ray:
             notes += _connect(config, ablations, files)
+        end_on_sigterm()  # after Ray, which has a way of its own
         for note in filter(None, [store.notice, *notes]):
             config.get_terminal_writer().line(f"dlgbench: {note}")
         if session.scale != "smoke":

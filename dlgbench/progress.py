@@ -30,6 +30,13 @@ EVERY = 10.0  # seconds between two lines of progress, where there is no termina
 JUDGED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
 
+def uncaptured(config: pytest.Config) -> contextlib.AbstractContextManager[None]:
+    """What is written goes past pytest's capture."""
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    disabled: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+    return capture.global_and_fixture_disabled() if capture else disabled
+
+
 class Progress:
     """Shows the progress on the controller, which receives the reports of all workers.
 
@@ -161,7 +168,8 @@ class Progress:
     def show_ahead(self, trained: int) -> None:
         """Shows how many runs were trained in all, while a test is still waiting for its own."""
         self.ahead = trained - self.trained
-        self._progress()
+        with uncaptured(self.config):
+            self._progress()
 
     def show_check(self, name: str, done: int, among: int) -> None:
         """Shows which ablation's parts are being tried, before anything is trained."""

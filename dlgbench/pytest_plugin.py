@@ -1,4 +1,4 @@
-"""The pytest plugin: options, collection, fixtures, outcomes.
+"""The pytest plugin: its hooks, with the options and fixtures of two modules beside it.
 
 A module that declares `ABLATION` is collected as it is: `test_cell` runs over the ablation's cells,
 and `test_claim` over its claims. A module may define these two itself, and further tests that take
@@ -7,7 +7,6 @@ and `test_claim` over its claims. A module may define these two itself, and furt
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import dataclasses
 import functools
@@ -16,107 +15,34 @@ import shutil
 import subprocess
 import sys
 import types
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from dlgbench import devices, launch, rehearsal, spool, words
+from dlgbench import devices, launch, rehearsal, spool
 from dlgbench import session as sessions
-from dlgbench.ablation import Ablation, Cell, Run
-from dlgbench.baseline import FOLDER, against
-from dlgbench.claim import Claim, Verdict
+from dlgbench.ablation import Ablation, Cell
+from dlgbench.baseline import FOLDER
+from dlgbench.claim import Claim
 from dlgbench.discovery import declares, identify, load
 from dlgbench.errors import DlgbenchError
-from dlgbench.launch import CLUSTER, SECONDS
-from dlgbench.progress import PROGRESS, Progress
+from dlgbench.fixtures import (  # pytest finds the fixtures here
+    _runner,  # noqa: F401
+    ablation_of,
+    judge,  # noqa: F401
+    measure,  # noqa: F401
+    test_cell,
+    test_claim,
+)
+from dlgbench.launch import CLUSTER
+from dlgbench.options import pytest_addoption  # noqa: F401
+from dlgbench.progress import PROGRESS, Progress, uncaptured
 from dlgbench.registry import is_interchangeable
-from dlgbench.scale import SCALES
 from dlgbench.session import KEY, is_worker, session_of
 
-if TYPE_CHECKING:
-    from dlgbench.runner import Runner
-
 CONTROLLER = os.getppid()  # of a worker of xdist
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options of `pytest ablations`."""
-    group = parser.getgroup("dlgbench", "dlgbench: ablations")
-    group.addoption(
-        "--scale",
-        choices=[*SCALES, "auto"],
-        default="auto",
-        help="how much to run: smoke (plumbing), cpu (40 minutes to two hours on two cores), gpu "
-        "(by estimate an hour of an H100), paper (the papers' own budgets); default: gpu with "
-        "CUDA, else cpu",
-    )
-    group.addoption(
-        "--rehearse",
-        action="store_true",
-        help="with --scale smoke: also what gpu and paper train, at its real width, in two steps "
-        "on a few images; files of noise stand in for the data sets that are downloaded",
-    )
-    group.addoption(
-        "--data",
-        metavar="NAME",
-        help="run on this data set instead of an ablation's own: does the claim replicate? "
-        "digits, mnist5k, mnist, fashion_mnist, cifar10, or one of your own",
-    )
-    group.addoption(
-        "--tracking-uri",
-        metavar="URI",
-        help="MLflow store (default: MLFLOW_TRACKING_URI, else mlflow.db in the root folder)",
-    )
-    group.addoption(
-        "--data-root",
-        metavar="DIR",
-        help="where data sets lie (default: DLGBENCH_DATA, else ~/.cache/dlgbench)",
-    )
-    group.addoption(
-        "--workers-per-gpu",
-        metavar="N",
-        type=_count,
-        help="how many workers share a GPU (default: one for every 8 GiB of its memory, at most 8; "
-        "half of them go on where it runs out)",
-    )
-    group.addoption(
-        "--ray",
-        metavar="ADDRESS",
-        help="train on a Ray cluster, without xdist: auto (the one that this machine belongs to), "
-        "HOST:PORT, or local (one of this machine alone, for this run); see docs/cluster.md",
-    )
-    group.addoption("--rerun", action="store_true", help="run every cell again, finished or not")
-    group.addoption("--no-report", action="store_true", help="make no page at the end")
-    group.addoption(
-        "--baseline",
-        metavar="FILE",
-        help="verdicts of an earlier run: what is not as expected, but as it was there, does not "
-        f"fail (default: {FOLDER}/<scale>.json of the repository, if there)",
-    )
-    group.addoption(
-        "--no-baseline",
-        action="store_true",
-        help="every claim that is decided against what was expected fails",
-    )
-    group.addoption(
-        "--save-baseline",
-        action="store_true",
-        help=f"at the end write the store's verdicts to {FOLDER}, as the next run's baseline",
-    )
-    group.addoption(
-        "--ablations",
-        action="store_true",
-        help="without a file or folder, run ablations/ of the repository (as dlgbench run does)",
-    )
-
-
-def _count(text: str) -> int:
-    """A whole number of at least 1, as an option's value."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
-    return int(text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -136,24 +62,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.args = [str(_default_place(config))]  # a worker reads the command line anew
 
 
-def _uncaptured(config: pytest.Config) -> contextlib.AbstractContextManager[None]:
-    """What is written goes past pytest's capture."""
-    capture = config.pluginmanager.get_plugin("capturemanager")
-    disabled: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
-    return capture.global_and_fixture_disabled() if capture else disabled
-
-
 def _say(config: pytest.Config, text: str) -> None:
     """Writes to the real stderr."""
-    with _uncaptured(config):
+    with uncaptured(config):
         print(f"dlgbench: {text}", file=sys.stderr, flush=True)
-
-
-def _tell(config: pytest.Config, trained: int) -> None:
-    """Shows that runs have come from a cluster, while a test waits for its own."""
-    progress: Any = config.pluginmanager.get_plugin(PROGRESS)
-    with _uncaptured(config):
-        progress.show_ahead(trained)
 
 
 def _default_place(config: pytest.Config) -> Path:
@@ -203,26 +115,6 @@ def _holds_ablations(place: Path) -> bool:
 
 
 # collection ---------------------------------------------------------------------------------------
-
-
-def _hides(exception: pytest.ExceptionInfo[BaseException]) -> bool:
-    """Whether a traceback leaves out our frames: not where a message is all that is shown."""
-    return not exception.errisinstance(pytest.fail.Exception)
-
-
-def test_cell(cell: Any, measure: Any) -> None:
-    """Each cell of an ablation: run, or found in the store."""
-    __tracebackhide__ = _hides
-    measure(cell)
-
-
-def test_claim(claim: Any, judge: Any) -> None:
-    """Each claim of an ablation: judged."""
-    judge(claim)
-
-
-test_cell.__test__ = False  # type: ignore[attr-defined]  # pytest's mark: a template, not a test
-test_claim.__test__ = False  # type: ignore[attr-defined]  # the same
 
 
 def _add_tests(module: types.ModuleType, ablation: Ablation) -> None:
@@ -310,10 +202,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     With `--data`, leaves out the ablations that do not change, and those that do not suit it.
     """
     session = session_of(config)
-    items.sort(key=lambda item: bool(_ablation_of(item) and item.get_closest_marker("timing")))
+    items.sort(key=lambda item: bool(ablation_of(item) and item.get_closest_marker("timing")))
     if not session.data:
         return
-    asked = {ablation.name: ablation for item in items if (ablation := _ablation_of(item))}
+    asked = {ablation.name: ablation for item in items if (ablation := ablation_of(item))}
     changed = {name for name in asked if asked[name].arms_on_other_data(session.scale)}
     if not config.getoption("collectonly"):
         from dlgbench.preflight import why_unsuited
@@ -321,7 +213,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         reasons = {name: why_unsuited(asked[name], session.scale) for name in sorted(changed)}
         session.unsuited |= {name: reason for name, reason in reasons.items() if reason}
     kept = changed - set(session.unsuited)
-    left = [item for item in items if (of := _ablation_of(item)) and of.name not in kept]
+    left = [item for item in items if (of := ablation_of(item)) and of.name not in kept]
     config.hook.pytest_deselected(items=left)
     items[:] = [item for item in items if item not in left]
     getattr(config, "workeroutput", {})["dlgbench"] = session.unsuited
@@ -335,37 +227,25 @@ def pytest_testnodedown(node: Any, error: Any) -> None:
     session_of(node.config).unsuited |= getattr(node, "workeroutput", {}).get("dlgbench", {})
 
 
-def _ablation_of(item: pytest.Item) -> Ablation | None:
-    params = getattr(getattr(item, "callspec", None), "params", {})
-    given = params.get("cell") or params.get("claim")
-    return given[0] if isinstance(given, tuple) and isinstance(given[0], Ablation) else None
-
-
-def _cell_of(item: pytest.Item) -> tuple[Ablation, Cell] | None:
-    """The ablation and the cell of a test of a cell; None for any other test."""
-    given = getattr(getattr(item, "callspec", None), "params", {}).get("cell")
-    return given if isinstance(given, tuple) and _ablation_of(item) else None
-
-
 # preflight ----------------------------------------------------------------------------------------
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Without xdist, this process is the one that runs the tests."""
-    found = {ablation.name: ablation for item in session.items if (ablation := _ablation_of(item))}
+    found = {ablation.name: ablation for item in session.items if (ablation := ablation_of(item))}
     if not found or session.config.getoption("collectonly"):
         return
     if is_worker(session.config):
         launch.note_changes(session.config, list(found.values()))
     else:
-        files = {item.path for item in session.items if _ablation_of(item)}
+        files = {item.path for item in session.items if ablation_of(item)}
         launch.prepare(session.config, list(found.values()), sorted(files))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
     """A worker, whose list has been sent, has time until the controller has checked."""
-    if is_worker(session.config) and any(map(_ablation_of, session.items)):
+    if is_worker(session.config) and any(map(ablation_of, session.items)):
         launch.warm_up()
         if os.getppid() != CONTROLLER:  # it was killed meanwhile, and nobody hears of an end
             os._exit(pytest.ExitCode.INTERRUPTED)
@@ -397,125 +277,6 @@ def _ablation_files(config: pytest.Config, ids: list[str]) -> list[Path]:
     names = ("::test_cell[", "::test_claim[")
     ours = {item.partition("::")[0] for item in ids if any(name in item for name in names)}
     return [file for file in (config.rootpath / name for name in sorted(ours)) if declares(file)]
-
-
-# fixtures -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="session")
-def _runner(request: pytest.FixtureRequest) -> Iterator[Runner]:
-    from dlgbench.runner import Runner
-
-    session = session_of(request.config)
-    wanted = [pair for item in request.session.items if (pair := _cell_of(item))]
-    if CLUSTER in request.config.stash:
-        from dlgbench.cluster_runner import ClusterRunner
-
-        cluster, seconds = request.config.stash[CLUSTER], request.config.stash.get(SECONDS, {})
-        tell = functools.partial(_tell, request.config)
-        store = session.store()
-        there = ClusterRunner(store, session.since, session.id, wanted, cluster, seconds, tell)
-        yield there
-        there.close()
-        return
-    places = devices.Places(session.gpu, session.per_gpu, session.id)
-    yield Runner(session.store(), session.since, session.id, wanted, places)
-
-
-@pytest.fixture
-def measure(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) -> Any:
-    """`measure(cell)`: the cell's run, from the store if it is finished, else it is run now.
-
-    An exception of the user's code is raised as it is, with the traceback from the first line that
-    is not dlgbench's. A `DlgbenchError` is shown as one message.
-    """
-    from dlgbench.failures import CellFailed
-
-    def measure(cell: tuple[Ablation, Cell]) -> Run:
-        __tracebackhide__ = _hides
-        _refuse_changed(pytestconfig, record_property)
-        before = _runner.trained
-        try:
-            return _runner.run(*cell)
-        except CellFailed as failure:
-            if failure.cell.id == cell[1].id and failure.own is not None:
-                raise failure.own from None
-            text = failure.text if failure.cell.id == cell[1].id else str(failure)
-            raise pytest.fail.Exception(text, pytrace=False) from None
-        except DlgbenchError as error:
-            raise pytest.fail.Exception(str(error), pytrace=False) from None
-        finally:
-            trained = _runner.trained - before
-            notes = {"notices": _runner.take_notices(), "lost": _runner.take_lost()}
-            record_property("dlgbench", {"trained": trained, "stop": _runner.stop, **notes})
-
-    return measure
-
-
-def _refuse_changed(config: pytest.Config, record_property: Any) -> None:
-    if changed := session_of(config).changed:
-        record_property("dlgbench", {"stop": changed})
-        pytest.fail(changed, pytrace=False)
-
-
-@pytest.fixture
-def judge(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) -> Any:
-    """`judge(claim)`: the verdict, which is also stored.
-
-    Where `supported` is expected: supported passes, refuted fails, inconclusive is xfail. With a
-    baseline, what is as it was there does not fail.
-    """
-
-    def judge(of: tuple[Ablation, Claim]) -> Verdict:
-        ablation, claim = of
-        _refuse_changed(pytestconfig, record_property)
-        session, before = session_of(pytestconfig), _runner.trained
-        scale = session.scale
-        try:
-            past = session.past()
-            verdict = _runner.judge(ablation, scale)[claim]
-        except DlgbenchError as error:
-            raise pytest.fail.Exception(str(error), pytrace=False) from None
-        from dlgbench.stats import enough
-
-        effect, interval = words.found(verdict, claim.effect.scale)
-        fails, note = against(claim, verdict, ablation.name, past)
-        row = {
-            "ablation": ablation.name,
-            "claim": claim.statement,
-            "line": verdict.line(claim),
-            "expect": claim.expect,
-            "effect": effect,
-            "interval": interval,
-            "wanted": words.wanted(claim),
-            "undecided": words.undecided(enough(verdict, claim.threshold)),
-            "as_expected": verdict.passes(claim),
-            "baseline": note,
-            "edges": _runner.edges(ablation, scale),
-            "verdict": dataclasses.asdict(verdict),
-            "trained": _runner.trained - before,
-            "notices": _runner.take_notices(),
-            "lost": _runner.take_lost(),
-        }
-        record_property("dlgbench", row)
-        _set_outcome(claim, verdict, scale, fails=fails, note=note)
-        return verdict
-
-    return judge
-
-
-def _set_outcome(claim: Claim, verdict: Verdict, scale: str, *, fails: bool, note: str) -> None:
-    """Turns a verdict into pytest's outcome."""
-    line = f"{claim.statement}: {verdict.line(claim)}"
-    note = f", {note}" if note else ""
-    if scale == "smoke":
-        pytest.skip("plumbing only")
-    if fails:
-        pytest.fail(f"{line}; expected {claim.expect}{note}", pytrace=False)
-    if not verdict.passes(claim):
-        pytest.xfail(f"{line}; not as expected{note}")
-    if verdict.verdict == "inconclusive" and claim.expect != "not supported":
-        pytest.xfail(f"{line}{note}")  # an inconclusive claim must not look like a passed one
 
 
 # the report ---------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from dlgbench.ablation import Ablation
 from dlgbench.baseline import Baseline, of_repository, read
 from dlgbench.discovery import find_root
 from dlgbench.errors import DlgbenchError
+from dlgbench.interrupt import end_on_sigterm
 from dlgbench.scale import SCALES
 from dlgbench.tracking import Store, find_uri
 
@@ -160,6 +161,7 @@ def _rehearsal(config: pytest.Config) -> str:
 
     if config.getoption("--ray"):
         raise pytest.UsageError("expected --rehearse or --ray, got both")
+    end_on_sigterm()
     root = Path(tempfile.mkdtemp(prefix="dlgbench-rehearsal-"))
     standins.make(root)
     standins.use(root)

@@ -105,12 +105,20 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
         *("errors", "registry", "claim", "metrics", "recipe", "ablation", "discovery"),
         *("fingerprint", "judging", "stats", "tracking", "words"),
     },
-    "session": {"errors", "ablation", "baseline", "devices", "discovery", "scale", "tracking"},
+    "session": {
+        *("errors", "ablation", "baseline", "devices", "discovery", "interrupt", "scale"),
+        "tracking",
+    },
     "progress": {"claim", "discovery", "interrupt", "session", "words"},
-    "launch": {"errors", "ablation", "progress", "scale", "session", "words"},
+    "launch": {"errors", "ablation", "interrupt", "progress", "scale", "session", "words"},
+    "options": {"baseline", "scale"},
+    "fixtures": {
+        *("errors", "ablation", "baseline", "claim", "devices", "launch", "progress", "session"),
+        "words",
+    },
     "pytest_plugin": {
-        *("errors", "registry", "ablation", "claim", "scale", "discovery"),
-        *("baseline", "devices", "launch", "progress", "rehearsal", "session", "spool", "words"),
+        *("errors", "registry", "ablation", "baseline", "claim", "devices", "discovery"),
+        *("fixtures", "launch", "options", "progress", "rehearsal", "session", "spool"),
     },
     "model_table": {"registry"},
     "cli": {
@@ -133,7 +141,8 @@ LATER = {  # and what its functions may import when they are called
     "data_table": {"data"},
     "node": {"fingerprint", "lanes", "preflight", "provenance"},
     "launch": {"cluster", "connection", "fingerprint", "node", "plan", "preflight"},
-    "pytest_plugin": {"cluster_runner", "failures", "preflight", "runner", "stats"},
+    "fixtures": {"cluster_runner", "failures", "runner", "stats"},
+    "pytest_plugin": {"preflight"},
     "operations": {"discovery", "models", "probes", "scale"},
     "session": {"data"},
     "model_table": {"probes"},
@@ -143,7 +152,7 @@ HEAVY = {"torch", "pytorch_lightning", "torchmetrics", "mlflow"}
 ONLY = {  # who alone may import what, at any time
     "mlflow": {"database", "connection"},
     "ray": {"cluster", "cluster_bench"},
-    "pytest": {"launch", "pytest_plugin", "progress", "session"},
+    "pytest": {"fixtures", "launch", "options", "progress", "pytest_plugin", "session"},
     "_pytest": set(),
     "xdist": set(),
     "pytorch_lightning": {"train", "engine", "tasks", "data", "probes"},

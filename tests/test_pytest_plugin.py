@@ -17,8 +17,9 @@ from dlgbench import progress as progress_of_a_session
 from dlgbench.baseline import against
 from dlgbench.data.images import FASHION_MNIST
 from dlgbench.discovery import load
+from dlgbench.fixtures import _refuse_changed, _set_outcome
 from dlgbench.progress import Progress
-from dlgbench.pytest_plugin import _set_outcome, pytest_xdist_auto_num_workers
+from dlgbench.pytest_plugin import pytest_xdist_auto_num_workers
 from dlgbench.session import KEY, Session
 
 FILE = '''
@@ -661,11 +662,11 @@ def test_a_worker_of_other_code_than_the_session_began_with_ends_the_session(mon
     for sources in ({}, {"mine": "new", "other": "same"}):  # {}: the controller does not know yet
         session.sources = sources
         launch.note_changes(config, [])
-        pytest_plugin._refuse_changed(config, record)
+        _refuse_changed(config, record)
     session.sources = {"mine": "old", "other": "same"}
     launch.note_changes(config, [])
     with pytest.raises(pytest.fail.Exception, match=r"files changed .* \(mine\): call again"):
-        pytest_plugin._refuse_changed(config, record)
+        _refuse_changed(config, record)
     workers = SimpleNamespace(shouldstop=False)
     plugins = SimpleNamespace(get_plugin={"dsession": workers}.get)
     progress = Progress(SimpleNamespace(pluginmanager=plugins))
