@@ -13,6 +13,18 @@ KEPT = (
 )
 
 
+def as_they_are() -> Callable[[], None]:
+    """What gives SIGINT and SIGTERM the handlers back that they have now."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        with contextlib.suppress(ValueError, TypeError):  # another thread; not set from Python
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+    return restore
+
+
 def end_on_sigterm() -> None:
     """SIGTERM ends this process as Ctrl-C does: a cluster sends it when an allocation ends."""
     with contextlib.suppress(ValueError):  # not in the main thread

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import shutil
 import signal
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -108,9 +109,25 @@ class Progress:
     @pytest.hookimpl(tryfirst=True)  # before pytest works out where it was
     def pytest_keyboard_interrupt(self) -> None:
         """After Ctrl-C pytest still ends its workers; a second one ends all at once, in a line."""
-        if self.cells:
+        self._end_at_once_when_interrupted()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)  # before its workers end
+    def pytest_sessionfinish(self) -> Generator[None, None, None]:
+        """So does a first one that comes now: pytest would show where it was."""
+        self._end_at_once_when_interrupted()
+        return (yield)
+
+    def _end_at_once_when_interrupted(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM) if self.cells else ():
             with contextlib.suppress(ValueError):  # not in the main thread
-                signal.signal(signal.SIGINT, _end_at_once)
+                signal.signal(number, self._end_at_once)
+
+    def _end_at_once(self, *_: object) -> None:
+        sys.stdout.flush()
+        print(f"\ndlgbench: interrupted, ended at once: {KEPT}", file=sys.stderr, flush=True)
+        if folder := session_of(self.config).rehearsal:
+            shutil.rmtree(folder, ignore_errors=True)
+        os._exit(pytest.ExitCode.INTERRUPTED)
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """Drops the dot of a passed cell, which the progress line counts, and that of a verdict.
@@ -349,12 +366,6 @@ def _tally(rows: list[dict[str, Any]]) -> str:
         return f"{tally}, and nothing contradicts the baseline" if known else tally
     fail = f"{failed} of them fail{'s' * (failed == 1)} the session"
     return f"{tally}, and {fail}: a finding, nothing broke"
-
-
-def _end_at_once(*_: object) -> None:
-    sys.stdout.flush()
-    print(f"\ndlgbench: interrupted twice, ended at once: {KEPT}", file=sys.stderr, flush=True)
-    os._exit(pytest.ExitCode.INTERRUPTED)
 
 
 def _row(report: pytest.TestReport) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import functools
 import os
-import shutil
 import subprocess
 import sys
 import types
@@ -36,6 +35,7 @@ from dlgbench.fixtures import (  # pytest finds the fixtures here
     test_cell,
     test_claim,
 )
+from dlgbench.interrupt import as_they_are
 from dlgbench.launch import CLUSTER
 from dlgbench.options import pytest_addoption  # noqa: F401
 from dlgbench.progress import PROGRESS, Progress, uncaptured
@@ -53,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--rehearse") and config.getoption("--scale") != "smoke":
         came = config.getoption("--scale")
         raise pytest.UsageError(f"--rehearse: expected --scale smoke, got {came}")
+    config.add_cleanup(as_they_are())
     worker = is_worker(config)
     spool.say = functools.partial(_say, config)
     config.stash[KEY] = sessions.of_worker(config) if worker else sessions.start(config)
@@ -293,8 +294,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[CLUSTER].close()
     if progress is not None:
         devices.forget(session_of(config).id)
-        if session_of(config).rehearsal:
-            shutil.rmtree(session_of(config).rehearsal, ignore_errors=True)
     if progress is None or not progress.is_finished or not _wants_page(config):
         return
     session = session_of(config)

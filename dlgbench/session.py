@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import importlib.util
+import shutil
 import sys
 import tempfile
 import time
@@ -163,6 +165,7 @@ def _rehearsal(config: pytest.Config) -> str:
         raise pytest.UsageError("expected --rehearse or --ray, got both")
     end_on_sigterm()
     root = Path(tempfile.mkdtemp(prefix="dlgbench-rehearsal-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
     standins.make(root)
     standins.use(root)
     return str(root)

@@ -118,7 +118,16 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     },
     "pytest_plugin": {
         *("errors", "registry", "ablation", "baseline", "claim", "devices", "discovery"),
-        *("fixtures", "launch", "options", "progress", "rehearsal", "session", "spool"),
+        *(
+            "fixtures",
+            "interrupt",
+            "launch",
+            "options",
+            "progress",
+            "rehearsal",
+            "session",
+            "spool",
+        ),
     },
     "model_table": {"registry"},
     "cli": {

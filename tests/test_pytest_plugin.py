@@ -600,28 +600,74 @@ def test_the_end_says_where_the_runs_are(store, tmp_path):
     assert said(store.uri).startswith(f"{store.uri} is gone: ")
 
 
-def test_a_second_interrupt_ends_all_at_once_in_a_line(tmp_path, store):
-    write(tmp_path, steps=3000)
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--scale", "cpu"]
-    command += ["-n", "2", "-k", "test_cell"]
-    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # as a shell
-    run = f"{heed}; import pytest; raise SystemExit(pytest.main({command[3:]}))"
+def started(folder, *args):
+    """A session that heeds signals as in a shell: (its process, what it says until its end)."""
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    arguments = ["-p", "no:cacheprovider", "-n", "2", "-k", "test_cell", *args]
+    run = f"{heed}; import pytest; raise SystemExit(pytest.main({arguments}))"
     pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    process = subprocess.Popen(
-        [sys.executable, "-c", run], cwd=tmp_path, start_new_session=True, **pipe
-    )
+    env = {**os.environ, "PYTEST_ADDOPTS": "", "TMPDIR": str(folder)}
+    command = [sys.executable, "-c", run]
+    return subprocess.Popen(command, cwd=folder, env=env, start_new_session=True, **pipe)
+
+
+def wait_for(process, something):
     until = time.monotonic() + LONG
-    while not stored(store):
+    while not something():
         assert process.poll() is None
         assert time.monotonic() < until
-        time.sleep(0.1)
+        time.sleep(0.05)
+
+
+def test_a_second_interrupt_ends_all_at_once_in_a_line(tmp_path, store):
+    write(tmp_path, steps=3000)
+    process = started(tmp_path, "--scale", "cpu")
+    wait_for(process, lambda: stored(store))
     while process.poll() is None:
         os.kill(process.pid, signal.SIGINT)
         time.sleep(0.2)
     said, _ = process.communicate()
     assert process.returncode == 2
-    assert "interrupted twice, ended at once: what is finished is stored" in said
+    assert "interrupted, ended at once: what is finished is stored" in said
     assert "Traceback" not in said
+
+
+LAST = """
+import pathlib, time
+import pytest
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session):
+    if not hasattr(session.config, "workerinput"):
+        pathlib.Path("finishes").touch()
+        time.sleep(60)
+    return (yield)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_the_session_ends_is_told_in_a_line(tmp_path, store, number):
+    write(tmp_path, steps=2)
+    (tmp_path / "conftest.py").write_text(LAST)
+    process = started(tmp_path, "--scale", "smoke", "--no-report")
+    wait_for(process, (tmp_path / "finishes").exists)
+    os.kill(process.pid, number)
+    said, _ = process.communicate()
+    assert process.returncode == 2, said
+    assert "interrupted, ended at once: what is finished is stored" in said
+    assert "Traceback" not in said
+    assert len(stored(store)) == 6
+
+
+def test_sigterm_ends_a_rehearsal_as_ctrl_c_does_and_takes_its_data_along(tmp_path):
+    write(tmp_path, steps=2)
+    process = started(tmp_path, "--scale", "smoke", "--rehearse")
+    wait_for(process, lambda: [*tmp_path.glob("dlgbench-rehearsal-*")])
+    os.kill(process.pid, signal.SIGTERM)
+    said, _ = process.communicate()
+    assert process.returncode == 2, said
+    assert "Traceback" not in said
+    assert not [*tmp_path.glob("dlgbench-rehearsal-*")]
 
 
 @pytest.mark.parametrize("with_workers", [True, False])
