@@ -106,6 +106,20 @@ class Progress:
         file, _, test = cell.partition("::")
         return self.config.rootpath / file, test.partition("[")[2].removesuffix("]")
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Where a worker dies and the one that replaces it cannot begin, xdist shows a traceback.
+
+        Here the session ends as after Ctrl-C, with a line.
+        """
+        try:
+            return (yield)
+        except (EOFError, OSError) as error:
+            if not self.has_lost_worker:
+                raise
+            came = f"{type(error).__name__}: {error}"
+            pytest.exit(f"a worker died, and the one that was to replace it did not begin ({came})")
+
     @pytest.hookimpl(tryfirst=True)  # before pytest works out where it was
     def pytest_keyboard_interrupt(self) -> None:
         """After Ctrl-C pytest still ends its workers; a second one ends all at once, in a line."""

@@ -632,6 +632,34 @@ def test_a_second_interrupt_ends_all_at_once_in_a_line(tmp_path, store):
     assert "Traceback" not in said
 
 
+TWICE = """
+import os
+import xdist.workermanage
+
+setup = xdist.workermanage.NodeManager.setup_node
+
+def setup_node(self, spec, *args):
+    if spec.id not in ("gw0", "gw1"):
+        raise EOFError("expected 1 bytes, got 0")  # as of execnet, where the process was killed
+    return setup(self, spec, *args)
+
+xdist.workermanage.NodeManager.setup_node = setup_node
+
+def pytest_runtest_call(item):
+    os._exit(1)
+"""
+
+
+def test_a_worker_that_dies_as_it_replaces_another_is_a_line(tmp_path, pytest_in):
+    write(tmp_path, steps=2)
+    (tmp_path / "conftest.py").write_text(TWICE)
+    done = pytest_in(tmp_path, "-n", "2", "-k", "test_cell", scale="smoke")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "did not begin (EOFError: expected 1 bytes, got 0)" in done.stdout
+    assert "interrupted: what is finished is stored" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 LAST = """
 import pathlib, time
 import pytest
