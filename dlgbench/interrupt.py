@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 KEPT = (
@@ -18,17 +20,35 @@ def as_they_are() -> Callable[[], None]:
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def restore() -> None:
-        with contextlib.suppress(ValueError, TypeError):  # another thread; not set from Python
-            for number, handler in handlers.items():
+        for number, handler in handlers.items():
+            with contextlib.suppress(ValueError, TypeError):  # another thread; not set from Python
                 signal.signal(number, handler)
 
     return restore
 
 
+def on_signal(number: int, call: Callable[[int, FrameType | None], Any]) -> None:
+    """Lets a signal call something in this process, unless it is ignored.
+
+    A process that is forked from this one, by a user's code, ends by the signal as any other does.
+    """
+    own = os.getpid()
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        if os.getpid() == own:
+            call(number, frame)
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    if signal.getsignal(number) != signal.SIG_IGN:
+        with contextlib.suppress(ValueError):  # not in the main thread
+            signal.signal(number, handler)
+
+
 def end_on_sigterm() -> None:
     """SIGTERM ends this process as Ctrl-C does: a cluster sends it when an allocation ends."""
-    with contextlib.suppress(ValueError):  # not in the main thread
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    on_signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def interruptible(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

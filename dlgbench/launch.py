@@ -35,6 +35,7 @@ def prepare(config: pytest.Config, ablations: list[Ablation], files: list[Path])
     """
     from dlgbench.preflight import refuse_missing
 
+    end_on_sigterm()
     session = session_of(config)
     if config.getoption("--save-baseline") and session.scale == "smoke":
         raise pytest.UsageError(
@@ -51,7 +52,6 @@ def prepare(config: pytest.Config, ablations: list[Ablation], files: list[Path])
             notes.append(f"{pushed} spooled run{'s' * (pushed != 1)} sent to {store.uri}")
         if session.ray:
             notes += _connect(config, ablations, files)
-        end_on_sigterm()  # after Ray, which has a way of its own
         for note in filter(None, [store.notice, *notes]):
             config.get_terminal_writer().line(f"dlgbench: {note}")
         if session.scale != "smoke":
@@ -110,6 +110,7 @@ def _connect(config: pytest.Config, ablations: list[Ablation], files: list[Path]
     per_gpu, data_root = config.getoption("--workers-per-gpu"), config.getoption("--data-root")
     where = os.environ["DLGBENCH_DATA"] if data_root else ""
     cluster = config.stash[CLUSTER] = Cluster(session.ray, root, session.scale, per_gpu, where)
+    end_on_sigterm()  # Ray has set a handler of its own
     notes = cluster.look(parcel)
     cluster.check([ablation.name for ablation in ablations])
     return notes

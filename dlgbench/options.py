@@ -1,4 +1,4 @@
-"""The options of `pytest ablations`, a pytest plugin of their own."""
+"""The options of `pytest ablations`."""
 
 from __future__ import annotations
 

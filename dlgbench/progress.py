@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import time
+import traceback
 from collections import Counter, deque
 from collections.abc import Generator, Mapping
 from pathlib import Path
@@ -16,10 +17,10 @@ from typing import Any, Literal
 
 import pytest
 
-from dlgbench import words
+from dlgbench import devices, words
 from dlgbench.claim import COLORS
 from dlgbench.discovery import declares
-from dlgbench.interrupt import KEPT
+from dlgbench.interrupt import KEPT, on_signal
 from dlgbench.session import session_of
 
 PROGRESS = "dlgbench-progress"  # its name among pytest's plugins
@@ -115,7 +116,8 @@ class Progress:
         try:
             return (yield)
         except (EOFError, OSError) as error:
-            if not self.has_lost_worker:
+            frames = traceback.extract_tb(error.__traceback__)
+            if not any(frame.name == "_clone_node" for frame in frames):
                 raise
             came = f"{type(error).__name__}: {error}"
             pytest.exit(f"a worker died, and the one that was to replace it did not begin ({came})")
@@ -132,16 +134,20 @@ class Progress:
         return (yield)
 
     def _end_at_once_when_interrupted(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM) if self.cells else ():
-            with contextlib.suppress(ValueError):  # not in the main thread
-                signal.signal(number, self._end_at_once)
+        for number in (signal.SIGINT, signal.SIGTERM) if self.files else ():
+            on_signal(number, self._end_at_once)
 
     def _end_at_once(self, *_: object) -> None:
-        sys.stdout.flush()
-        print(f"\ndlgbench: interrupted, ended at once: {KEPT}", file=sys.stderr, flush=True)
-        if folder := session_of(self.config).rehearsal:
-            shutil.rmtree(folder, ignore_errors=True)
-        os._exit(pytest.ExitCode.INTERRUPTED)
+        try:
+            with contextlib.suppress(Exception):  # it may have been interrupted while it writes
+                sys.stdout.flush()
+            os.write(2, f"\ndlgbench: interrupted, ended at once: {KEPT}\n".encode())
+            session = session_of(self.config)
+            devices.forget(session.id)
+            if session.rehearsal:
+                shutil.rmtree(session.rehearsal, ignore_errors=True)
+        finally:
+            os._exit(pytest.ExitCode.INTERRUPTED)
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """Drops the dot of a passed cell, which the progress line counts, and that of a verdict.
