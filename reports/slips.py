@@ -173,7 +173,7 @@ SLIPS = (
             "A sigmoid net of depth 10 stays at chance",
             "Only ReLU solves it: tanh stays at chance at depth 10",
             "Only ReLU solves it: sigmoid with batch normalization stays at chance at depth 10",
-            "A fair ratio can hide a dead gradient: N(0, .01) leaves the first layer less than "
+            "A fair ratio can hide a dead gradient: N(0, .01²) leaves the first layer less than "
             "1e-6",
         )
         + _of(
@@ -307,9 +307,9 @@ SLIPS = (
         source="He et al. 2015, ICCV, section 2.2",
         evidence=_of(
             "depth/initialization",
-            "The slide's N(0, .01 / n) trains at depth 2",
-            "The slide's N(0, .01 / n) trains at depth 10",
-            "The slide's N(0, .01 / n) trains at depth 10 under Adam",
+            "The slide's N(0, (.01 / n)²) trains at depth 2",
+            "The slide's N(0, (.01 / n)²) trains at depth 10",
+            "The slide's N(0, (.01 / n)²) trains at depth 10 under Adam",
             "Under the slide's formula the signal is gone at layer 10",
             "He's N(0, 2 / n) trains at depth 10",
         ),
@@ -350,7 +350,7 @@ SLIPS = (
         evidence=_of(
             "architectures/residual_depth",
             "56 residual layers cost at most a point of training error",
-            "Deeper residual is better: 56 layers lower the test error",
+            "Deeper residual is better: 56 layers lower the test error by half a point",
             "110 residual layers lower the test error by a point",
         ),
     ),

@@ -83,7 +83,7 @@ ABLATION = Ablation(
     },
     claims=[
         Claim(
-            f"Training makes the first layer's filters smoother: {net}",
+            f"Training lowers the roughness of the first layer's filters by .5: {net}",
             difference(ROUGHNESS, f"{net}_untrained", f"{net}_trained"),
             at_least(0.5),
             published="smooth waves, edges and blobs",

@@ -68,20 +68,20 @@ ABLATION = Ablation(
     },
     claims=[
         Claim(
-            "Convolution lowers the error from 300 centred digits",
+            "Convolution lowers the error from 300 centred digits by 1.5 points",
             difference(ERROR, "full_300", "shared_300"),
             at_least(0.015),
             objection="Digits are centred by MNIST's makers; on centred garments a small "
             "convolutional net loses to a perceptron.",
         ),
         Claim(
-            "Convolution lowers the error from 1,000 digits placed at random",
+            "Convolution lowers the error from 1,000 digits placed at random by 10 points",
             difference(ERROR, "full_placed_1000", "shared_placed_1000"),
             at_least(0.1),
             objection="Augmentation by shifts would teach the perceptron the same.",
         ),
         Claim(
-            "It is the sharing: local windows without it have the higher error",
+            "It is the sharing: local windows without it have 1.5 points more error",
             difference(ERROR, "local_300", "shared_300"),
             at_least(0.015),
         ),

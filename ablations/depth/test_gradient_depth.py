@@ -106,7 +106,7 @@ ABLATION = Ablation(
             expect="not supported",
         ),
         Claim(
-            "A fair ratio can hide a dead gradient: N(0, .01) leaves the first layer less than "
+            "A fair ratio can hide a dead gradient: N(0, .01²) leaves the first layer less than "
             "1e-6",
             value("gradient/first", "relu_small_10"),
             at_most(1e-6),

@@ -1,8 +1,8 @@
 """Does the initialization decide whether a deep plain net trains?
 
 Slides: "Parameter Initialization", "Parameter initialization" (code example). The slides: zero
-gives all parameters of a layer the same update; N(0, .01) is unstable with depth; "Kaiming" is
-written as N(0, .01 / n). He et al. 2015, section 2.2: sigma^2 = 2 / n.
+gives all parameters of a layer the same update; N(0, .01²) is unstable with depth; "Kaiming" is
+written as N(0, (.01 / n)²). He et al. 2015, section 2.2: sigma^2 = 2 / n.
 
 Protocol. Plain ReLU nets of width 64 without normalization. Whether a net trains is read off its
 test error: at most 20 % if it does, chance (90 %) if it does not. Each arm tries six rates; the
@@ -33,7 +33,7 @@ HE = "He 2015, section 2.2"
 def slides_formula_trains(where: str, arm: str) -> Claim:
     """The formula that the slide gives for He's initialization, which is a slip."""
     return Claim(
-        f"The slide's N(0, .01 / n) trains at {where}",
+        f"The slide's N(0, (.01 / n)²) trains at {where}",
         value(ERROR, arm),
         TRAINS,
         expect="refuted",
@@ -85,8 +85,8 @@ ABLATION = Ablation(
             value(ERROR, "zero_adam_10"),
             CHANCE,
         ),
-        Claim("N(0, .01) trains at depth 2", value(ERROR, "normal_2"), TRAINS),
-        Claim("N(0, .01) stays at chance at depth 10", value(ERROR, "normal_10"), CHANCE),
+        Claim("N(0, .01²) trains at depth 2", value(ERROR, "normal_2"), TRAINS),
+        Claim("N(0, .01²) stays at chance at depth 10", value(ERROR, "normal_10"), CHANCE),
         slides_formula_trains("depth 2", "slide_2"),
         slides_formula_trains("depth 10", "slide_10"),
         slides_formula_trains("depth 10 under Adam", "slide_adam_10"),

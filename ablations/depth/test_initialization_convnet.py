@@ -1,8 +1,8 @@
-"""How do zero, N(0, .01) and He's initialization fare in the lecture's own conv net?
+"""How do zero, N(0, .01²) and He's initialization fare in the lecture's own conv net?
 
 Slides: "Parameter Initialization", "Code examples: Parameter initialization". Mitra et al. 2018,
 the course's notebook: a net of 25,384 parameters, Adam at 1e-3, 20 epochs of MNIST; it prints the
-training losses 2.3013 (zero), .0268 (N(0, .01)) and .0099 (He's). He et al. 2015.
+training losses 2.3013 (zero), .0268 (N(0, .01²)) and .0099 (He's). He et al. 2015.
 
 Protocol. The notebook's net, optimizer, rate and 20 epochs; hence nothing is tuned
 (`depth/initialization` tunes). cpu: 1,000 digits, in minibatches of 25. Ten seeds. The control is a
@@ -11,7 +11,7 @@ twin of He's, with fresh weights and order.
 Smallest effects, fixed beforehand. Zero: a net that answers the same for every input has at best
 the entropy of the classes as its loss, ln 10 = 2.3026 where they are equally frequent and 2.298 on
 1,000 images drawn at random; so a loss of 2.29 and above is "learns nothing". Trains: an error of
-at most 20 %, as in the catalogue of claims. He's against N(0, .01): half the loss, where the
+at most 20 %, as in the catalogue of claims. He's against N(0, .01²): half the loss, where the
 published factor is 2.7; a smaller factor would not be seen in a curve.
 """
 
@@ -22,7 +22,7 @@ TRAINS, HALF = at_most(0.2), at_least(0.6931)  # ln 2
 NOTEBOOK = "Mitra et al. 2018, the course's notebook"
 
 ABLATION = Ablation(
-    question="How do zero, N(0, .01) and He's initialization fare in the lecture's own conv net?",
+    question="How do zero, N(0, .01²) and He's initialization fare in the lecture's own conv net?",
     slide="Parameter Initialization",
     recipe=Recipe(
         model="lecture_convnet",
@@ -60,7 +60,7 @@ ABLATION = Ablation(
             "gradients are zero under ReLU.",
         ),
         Claim(
-            "N(0, .01) trains all the same",
+            "N(0, .01²) trains all the same",
             value(ERROR, "normal"),
             TRAINS,
             published="loss .0268",
@@ -76,7 +76,7 @@ ABLATION = Ablation(
             source=NOTEBOOK,
         ),
         Claim(
-            "He's ends at half the training loss of N(0, .01) or less",
+            "He's ends at half the training loss of N(0, .01²) or less",
             log_ratio(LOSS, "normal", "he"),
             HALF,
             published=".0268 / .0099 = 2.7",

@@ -56,7 +56,7 @@ ABLATION = Ablation(
     claims=[
         *(
             Claim(
-                f"{more} units give a better image than {less}{of}",
+                f"{more} units give an image 1 dB better than {less} do{of}",
                 log_ratio("test/mse", f"{name}_{less}", f"{name}_{more}"),
                 at_least(DECIBEL),
             )
@@ -65,7 +65,7 @@ ABLATION = Ablation(
         ),
         *(
             Claim(
-                f"Two units give more than the mean image{of}",
+                f"Two units give 1 dB more than the mean image{of}",
                 value("images/over_mean", f"{name}_2"),
                 at_most(math.exp(-DECIBEL)),
             )
