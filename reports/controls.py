@@ -25,15 +25,16 @@ def listed(judged: Judged) -> list[tuple[str, Study, ClaimRow]]:
 
 
 def twins(judged: Judged) -> dict[str, float] | None:
-    """How many A/A claims came out supported, of how many that were run.
+    """How many A/A claims came out supported, of how many that chance could decide.
 
-    This is the measured false-positive rate, with Clopper and Pearson's interval; None where none
-    was run.
+    This is the measured false-positive rate, with Clopper and Pearson's interval. Claims judged
+    exactly, such as on numbers of parameters, can't be wrong by chance and are left out; None where
+    no other was run.
     """
-    verdicts = [row.verdict for _, row in judged if row.claim.kind == "twin"]
-    run = [verdict for verdict in verdicts if verdict != "not run"]
-    if not run:
+    verdicts = [study.verdicts.get(row.claim) for study, row in judged if row.claim.kind == "twin"]
+    by_chance = [verdict.verdict for verdict in verdicts if verdict and verdict.method != "exact"]
+    if not by_chance:
         return None
-    span = stats.binomtest(run.count("supported"), len(run)).proportion_ci()
-    low, high = float(span.low), float(span.high)
-    return {"supported": run.count("supported"), "of": len(run), "low": low, "high": high}
+    supported, of = by_chance.count("supported"), len(by_chance)
+    span = stats.binomtest(supported, of).proportion_ci()
+    return {"supported": supported, "of": of, "low": float(span.low), "high": float(span.high)}
