@@ -239,14 +239,15 @@ def _tested(test: _Test, seeds: int, p: float, alpha: float, others: Sequence[fl
         return _unfinished(values, seeds)
     level = 1 - (2 * alpha if test.threshold.kind == "within" else alpha)
     sample, word = test.sample, test.word(p)
-    note = ""
+    interval, note = sample.interval(level), ""
     if unmeasured := sum(not _measured([bounds]) for bounds in test.found):
         runs = f"{unmeasured} of {n} seeds with a diverged or censored run"
         note = f"{runs}: the interval is the median's, from ranks"
     elif sample.method == Median.method:
         note = f"all {n} seeds agree: the interval is the median's, from ranks"
+        if interval == (-math.inf, math.inf):
+            note += f", of which {n} are too few for {100 * level:.3g} %"
     fragile = word != "inconclusive" and test.is_fragile(word, others)
-    interval = sample.interval(level)
     return Verdict(word, sample.effect, interval, level, p, n, values, sample.method, note, fragile)
 
 

@@ -54,7 +54,9 @@ def test_five_seeds_that_agree_by_chance_decide_nothing(values):
     verdict = one(at_least(0.25), values)
     # all five on one side: 2 / 2^5
     assert (verdict.p, verdict.verdict, verdict.method) == (0.0625, "inconclusive", "sign test")
-    assert verdict.note.startswith("all 5 seeds agree")
+    too_few = "the interval is the median's, from ranks, of which 5 are too few for 95 %"
+    assert verdict.note == f"all 5 seeds agree: {too_few}"
+    assert one(at_least(0.25), [*values, values[-1]]).note.endswith("from ranks")  # 2 / 2^6 < 5 %
 
 
 def test_a_metric_that_nothing_random_enters_is_exact_where_its_values_agree():
