@@ -57,6 +57,11 @@ def short(field: str) -> str:
     return field.rpartition(".")[2]
 
 
+def plain(metric: str) -> str:
+    """A metric in words: `test error` for `test/error`."""
+    return metric.replace("/", " ").replace("_", " ")
+
+
 def expectation(claim: Claim, verdict: Verdict | None) -> str:
     """`as expected`, `not as expected (...)`, or `undecided (...)` where no answer came."""
     if verdict is None:

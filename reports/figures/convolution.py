@@ -157,6 +157,7 @@ def shifts(study: Study) -> list[Plot]:
         study,
         "Accuracy on shifted test images, over that on the same images where they are; mean over "
         "left, right, up and down.",
+        panels.guests(groups),
         f"{base.mean_of(data['n'])}{base.tuned(study)}.",
         base.left_out(study),
     )

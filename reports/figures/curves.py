@@ -169,18 +169,48 @@ def _own_metrics(study: Study) -> list[str]:
 
 @register_figure("curves")
 def curves(study: Study) -> list[Plot]:
-    """The learning curves of the arms that were trained, at most three metrics side by side."""
+    """The learning curves of the arms that were trained, at most three metrics side by side.
+
+    Over the steps; and over the epochs too, where an epoch is not as many steps for every arm.
+    """
     metrics = list(learning_curves(study).items())
     parts = [metrics[at : at + MOST_METRICS] for at in range(0, len(metrics), MOST_METRICS)]
+    epochs = _epochs_in_a_step(study)
+    views = {"curves": {}, "curves_by_epoch": epochs if len(set(epochs.values())) > 1 else None}
     return [
-        _curves(study, dict(part), "curves" if number == 1 else f"curves_{number}")
+        _curves(study, dict(part), name if number == 1 else f"{name}_{number}", in_a_step)
+        for name, in_a_step in views.items()
+        if in_a_step is not None
         for number, part in enumerate(parts, 1)
     ]
 
 
-def _curves(study: Study, metrics: Mapping[str, Metric], name: str) -> Plot:
-    """A row of axes for each panel of arms, a column for each metric."""
+def _epochs_in_a_step(study: Study) -> dict[str, float]:
+    """Arm -> minibatch over training examples, for the arms that are trained and tell both."""
+    return {
+        arm: work.batch_size / work.data_args["train"]
+        for arm, work in study.works.items()
+        if isinstance(work, Recipe) and work.steps and "train" in work.data_args
+    }
+
+
+def _curves(
+    study: Study, metrics: Mapping[str, Metric], name: str, epochs: Mapping[str, float]
+) -> Plot:
+    """A row of axes for each panel of arms, a column for each metric.
+
+    The x axis counts steps; epochs, where `epochs` tells how many a step of an arm is.
+    """
     histories = {metric: study.history(metric) for metric in metrics}
+    over = "epoch" if epochs else "step"
+    by = ["metric", "arm", "step", *(["epoch"] if epochs else [])]
+    if epochs:
+        histories = {
+            metric: points[points["arm"].isin(epochs)].assign(
+                epoch=lambda of: of["step"] * of["arm"].map(epochs)
+            )
+            for metric, points in histories.items()
+        }
     trained = set()
     for points in histories.values():
         trained |= set(points.loc[np.isfinite(points["value"].astype(float)), "arm"])
@@ -188,7 +218,7 @@ def _curves(study: Study, metrics: Mapping[str, Metric], name: str) -> Plot:
     histories = {metric: points[points["arm"].isin(arms)] for metric, points in histories.items()}
     logs = {metric: base.wants_log(points) for metric, points in histories.items()}
     averages = {
-        metric: base.over_seeds(points, "metric", "arm", "step", log=logs[metric])
+        metric: base.over_seeds(points, *by, log=logs[metric])
         for metric, points in histories.items()
     }
     scales = {
@@ -197,7 +227,7 @@ def _curves(study: Study, metrics: Mapping[str, Metric], name: str) -> Plot:
     }
     groups, looks = panels.arrange(study, arms)
     has_optimizer = any(isinstance(study.works[arm], Recipe) for arm in arms)
-    step = "optimizer step" if has_optimizer else "step"
+    label = "epoch" if epochs else "optimizer step" if has_optimizer else "step"
     figure = Figure(figsize=(base.WIDTH, 2.75 * len(groups) + 0.1))
     rows, columns = len(groups), len(metrics)
     axes = figure.subplots(rows, columns, squeeze=False, sharex="row", sharey="col")
@@ -205,12 +235,12 @@ def _curves(study: Study, metrics: Mapping[str, Metric], name: str) -> Plot:
         for ax, (metric, line) in zip(row, averages.items(), strict=True):
             of_group = line[line["arm"].isin(names)]
             ax.set_visible(bool(np.isfinite(of_group["mean"]).any()))
-            _lines(ax, of_group, names, looks)
+            _lines(ax, of_group, over, names, looks)
             ax.set_title(metrics[metric].title + (f"   {group}" if group else ""))
             ax.set_yscale(**scales[metric])
         base.legend_beside([ax for ax in row if ax.get_visible()][-1])
     for column, (metric, line) in zip(axes.T, averages.items(), strict=True):
-        [ax for ax in column if ax.get_visible()][-1].set_xlabel(step)
+        [ax for ax in column if ax.get_visible()][-1].set_xlabel(label)
         _limit(column[0], line, scales[metric], from_zero=metrics[metric].from_zero)
         for ax in column:
             base.mark(ax.yaxis, scales[metric], *ax.get_ylim())
@@ -218,19 +248,22 @@ def _curves(study: Study, metrics: Mapping[str, Metric], name: str) -> Plot:
     caption = base.caption(
         study,
         f"{_what(data, scales)}{base.tuned(study)}.",
+        panels.guests(groups),
         base.left_out(study),
     )
-    return Plot(name, "Learning curves", caption, figure, data)
+    return Plot(name, f"Learning curves{' by epoch' * bool(epochs)}", caption, figure, data)
 
 
-def _lines(ax: Axes, data: pd.DataFrame, arms: Sequence[str], looks: panels.Looks) -> None:
+def _lines(
+    ax: Axes, data: pd.DataFrame, over: str, arms: Sequence[str], looks: panels.Looks
+) -> None:
     for arm in arms:
         color, dash = looks[arm]
         line = data[data["arm"] == arm].sort_values("step")
         look: dict[str, Any] = {"linestyle": dash, "label": arm}
         if len(line) <= FEW:  # else two evaluations look like a law
             look |= {"marker": "o", "markersize": 3.5}
-        base.band(ax, line, "step", color, **look)
+        base.band(ax, line, over, color, **look)
 
 
 def _limit(ax: Axes, line: pd.DataFrame, scale: Mapping[str, Any], *, from_zero: bool) -> None:

@@ -77,10 +77,8 @@ def _groups(study: Study) -> tuple[dict[str, Rows], list[str]]:
         if len(rows) > MANY:
             rows = [row for row in all_rows if not _holds_exactly(*row)]
             if held := len(all_rows) - len(rows):
-                hold = (
-                    f"{held} claim{'s' * (held > 1)} about {quantity} that hold{'s' * (held < 2)}"
-                )
-                counted.append(f"Not drawn: {hold} exactly.")
+                claims = f"{held} claim{'s' * (held > 1)} about {words.plain(quantity)}"
+                counted.append(f"Not drawn: {claims} that hold{'s' * (held < 2)} exactly.")
         if not any(map(math.isfinite, _measured(rows, study))):
             continue
         of_claims = [row for row in rows if row[0].kind in ("claim", "slip")]
@@ -137,7 +135,7 @@ def _forest(ax: Axes, quantity: str, rows: Rows, study: Study) -> None:
     if rows[0][0].effect.scale == "log":
         _as_factors(ax, low, high)
         quantity = quantity.replace("log ratio", "ratio")
-    ax.set_title(quantity, color=style.SOFT)
+    ax.set_title(words.plain(quantity), color=style.SOFT)
     if low < 0 < high:
         ax.axvline(0, color=style.SOFT, linewidth=0.8)
     for y, (claim, verdict) in enumerate(rows):
@@ -295,6 +293,7 @@ def steps_to_target(study: Study) -> list[Plot]:
         f"Target: {words.listing(targets)}.",
         "A dot for each seed, joined by seed; bar: the median." if len(seeds) > 1 else "",
         note if late else "",
+        panels.guests(groups),
         f"n = {words.counts(data.groupby('arm').size())} seeds.",
         base.left_out(study),
     )

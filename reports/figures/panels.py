@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dlgbench.ablation import Work
 from dlgbench.reports import words
 from dlgbench.reports.study import Study, varying
-from dlgbench.reports.style import ARMS, LINES
+from dlgbench.reports.style import ARMS, INK, LINES
 
 MOST = 6  # lines in a panel
 
@@ -20,11 +21,36 @@ Looks = dict[str, tuple[str, Any]]  # arm -> colour and line style
 def arrange(study: Study, arms: Iterable[str], metric: str | None = None) -> tuple[Panels, Looks]:
     """Panels of these arms and their looks.
 
-    Arms that a claim compares (in the metric, if one is named) share a panel where possible.
+    Arms that a claim compares (in the metric, if one is named) share a panel: where no split does
+    that, the arm with the more comparisons is drawn in the other's panel too, and is black in all.
     """
     works = {arm: study.works[arm] for arm in arms}
-    panels = split(works, study.compared(metric))
-    return panels, looks(works, panels)
+    together = study.compared(metric)
+    panels = split(works, together)
+    seen = looks(works, panels)
+    pairs = [tuple(pair) for pair in together if len(pair) == 2 and pair <= set(works)]
+    comparisons = Counter(arm for pair in pairs for arm in sorted(pair))
+    guests = 0
+    for pair in pairs:
+        if any(set(pair) <= set(panel) for panel in panels.values()):
+            continue
+        guest, host = sorted(pair, key=lambda arm: (-comparisons[arm], list(works).index(arm)))
+        if seen[guest][0] != INK:
+            seen[guest] = INK, LINES[guests % len(LINES)]
+            guests += 1
+        panels = {
+            title: [guest, *panel] if host in panel else panel for title, panel in panels.items()
+        }
+    return panels, seen
+
+
+def guests(panels: Panels) -> str:
+    """A sentence on the arms that are drawn in more than one panel; empty where none is."""
+    counts = Counter(arm for panel in panels.values() for arm in panel)
+    black = [arm for arm, count in counts.items() if count > 1]
+    if not black:
+        return ""
+    return f"Black: {words.listing(black)}, in each panel where a claim compares it with an arm."
 
 
 def one_panel(study: Study, arms: Sequence[str]) -> Looks:

@@ -126,13 +126,6 @@ def _stuck(costs: Costs, *, is_time: bool) -> set[str]:
     return {arm for arm, of_arm in costs.items() if of_arm.min() > GAIN * worst}
 
 
-def _reference(study: Study) -> set[str]:
-    """The one arm that every claim of two or more arms reads; none where there is no such arm."""
-    compared = [arms for arms in study.compared() if len(arms) > 1]
-    common = set.intersection(*compared) if len(compared) > 1 else set()
-    return common if len(common) == 1 else set()
-
-
 @register_figure("sensitivity")
 def sensitivity(study: Study) -> list[Plot]:
     """Tuning scores over the learning rate beside a bar for each arm's usable range.
@@ -145,12 +138,6 @@ def sensitivity(study: Study) -> list[Plot]:
     if not costs:
         return []
     groups, looks = panels.arrange(study, costs)
-    if len(groups) > 1:
-        for arm in _reference(study) & set(costs):
-            groups = {
-                title: arms if arm in arms else [arm, *arms] for title, arms in groups.items()
-            }
-            looks[arm] = style.INK, "-"  # which no other arm has, whatever panel it is in
     is_time = metric.startswith("steps_to_target")
     stuck = _stuck(costs, is_time=is_time)
     ranges = {
@@ -169,7 +156,8 @@ def sensitivity(study: Study) -> list[Plot]:
             _curve(left, sign * costs[arm], color, dash, best, 0.98 - 0.035 * place)
         tried = {arm: costs[arm].index for arm in arms}
         _bars(right, tried, ranges, {arm: looks[arm][0] for arm in arms})
-        left.set_title(f"{metric}, validation" + (f"   {title}" if title else ""))
+        shown = words.plain(metric.removeprefix("val/"))
+        left.set_title(f"{shown}, validation" + (f"   {title}" if title else ""))
         right.set_title("usable range")
         left.set(xscale="log", xlim=(min(rates) / 1.5, max(rates) * 1.5))
         if is_error:
@@ -193,6 +181,7 @@ def sensitivity(study: Study) -> list[Plot]:
         "an arrowhead stands at the grid's edge, where the range may go on. A curve has the colour "
         "of its arm's bar.",
         f"No rate gains: the arm's best is above {GAIN:g} of the worst score here." * bool(stuck),
+        panels.guests(groups),
         _not_drawn(study, costs),
     )
     return [Plot("sensitivity", "Sensitivity to the learning rate", caption, figure, data)]

@@ -1,5 +1,6 @@
-from dlgbench import Recipe
+from dlgbench import Claim, Recipe, exactly, value
 from dlgbench.reports.study import varying
+from dlgbench.reports.tables import claim_row
 
 
 def test_a_field_that_an_arm_leaves_as_it_is_is_the_default():
@@ -10,3 +11,15 @@ def test_a_field_that_an_arm_leaves_as_it_is_is_the_default():
     assert varying({"left": base, "clipped": clipped}) == {
         "max_norm": {"left": "none", "clipped": "3"}
     }
+
+
+def test_the_interval_of_an_exact_claim_is_the_range_over_the_seeds(make_study):
+    claim = Claim("a is 0", value("test/error", "a"), exactly(0), expect="refuted")
+    recipe = {"model": "mlp", "data": "mnist5k", "steps": 20}
+
+    def result(_, seed):
+        return {"summary": {"test/error": 0.1 + 0.1 * (seed == 3)}}
+
+    row = claim_row(make_study(recipe, {"a": {}}, result, [claim]), claim)
+    assert (row.verdict, row.effect, row.interval) == ("refuted", "0.2", "[0.1, 0.2]")
+    assert row.level == "range over the seeds"

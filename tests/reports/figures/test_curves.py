@@ -141,3 +141,26 @@ def test_what_runs_away_does_not_make_one_line_of_the_others(make_study, drawn, 
     low, high = plot.figure.axes[0].get_ylim()
     assert (low < 0.1, high) == (True, pytest.approx(2500))  # a thousand times the median start
     assert "beyond 1,000 times the start is cut" in plot.caption
+
+
+def test_arms_with_other_minibatches_are_drawn_by_epoch_too(make_study, drawn):
+    arms = {
+        "full": {"batch_size": 200, "steps": 2},
+        "b50": {"batch_size": 50, "steps": 8},
+        "untrained": {"steps": 0},
+    }
+
+    def result(arm, _):
+        steps = {"full": (0, 1, 2), "untrained": (0,)}.get(arm, (0, 4, 8))
+        errors = zip(steps, (0.9, 0.5, 0.3), strict=False)
+        return {"history": tuple(("val/error", step, error) for step, error in errors)}
+
+    def plots(arms):
+        recipe = MLP | {"data_args": {"train": 200, "val": 100}}
+        return drawn("curves", make_study(recipe, arms, result))
+
+    assert set(plots({arm: {"batch_size": 50} for arm in "ab"})) == {"curves"}
+    data = plots(arms)["curves_by_epoch"].data
+    reached = data.groupby("arm")[["step", "epoch"]].max()
+    assert reached.loc[["b50", "full"], "epoch"].tolist() == [2, 2]
+    assert reached.loc[["b50", "full"], "step"].tolist() == [8, 2]

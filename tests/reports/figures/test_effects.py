@@ -18,8 +18,8 @@ def test_claims_of_one_quantity_share_an_axis(make_study, rendered):
     study = make_study(MLP, arms, lambda arm, _: {"summary": {"test/error": errors[arm]}}, claims)
     plot = rendered("effects", study)["effects"]
     assert [ax.get_title(loc="left") for ax in plot.figure.axes] == [
-        "difference of test/error",
-        "ratio of test/error",
+        "difference of test error",
+        "ratio of test error",
     ]
     names = [label.get_text() for label in plot.figure.axes[0].get_yticklabels()]
     assert names == ["B helps", "C helps"]
@@ -96,7 +96,7 @@ def test_many_claims_that_hold_exactly_are_counted_and_those_that_do_not_are_dra
     plot = drawn("effects", study)["effects"]
     (ax,) = plot.figure.axes
     assert [label.get_text() for label in ax.get_yticklabels()] == ["other is 1/4"]
-    assert "Not drawn: 14 claims about test/error that hold exactly." in plot.caption
+    assert "Not drawn: 14 claims about test error that hold exactly." in plot.caption
     assert plot.data["claim"].nunique() == 15
 
 
@@ -113,7 +113,7 @@ def test_a_control_far_away_has_an_axis_of_its_own(make_study, drawn, control, t
     study = make_study(MLP, arms, lambda arm, _: {"summary": {"test/error": errors[arm]}}, claims)
     axes = drawn("effects", study)["effects"].figure.axes
     shown = [ax.get_title(loc="left") for ax in axes]
-    assert shown == ["test/error", "test/error   (controls)"][:titles]
+    assert shown == ["test error", "test error   (controls)"][:titles]
     (low, high) = axes[0].get_xlim()
     assert high - low < 0.1
 
@@ -154,7 +154,7 @@ def test_a_claim_with_nothing_finite_has_no_axis(make_study, drawn):
     summary = {"test/error": 0.1, "val/error": math.nan}
     study = make_study(MLP, {"a": {}}, lambda *_: {"summary": summary}, claims)
     (ax,) = drawn("effects", study)["effects"].figure.axes
-    assert ax.get_title(loc="left") == "test/error"
+    assert ax.get_title(loc="left") == "test error"
 
 
 def test_steps_to_the_target_mark_the_censored(make_study, rendered):
