@@ -245,8 +245,8 @@ def _tested(test: _Test, seeds: int, p: float, alpha: float, others: Sequence[fl
         note = f"{runs}: the interval is the median's, from ranks"
     elif sample.method == Median.method:
         note = f"all {n} seeds agree: the interval is the median's, from ranks"
-        if interval == (-math.inf, math.inf):
-            note += f", of which {n} are too few for {100 * level:.3g} %"
+    if sample.method == Median.method and 2 * 0.5**n > 1 - level:
+        note += f", of which {n} are too few for this level"
     fragile = word != "inconclusive" and test.is_fragile(word, others)
     return Verdict(word, sample.effect, interval, level, p, n, values, sample.method, note, fragile)
 

@@ -11,6 +11,7 @@ from dlgbench.reports.tables import ClaimRow
 
 # Kind of claim -> what the page calls it, in its order.
 KINDS = {"twin": "A/A twin", "control": "negative control", "check": "check"}
+OUT = ("exact", "none")  # methods of verdicts that chance has no part in
 Judged = Sequence[tuple[Study, ClaimRow]]
 
 
@@ -28,11 +29,11 @@ def twins(judged: Judged) -> dict[str, float] | None:
     """How many A/A claims came out supported, of how many that chance could decide.
 
     This is the measured false-positive rate, with Clopper and Pearson's interval. Claims judged
-    exactly, such as on numbers of parameters, can't be wrong by chance and are left out; None where
-    no other was run.
+    exactly, such as on numbers of parameters, and those with runs missing are left out; None where
+    no other is.
     """
     verdicts = [study.verdicts.get(row.claim) for study, row in judged if row.claim.kind == "twin"]
-    by_chance = [verdict.verdict for verdict in verdicts if verdict and verdict.method != "exact"]
+    by_chance = [verdict.verdict for verdict in verdicts if verdict and verdict.method not in OUT]
     if not by_chance:
         return None
     supported, of = by_chance.count("supported"), len(by_chance)

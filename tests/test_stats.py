@@ -54,7 +54,7 @@ def test_five_seeds_that_agree_by_chance_decide_nothing(values):
     verdict = one(at_least(0.25), values)
     # all five on one side: 2 / 2^5
     assert (verdict.p, verdict.verdict, verdict.method) == (0.0625, "inconclusive", "sign test")
-    too_few = "the interval is the median's, from ranks, of which 5 are too few for 95 %"
+    too_few = "the interval is the median's, from ranks, of which 5 are too few for this level"
     assert verdict.note == f"all 5 seeds agree: {too_few}"
     assert one(at_least(0.25), [*values, values[-1]]).note.endswith("from ranks")  # 2 / 2^6 < 5 %
 

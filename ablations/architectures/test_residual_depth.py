@@ -101,13 +101,13 @@ ABLATION = Ablation(
             source=FIGURE_6,
         ),
         Claim(
-            "A plain net of 56 layers has the higher training error",
+            "A plain net of 56 layers has 5 points more training error",
             difference(TRAIN, "plain56", "plain20"),
             at_least(0.05),
             source=FIGURE_1,
         ),
         Claim(
-            "A plain net of 56 layers has the higher test error",
+            "A plain net of 56 layers has 5 points more test error",
             difference(TEST, "plain56", "plain20"),
             at_least(0.05),
             source=FIGURE_1,

@@ -33,13 +33,13 @@ ABLATION = Ablation(
     },
     claims=[
         Claim(
-            "Sabotage: dropout replaced by the identity lowers the test error",
+            "Sabotage: dropout replaced by the identity lowers the test error by half a point",
             EFFECT,
             at_least(0.005),
             expect="not supported",
         ),
         Claim(
-            "Sabotage: dropout lowers the test error of a net of 16 units",
+            "Sabotage: dropout lowers the test error of a net of 16 units by half a point",
             EFFECT_OF_16,
             at_least(0.005),
             expect="not supported",

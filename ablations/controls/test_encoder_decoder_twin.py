@@ -25,14 +25,14 @@ ABLATION = Ablation(
     scales={"cpu": {"lr": 0.01, "seeds": 5}},
     claims=[
         Claim(
-            "A/A: 8 units give a better image than 8",
+            "A/A: 8 units give an image 1 dB better than 8 do",
             log_ratio("test/mse", "code_8", "also_8"),
             at_least(DECIBEL),
             kind="twin",
             expect="not supported",
         ),
         Claim(
-            "Control: shuffled targets: more than the mean image",
+            "Control: with shuffled targets 8 units give 1 dB more than the mean image",
             value("images/over_mean", "shuffled"),
             at_most(math.exp(-DECIBEL)),
             expect="not supported",

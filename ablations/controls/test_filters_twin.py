@@ -21,14 +21,14 @@ ABLATION = Ablation(
     tune={},
     claims=[
         Claim(
-            "A/A: other initial weights make the filters smoother",
+            "A/A: other initial weights lower the roughness of the filters by .5",
             difference(ROUGHNESS, "untrained", "again"),
             at_least(0.5),
             kind="twin",
             expect="not supported",
         ),
         Claim(
-            "Control: training on random labels makes the filters smoother",
+            "Control: training on random labels lowers the roughness of the filters by .5",
             difference(ROUGHNESS, "untrained", "random_labels"),
             at_least(0.5),
             kind="control",

@@ -44,7 +44,7 @@ ABLATION = Ablation(
     tune={},
     claims=[
         Claim(
-            "A/A: no weight decay lowers the test error of no weight decay",
+            "A/A: no weight decay lowers the test error of no weight decay by half a point",
             difference("test/error", "zero", "zero_again"),
             at_least(0.005),
             kind="twin",

@@ -16,7 +16,7 @@ ABLATION = Ablation(
     scales={"cpu": {"lr": 0.005}},
     claims=[
         Claim(
-            "A/A: convolution lowers the error from 300 centred digits",
+            "A/A: convolution lowers the error from 300 centred digits by 1.5 points",
             difference("test/error", "shared_300", "shared_again_300"),
             at_least(0.015),
             kind="twin",

@@ -1,8 +1,8 @@
 """Does the initialization decide whether a deep plain net trains?
 
 Slides: "Parameter Initialization", "Parameter initialization" (code example). The slides: zero
-gives all parameters of a layer the same update; N(0, .01²) is unstable with depth; "Kaiming" is
-written as N(0, (.01 / n)²). He et al. 2015, section 2.2: sigma^2 = 2 / n.
+gives all parameters of a layer the same update; sigma = .01 is unstable with depth; "Kaiming" has
+sigma = .01 / n. He et al. 2015, section 2.2: sigma^2 = 2 / n. N(0, v) has the variance v.
 
 Protocol. Plain ReLU nets of width 64 without normalization. Whether a net trains is read off its
 test error: at most 20 % if it does, chance (90 %) if it does not. Each arm tries six rates; the

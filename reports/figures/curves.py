@@ -147,7 +147,7 @@ def _has_minibatches(work: Work) -> bool:
     """Whether a step sees only some of the training examples."""
     if not isinstance(work, Recipe) or not work.data:
         return False
-    return bool(work.batch_size < work.data_args.get("train", np.inf))
+    return bool(work.batch_size < (work.data_args.get("train") or np.inf))
 
 
 def _is_curve(points: pd.DataFrame) -> bool:
@@ -171,7 +171,8 @@ def _own_metrics(study: Study) -> list[str]:
 def curves(study: Study) -> list[Plot]:
     """The learning curves of the arms that were trained, at most three metrics side by side.
 
-    Over the steps; and over the epochs too, where an epoch is not as many steps for every arm.
+    Over the steps; and over the epochs too, where an epoch is not as many steps for every arm, and
+    all arms tell their number of training examples.
     """
     metrics = list(learning_curves(study).items())
     parts = [metrics[at : at + MOST_METRICS] for at in range(0, len(metrics), MOST_METRICS)]
@@ -186,12 +187,16 @@ def curves(study: Study) -> list[Plot]:
 
 
 def _epochs_in_a_step(study: Study) -> dict[str, float]:
-    """Arm -> minibatch over training examples, for the arms that are trained and tell both."""
-    return {
-        arm: work.batch_size / work.data_args["train"]
-        for arm, work in study.works.items()
-        if isinstance(work, Recipe) and work.steps and "train" in work.data_args
-    }
+    """Arm -> minibatch over training examples; nothing where some arm does not tell both."""
+    epochs = {}
+    for arm, work in study.works.items():
+        train = work.data_args.get("train") if isinstance(work, Recipe) else None
+        if isinstance(work, Recipe) and not work.steps:
+            continue
+        if not train:
+            return {}
+        epochs[arm] = work.batch_size / train
+    return epochs
 
 
 def _curves(
@@ -206,9 +211,7 @@ def _curves(
     by = ["metric", "arm", "step", *(["epoch"] if epochs else [])]
     if epochs:
         histories = {
-            metric: points[points["arm"].isin(epochs)].assign(
-                epoch=lambda of: of["step"] * of["arm"].map(epochs)
-            )
+            metric: points.assign(epoch=points["step"] * points["arm"].map(epochs).fillna(0))
             for metric, points in histories.items()
         }
     trained = set()

@@ -77,7 +77,7 @@ def _groups(study: Study) -> tuple[dict[str, Rows], list[str]]:
         if len(rows) > MANY:
             rows = [row for row in all_rows if not _holds_exactly(*row)]
             if held := len(all_rows) - len(rows):
-                claims = f"{held} claim{'s' * (held > 1)} about {words.plain(quantity)}"
+                claims = f"{held} claim{'s' * (held > 1)} about {_in_words(quantity, all_rows)}"
                 counted.append(f"Not drawn: {claims} that hold{'s' * (held < 2)} exactly.")
         if not any(map(math.isfinite, _measured(rows, study))):
             continue
@@ -91,6 +91,14 @@ def _groups(study: Study) -> tuple[dict[str, Rows], list[str]]:
         else:
             groups[quantity] = rows
     return groups, counted
+
+
+def _in_words(quantity: str, rows: Rows) -> str:
+    """A quantity with its metrics in words."""
+    metrics = {metric for claim, _ in rows for metric, _ in claim.effect.needs}
+    for metric in sorted(metrics, key=len, reverse=True):
+        quantity = quantity.replace(metric, words.plain(metric))
+    return quantity
 
 
 def _holds_exactly(claim: Claim, verdict: Verdict) -> bool:
@@ -135,7 +143,7 @@ def _forest(ax: Axes, quantity: str, rows: Rows, study: Study) -> None:
     if rows[0][0].effect.scale == "log":
         _as_factors(ax, low, high)
         quantity = quantity.replace("log ratio", "ratio")
-    ax.set_title(words.plain(quantity), color=style.SOFT)
+    ax.set_title(_in_words(quantity, rows), color=style.SOFT)
     if low < 0 < high:
         ax.axvline(0, color=style.SOFT, linewidth=0.8)
     for y, (claim, verdict) in enumerate(rows):

@@ -12,7 +12,7 @@ from dlgbench.reports import words
 from dlgbench.reports.study import Study, varying
 from dlgbench.reports.style import ARMS, INK, LINES
 
-MOST = 6  # lines in a panel
+MOST = 6  # lines in a panel, beside guests
 
 Panels = dict[str, list[str]]  # title -> arms
 Looks = dict[str, tuple[str, Any]]  # arm -> colour and line style
@@ -21,8 +21,9 @@ Looks = dict[str, tuple[str, Any]]  # arm -> colour and line style
 def arrange(study: Study, arms: Iterable[str], metric: str | None = None) -> tuple[Panels, Looks]:
     """Panels of these arms and their looks.
 
-    Arms that a claim compares (in the metric, if one is named) share a panel: where no split does
+    The two arms of a claim (in the metric, if one is named) share a panel: where no split does
     that, the arm with the more comparisons is drawn in the other's panel too, and is black in all.
+    Of a claim of three or more arms, as many do as a split allows.
     """
     works = {arm: study.works[arm] for arm in arms}
     together = study.compared(metric)
@@ -30,17 +31,16 @@ def arrange(study: Study, arms: Iterable[str], metric: str | None = None) -> tup
     seen = looks(works, panels)
     pairs = [tuple(pair) for pair in together if len(pair) == 2 and pair <= set(works)]
     comparisons = Counter(arm for pair in pairs for arm in sorted(pair))
-    guests = 0
+    home = {arm: title for title, panel in panels.items() for arm in panel}
+    black = 0
     for pair in pairs:
         if any(set(pair) <= set(panel) for panel in panels.values()):
             continue
         guest, host = sorted(pair, key=lambda arm: (-comparisons[arm], list(works).index(arm)))
         if seen[guest][0] != INK:
-            seen[guest] = INK, LINES[guests % len(LINES)]
-            guests += 1
-        panels = {
-            title: [guest, *panel] if host in panel else panel for title, panel in panels.items()
-        }
+            seen[guest] = INK, LINES[black % len(LINES)]
+            black += 1
+        panels = panels | {home[host]: [guest, *panels[home[host]]]}
     return panels, seen
 
 
@@ -50,7 +50,10 @@ def guests(panels: Panels) -> str:
     black = [arm for arm, count in counts.items() if count > 1]
     if not black:
         return ""
-    return f"Black: {words.listing(black)}, in each panel where a claim compares it with an arm."
+    return (
+        f"Black: {words.listing(black)}, also beside arms of other panels that claims compare it "
+        "with, whose titles do not describe it."
+    )
 
 
 def one_panel(study: Study, arms: Sequence[str]) -> Looks:

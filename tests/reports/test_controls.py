@@ -23,6 +23,7 @@ def test_the_rate_is_of_twins_that_chance_could_decide():
             ("twin", "refuted", "sign test"),
             ("twin", "inconclusive", "shape-averaged t"),
             ("twin", "refuted", "exact"),  # equal by construction
+            ("twin", "inconclusive", "none"),  # runs are missing
             ("twin", None, None),
             ("control", "supported", "shape-averaged t"),
         )

@@ -160,6 +160,7 @@ def test_arms_with_other_minibatches_are_drawn_by_epoch_too(make_study, drawn):
         return drawn("curves", make_study(recipe, arms, result))
 
     assert set(plots({arm: {"batch_size": 50} for arm in "ab"})) == {"curves"}
+    assert set(plots(arms | {"all": {"data_args.train": None}})) == {"curves"}  # of how many?
     data = plots(arms)["curves_by_epoch"].data
     reached = data.groupby("arm")[["step", "epoch"]].max()
     assert reached.loc[["b50", "full"], "epoch"].tolist() == [2, 2]

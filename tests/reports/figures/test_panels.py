@@ -21,6 +21,6 @@ def test_an_arm_compared_across_panels_is_drawn_in_both_and_black(make_study):
     he, glorot = ([f"{init}_{width}" for width in (4, 8, 16, 32)] for init in ("he", "glorot"))
     # three claims read he_4, two glorot_4: the one with the more comparisons is the guest
     assert shown == {"init he": he, "init glorot": ["he_4", *glorot]}
-    assert panels.guests(shown).startswith("Black: he_4, in each panel")
+    assert panels.guests(shown).startswith("Black: he_4, also beside")
     assert panels.guests({"": he}) == ""
     assert [arm for arm, (color, _) in looks.items() if color == style.INK] == ["he_4"]
