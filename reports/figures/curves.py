@@ -190,12 +190,11 @@ def _epochs_in_a_step(study: Study) -> dict[str, float]:
     """Arm -> minibatch over training examples; nothing where some arm does not tell both."""
     epochs = {}
     for arm, work in study.works.items():
-        train = work.data_args.get("train") if isinstance(work, Recipe) else None
         if isinstance(work, Recipe) and not work.steps:
             continue
-        if not train:
+        if not isinstance(work, Recipe) or not work.data_args.get("train"):
             return {}
-        epochs[arm] = work.batch_size / train
+        epochs[arm] = work.batch_size / work.data_args["train"]
     return epochs
 
 
