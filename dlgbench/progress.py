@@ -299,8 +299,8 @@ class Progress:
             self._say(f"interrupted: {KEPT}")
         elif self.has_lost_worker and exitstatus in JUDGED:
             self._say(
-                "a worker died, and the test that it had begun failed, its cell stored or not: the "
-                "next call trains what is missing"
+                "a worker died, and the test that it had begun or was to begin failed, its cell "
+                "stored or not: the next call trains what is missing"
             )
 
     def _say_unsuited(self) -> None:

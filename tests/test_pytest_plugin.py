@@ -497,20 +497,6 @@ def test_the_tally_comes_last_and_a_long_table_shows_what_was_not_expected():
     assert not any("not as expected" in line for line in lines)
 
 
-@pytest.mark.parametrize("dead", [False, True])
-def test_a_worker_that_died_during_the_checks_ends_the_session_in_a_line(dead):
-    """xdist sends the first tests right after; to a dead worker that is a traceback."""
-    nodes = [
-        SimpleNamespace(gateway=SimpleNamespace(hasreceiver=lambda lives=lives: lives))
-        for lives in (True, not dead)
-    ]
-    controller = SimpleNamespace(sched=SimpleNamespace(nodes=nodes))
-    config = SimpleNamespace(pluginmanager=SimpleNamespace(get_plugin=lambda _: controller))
-    ends = pytest.raises(pytest.UsageError, match="a worker died before anything was trained")
-    with ends if dead else contextlib.nullcontext():
-        launch.refuse_dead_workers(config)
-
-
 def test_the_time_left_is_told_by_the_pace_of_late(monkeypatch):
     """Not by the time since the start: imports come first, and stored cells take none."""
     lines, clock = [], SimpleNamespace(now=0.0)
@@ -581,7 +567,7 @@ def test_the_time_left_is_not_that_of_cells_that_were_stored(monkeypatch):
     ("exitstatus", "died", "said"),
     [
         (2, False, "interrupted: what is finished is stored, and the same command goes on from"),
-        (1, True, "a worker died, and the test that it had begun failed, its cell stored or not"),
+        (1, True, "a worker died, and the test that it had begun or was to begin failed, its cell"),
     ],
 )
 def test_what_an_end_that_nobody_wanted_means_for_the_cells(exitstatus, died, said):
@@ -658,6 +644,35 @@ def test_a_worker_that_dies_as_it_replaces_another_is_a_line(tmp_path, pytest_in
     assert "did not begin (EOFError: expected 1 bytes, got 0)" in done.stdout
     assert "interrupted: what is finished is stored" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+KILLED = """
+import time
+import pytest
+
+nodes = []
+
+@pytest.hookimpl(optionalhook=True, trylast=True)
+def pytest_xdist_node_collection_finished(node):
+    nodes.append(node)
+    if len(nodes) == 2:  # the first tests are sent right after
+        nodes[0].gateway._io.popen.kill()
+        while nodes[0].gateway.hasreceiver():
+            time.sleep(0.01)
+"""
+
+
+def test_a_worker_that_dies_before_its_tests_are_sent_costs_one_test(tmp_path, store, pytest_in):
+    """It is replaced, and the session goes on."""
+    write(tmp_path, steps=2)
+    (tmp_path / "conftest.py").write_text(KILLED)
+    done = pytest_in(tmp_path, "-n", "2", "-k", "test_cell", scale="smoke")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "replacing crashed worker gw" in done.stdout
+    assert "a worker died, and the test that it had begun or was to begin failed" in done.stdout
+    assert "1 failed, 5 passed" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert len(stored(store)) >= 5
 
 
 LAST = """
