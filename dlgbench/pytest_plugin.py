@@ -249,8 +249,13 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     """A worker, whose list has been sent, has time until the controller has checked."""
     if is_worker(session.config) and any(map(ablation_of, session.items)):
         launch.warm_up()
-        if os.getppid() != CONTROLLER:  # it was killed meanwhile, and nobody hears of an end
-            os._exit(pytest.ExitCode.INTERRUPTED)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker whose controller was killed ends without a word: nobody hears of its end."""
+    if is_worker(session.config) and os.getppid() != CONTROLLER:
+        os._exit(pytest.ExitCode.INTERRUPTED)
 
 
 @pytest.hookimpl(optionalhook=True)

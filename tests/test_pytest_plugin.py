@@ -764,18 +764,32 @@ def test_a_worker_of_other_code_than_the_session_began_with_ends_the_session(mon
     assert workers.shouldstop == session.changed
 
 
-@pytest.mark.parametrize("alive", [True, False])
-def test_a_worker_whose_controller_was_killed_ends_without_a_word(tmp_path, monkeypatch, alive):
+ORPHANED = """
+import os, pathlib, time
+import pytest
+
+CONTROLLER = os.getppid()
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item):
+    pathlib.Path("begun").touch()
+    while os.getppid() == CONTROLLER:
+        time.sleep(0.05)
+"""
+
+
+def test_a_worker_whose_controller_was_killed_ends_without_a_word(tmp_path, store):
     """xdist's own end would be a warning about a closed channel."""
-    ablation = load(write(tmp_path, steps=1))
-    item = SimpleNamespace(callspec=SimpleNamespace(params={"cell": (ablation, None)}))
-    session = SimpleNamespace(config=SimpleNamespace(workerinput={}), items=[item])
-    ended = []
-    monkeypatch.setattr(launch, "warm_up", lambda: None)
-    monkeypatch.setattr("os._exit", ended.append)
-    monkeypatch.setattr("os.getppid", lambda: pytest_plugin.CONTROLLER if alive else 1)
-    pytest_plugin.pytest_runtestloop(session)
-    assert ended == ([] if alive else [pytest.ExitCode.INTERRUPTED])
+    write(tmp_path, steps=2)
+    (tmp_path / "conftest.py").write_text(ORPHANED)
+    process = started(tmp_path, "--scale", "smoke", "--no-report")
+    wait_for(process, (tmp_path / "begun").exists)
+    process.kill()
+    said, _ = process.communicate()  # which the workers share: it waits for them
+    assert "2 workers [6 items]" in said
+    assert "Error" not in said
+    assert "Warning" not in said
+    assert stored(store)  # what they had begun
 
 
 def test_a_worker_that_dies_is_noted():
