@@ -57,9 +57,13 @@ def short(field: str) -> str:
     return field.rpartition(".")[2]
 
 
+SPLITS = {"train": "training", "val": "validation"}
+
+
 def plain(metric: str) -> str:
-    """A metric in words: `test error` for `test/error`."""
-    return metric.replace("/", " ").replace("_", " ")
+    """A metric in words: `validation error` for `val/error`."""
+    split, *rest = metric.split("/")
+    return " ".join([SPLITS.get(split, split) if rest else split, *rest]).replace("_", " ")
 
 
 def expectation(claim: Claim, verdict: Verdict | None) -> str:

@@ -131,7 +131,7 @@ def learning_curves(study: Study) -> dict[str, Metric]:
     function of the user's own whatever it logs.
     """
     metrics = METRICS | {
-        metric: Metric(metric, from_zero=False)
+        metric: Metric(words.plain(metric), from_zero=False)
         for metric in _own_metrics(study)
         if metric not in METRICS
     }

@@ -156,8 +156,7 @@ def sensitivity(study: Study) -> list[Plot]:
             _curve(left, sign * costs[arm], color, dash, best, 0.98 - 0.035 * place)
         tried = {arm: costs[arm].index for arm in arms}
         _bars(right, tried, ranges, {arm: looks[arm][0] for arm in arms})
-        shown = words.plain(metric.removeprefix("val/"))
-        left.set_title(f"{shown}, validation" + (f"   {title}" if title else ""))
+        left.set_title(words.plain(metric) + (f"   {title}" if title else ""))
         right.set_title("usable range")
         left.set(xscale="log", xlim=(min(rates) / 1.5, max(rates) * 1.5))
         if is_error:

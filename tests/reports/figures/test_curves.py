@@ -80,7 +80,10 @@ def test_curves_of_a_task_of_ones_own(make_study, drawn):
         names = ("val/dice", "val/loss", "train/loss")
         history = tuple((name, step, 0.5) for name in names for step in (1, 2))
         study = make_study(MLP | {"task": "dice"}, {"a": {}}, lambda *_: {"history": history})
-        assert set(drawn("curves", study)["curves"].data["metric"]) == {"val/dice", "train/loss"}
+        plot = drawn("curves", study)["curves"]
+        assert set(plot.data["metric"]) == {"val/dice", "train/loss"}
+        titles = {ax.get_title("left") for ax in plot.figure.axes}
+        assert titles == {"validation dice", "training loss (minibatches)"}
     finally:
         TASKS._parts.pop("dice")
 

@@ -25,6 +25,7 @@ def test_the_usable_range_is_the_run_of_rates_around_the_best(tuned, rendered):
     plot = rendered("sensitivity", study)["sensitivity"]
     assert set(plot.data["arm"]) == {"a"}  # an arm that always diverged has no range
     assert plot.data.loc[plot.data["usable"], "lr"].tolist() == [0.1, 0.3]
+    assert plot.figure.axes[0].get_title("left") == "validation error"
     assert plot.figure.axes[1].get_yticklabels()[0].get_text() == "a   × 3"
 
 
