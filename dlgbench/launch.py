@@ -182,9 +182,10 @@ def _sources(ablations: list[Ablation], scale: str) -> dict[str, str]:
 
 
 def outlive(node: Any) -> None:
-    """Lets xdist send something to a worker that has just died, which would end the session.
+    """Drops what xdist sends to a worker that has just died, whose OSError would end the session.
 
-    The death is what xdist hears of next: it replaces the worker, and the tests go to others.
+    xdist is about to hear of the death: it then replaces the worker, whose first test fails, and
+    gives the others out anew.
     """
     send = node.sendcommand
 

@@ -47,12 +47,15 @@ class Progress:
         is_finished: whether the session ran to its end and has something to report on.
         has_begun: whether the test of a cell has begun.
         has_lost_worker: whether a worker of xdist died.
+        has_lost_test: whether a worker died that had tests, of which the first then failed.
     """
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.cells: dict[str, float] = {}  # node id -> the share of the work, by a plan if any
         self.planned: Mapping[tuple[Path, str], float] = {}
+        self.tests: set[str] = set()  # node ids, of cells and claims
+        self.known: set[str] = set()  # those of which anything was reported
         self.reported: set[str] = set()
         self.files: list[Path] = []
         self.trained = self.lost = 0
@@ -64,7 +67,7 @@ class Progress:
         self.noticed: set[str] = set()
         self.session: Any = None
         self.is_live = self.is_checked = self.is_finished = False
-        self.has_begun = self.has_lost_worker = False
+        self.has_begun = self.has_lost_worker = self.has_lost_test = False
 
     @property
     def terminal(self) -> Any:
@@ -86,7 +89,8 @@ class Progress:
         files = sorted({item.partition("::")[0] for item in tests})
         ours = [file for file in files if declares(self.config.rootpath / file)]
         self.files = [self.config.rootpath / file for file in ours]
-        self.cells = {item: 1.0 for item in cells if item.partition("::")[0] in ours}
+        self.tests = {item for item in tests if item.partition("::")[0] in ours}
+        self.cells = {item: 1.0 for item in cells if item in self.tests}
         self._share()  # each worker tells what it has collected, also one that replaces another
         if not self.reported:
             self.started = time.time()
@@ -109,18 +113,22 @@ class Progress:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
-        """Where a worker dies and the one that replaces it cannot begin, xdist shows a traceback.
+        """Where workers die, the session may end as after Ctrl-C, with a line.
 
-        Here the session ends as after Ctrl-C, with a line.
+        That is where the one that replaces another cannot begin, for which xdist shows a traceback,
+        and where no more are replaced, though tests are left, for which it may tell of no failure.
         """
         try:
-            return (yield)
+            result = yield
         except (EOFError, OSError) as error:
             frames = traceback.extract_tb(error.__traceback__)
             if not any(frame.name == "_clone_node" for frame in frames):
                 raise
             came = f"{type(error).__name__}: {error}"
             pytest.exit(f"a worker died, and the one that was to replace it did not begin ({came})")
+        if self.has_lost_worker and (left := len(self.tests - self.known)):
+            pytest.exit(f"workers died, and {left} test{'s' * (left != 1)} did not run")
+        return result
 
     @pytest.hookimpl(tryfirst=True)  # before pytest works out where it was
     def pytest_keyboard_interrupt(self) -> None:
@@ -169,8 +177,14 @@ class Progress:
             together = "small networks train together, and end together"
             self._line(f"cells 0 of {len(self.cells)}: begun; {together}")
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self) -> None:
+        """xdist: the first test of a worker that died fails, though it may not have begun."""
+        self.has_lost_test = True
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Counts a cell, or shows a verdict."""
+        self.known.add(report.nodeid)
         if report.when != "call":
             return
         row = _row(report)
@@ -297,7 +311,7 @@ class Progress:
             self._say(f"{runs} lost: neither the store nor the spool could keep them")
         elif exitstatus == pytest.ExitCode.INTERRUPTED:
             self._say(f"interrupted: {KEPT}")
-        elif self.has_lost_worker and exitstatus in JUDGED:
+        elif self.has_lost_test and exitstatus in JUDGED:
             self._say(
                 "a worker died, and the test that it had begun or was to begin failed, its cell "
                 "stored or not: the next call trains what is missing"

@@ -462,7 +462,7 @@ def summary(rows, scale, exitstatus=0, *, died=False, baseline="", uri="http://x
         }
         for k, (word, expected) in enumerate(rows)
     ]
-    progress.has_lost_worker = died
+    progress.has_lost_test = died
     progress.pytest_terminal_summary(exitstatus)
     return "".join(written).splitlines()
 
@@ -764,17 +764,55 @@ def test_a_worker_of_other_code_than_the_session_began_with_ends_the_session(mon
     assert workers.shouldstop == session.changed
 
 
+NO_LIST = """
+import os, time
+import pytest
+
+nodes = {}
+
+def pytest_collection():
+    if os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
+        time.sleep(3600)  # until it is killed
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    nodes[node.gateway.id] = node
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node):
+    nodes["gw1"].gateway._io.popen.kill()
+"""
+
+
+def test_where_workers_die_and_are_not_replaced_it_is_told_what_did_not_run(tmp_path, pytest_in):
+    """Where none of them had a test, xdist knows of no failure, and the exit code was 0."""
+    write(tmp_path, steps=2)
+    (tmp_path / "conftest.py").write_text(NO_LIST)
+    arguments = ["-n", "2", "-k", "test_cell", "--max-worker-restart", "0"]
+    done = pytest_in(tmp_path, *arguments, scale="smoke")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "workers died, and 6 tests did not run" in done.stdout
+    assert "the test that it had begun" not in done.stdout
+
+
 ORPHANED = """
 import os, pathlib, time
 import pytest
 
 CONTROLLER = os.getppid()
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
-    pathlib.Path("begun").touch()
+    result = yield
+    pathlib.Path("trained").touch()
     while os.getppid() == CONTROLLER:
         time.sleep(0.05)
+    return result
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logstart(nodeid):
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        pathlib.Path("told").touch()
 """
 
 
@@ -782,14 +820,15 @@ def test_a_worker_whose_controller_was_killed_ends_without_a_word(tmp_path, stor
     """xdist's own end would be a warning about a closed channel."""
     write(tmp_path, steps=2)
     (tmp_path / "conftest.py").write_text(ORPHANED)
-    process = started(tmp_path, "--scale", "smoke", "--no-report")
-    wait_for(process, (tmp_path / "begun").exists)
+    # few tests: five seconds after its controller a worker is interrupted by execnet
+    process = started(tmp_path, "--scale", "smoke", "--no-report", "-k", "test_cell and tune")
+    wait_for(process, lambda: all((tmp_path / name).exists() for name in ("trained", "told")))
     process.kill()
     said, _ = process.communicate()  # which the workers share: it waits for them
-    assert "2 workers [6 items]" in said
+    assert ": begun; " in said
     assert "Error" not in said
     assert "Warning" not in said
-    assert stored(store)  # what they had begun
+    assert stored(store)
 
 
 def test_a_worker_that_dies_is_noted():

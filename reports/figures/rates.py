@@ -15,6 +15,7 @@ from dlgbench.metrics import larger_is_better
 from dlgbench.registry import register_figure
 from dlgbench.reports import style, words
 from dlgbench.reports.figures import base, panels
+from dlgbench.reports.figures.curves import METRICS, Metric
 from dlgbench.reports.study import Study
 from dlgbench.reports.style import Plot
 
@@ -156,7 +157,8 @@ def sensitivity(study: Study) -> list[Plot]:
             _curve(left, sign * costs[arm], color, dash, best, 0.98 - 0.035 * place)
         tried = {arm: costs[arm].index for arm in arms}
         _bars(right, tried, ranges, {arm: looks[arm][0] for arm in arms})
-        left.set_title(words.plain(metric) + (f"   {title}" if title else ""))
+        shown = METRICS.get(metric, Metric(words.plain(metric))).title
+        left.set_title(shown + (f"   {title}" if title else ""))
         right.set_title("usable range")
         left.set(xscale="log", xlim=(min(rates) / 1.5, max(rates) * 1.5))
         if is_error:
