@@ -88,7 +88,9 @@ def test_workers_are_spread_over_all_gpus(monkeypatch, tmp_path):
 
     got = []
     for k in range(12):
-        node = SimpleNamespace(config=controller, workerinput={"workerid": f"gw{k}"})
+        node = SimpleNamespace(
+            config=controller, workerinput={"workerid": f"gw{k}"}, sendcommand=None
+        )
         pytest_plugin.pytest_configure_node(node)
         monkeypatch.setenv(devices.VISIBLE, "")
         session = of_worker(SimpleNamespace(workerinput=node.workerinput))
