@@ -21,6 +21,8 @@ from dlgbench.tracking import Store
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # as a shell's background job, whose children would ignore it too
     signal.signal(signal.SIGINT, signal.default_int_handler)
+for own in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID"):
+    os.environ.pop(own, None)  # or a session that a test starts would take itself for a worker
 collect_ignore = ["plugin_package"]  # a sample of a user's package, for test_plugins.py
 
 
