@@ -67,10 +67,21 @@ def sources(works: Iterable[tuple[Work, Engine]]) -> str:
     for work, by in works:
         if isinstance(work, Recipe):
             digests.add(engine(by))
-            digests |= {code_digest(with_imports(part.source)) for part in parts_of(work)}
-        else:
-            digests.add(code_digest(with_imports(work.source)))
+        digests |= {code_digest(with_imports(file)) for file in _sources(work)}
     return _hashed(sorted(digests))[:12]
+
+
+def files_of(work: Work) -> set[Path]:
+    """The files of a work's parts, or of its training function, with all that they import.
+
+    Raises:
+        DlgbenchError: for a name that is not registered.
+    """
+    return {file for source in _sources(work) for file in with_imports(source)}
+
+
+def _sources(work: Work) -> list[Path]:
+    return [part.source for part in parts_of(work)] if isinstance(work, Recipe) else [work.source]
 
 
 def code_of(work: Work, by: Engine = "single") -> dict[str, str]:

@@ -101,9 +101,14 @@ def measure(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) 
         finally:
             trained = _runner.trained - before
             notes = {"notices": _runner.take_notices(), "lost": _runner.take_lost()}
-            record_property("dlgbench", {"trained": trained, "stop": _runner.stop, **notes})
+            row = {"ablation": cell[0].name, "trained": trained, "stop": _runner.stop, **notes}
+            record_property("dlgbench", row | _sources(pytestconfig, cell[0]))
 
     return measure
+
+
+def _sources(config: pytest.Config, ablation: Ablation) -> dict[str, str]:
+    return {"sources": session_of(config).sources.get(ablation.name, "")}
 
 
 def _refuse_changed(config: pytest.Config, record_property: Any) -> None:
@@ -150,6 +155,7 @@ def judge(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) ->
             "trained": _runner.trained - before,
             "notices": _runner.take_notices(),
             "lost": _runner.take_lost(),
+            **_sources(pytestconfig, ablation),
         }
         record_property("dlgbench", row)
         _set_outcome(claim, verdict, scale, fails=fails, note=note)

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import importlib
 import os
+import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from dlgbench.session import session_of
 if TYPE_CHECKING:
     from dlgbench.tracking import Store
 
+PACKAGE = Path(__file__).parent
 CLUSTER = pytest.StashKey[Any]()  # a `Cluster`, with --ray
 SECONDS = pytest.StashKey[dict[tuple[str, str], float | None]]()  # of a cell of an arm, by a plan
 SLOW = ("dlgbench.lanes.engine", "dlgbench.runner", "mlflow.store.tracking.sqlalchemy_store")
@@ -42,7 +44,10 @@ def prepare(config: pytest.Config, ablations: list[Ablation], files: list[Path])
         raise pytest.UsageError(
             f"--save-baseline: expected scale {', '.join(JUDGED)}, got smoke: no verdicts"
         )
+    if session.changed:
+        raise pytest.UsageError(session.changed)
     try:
+        session.sources = _sources(ablations, session.scale)
         refuse_missing(ablations, session.scale, trains=not session.ray)
         session.past()
         store = session.store()
@@ -59,7 +64,6 @@ def prepare(config: pytest.Config, ablations: list[Ablation], files: list[Path])
             config.get_terminal_writer().line(f"dlgbench: {_planned(config, ablations, store)}")
         if not session.ray:
             _check(config, ablations)
-        session.sources = _sources(ablations, session.scale)
     except DlgbenchError as error:
         raise pytest.UsageError(str(error)) from None
     _freeze()
@@ -157,17 +161,36 @@ def _workers(config: pytest.Config) -> int:
     return len(config.getoption("tx", None) or [None])
 
 
+def remember(config: pytest.Config, ablation: Ablation, since: float) -> None:
+    """Keeps in mind the code of an ablation that was imported just now: its runs are of this code.
+
+    Notes which of the user's files were saved after `since`, when the import began: they may have
+    been imported as they were before.
+    """
+    from dlgbench.fingerprint import files_of
+
+    session = session_of(config)
+    with contextlib.suppress(DlgbenchError):  # of a part that a later file registers
+        _sources([ablation], session.scale)
+        works = {ablation.arm(arm, session.scale) for arm in ablation.arms_at(session.scale)}
+        files = {file for work in works for file in files_of(work) if PACKAGE not in file.parents}
+        saved = [file for file in files if since < file.stat().st_mtime <= time.time()]
+        if saved:
+            session.changed = words.changed_sources(sorted(file.name for file in saved))
+
+
 def note_changes(config: pytest.Config, ablations: list[Ablation]) -> None:
     """Notes that a worker began after a source file changed: its runs would be of other code.
 
-    Its first test then ends the session.
+    Its first test then ends the session. The first workers begin before the controller has read the
+    files: with each test they say of which code it is.
     """
     session = session_of(config)
     own = _sources(ablations, session.scale)
     changed = [name for name, digest in own.items() if session.sources.get(name, digest) != digest]
     if changed:
-        names = words.listing(changed)
-        session.changed = f"source files changed since this session began ({names}): call again"
+        session.changed = words.changed_sources(changed)
+    session.sources = own
 
 
 def _sources(ablations: list[Ablation], scale: str) -> dict[str, str]:

@@ -198,6 +198,7 @@ class Progress:
             self._stop("runs can be kept nowhere: make room, and call again")
         if row.get("stop"):
             self._stop(row["stop"])
+        self._stop_if_changed(row)
         if "verdict" in row:
             self.verdicts.append({**row, "outcome": report.outcome})
             color = COLORS[row["verdict"]["verdict"]]
@@ -206,6 +207,13 @@ class Progress:
         elif report.nodeid in self.cells:
             self.reported.add(report.nodeid)
             self._progress()
+
+    def _stop_if_changed(self, row: Mapping[str, Any]) -> None:
+        """Ends a session whose workers have imported other code than this process."""
+        name, theirs = row.get("ablation", ""), row.get("sources")
+        own = session_of(self.config).sources.get(name)
+        if own and theirs and theirs != own:
+            self._stop(words.changed_sources([name]))
 
     def _stop(self, why: str) -> None:
         """Ends the session, also that of xdist's workers."""

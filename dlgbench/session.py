@@ -37,8 +37,8 @@ class Session:
         since: runs that ended before this time do not count.
         baseline: the file that `--baseline` names; "" with `--no-baseline`; None for the
             repository's.
-        sources: digests of the ablations' code as the session began; filled in later.
-        changed: what a worker says that began with other code than the session.
+        sources: digests of the ablations' code as this process imported it; filled in later.
+        changed: what a process says that imported files as they changed.
         gpus: the GPUs that the workers share; empty at scales that run on none.
         per_gpu: how many workers share one.
         gpu: this worker's own.

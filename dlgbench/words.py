@@ -95,6 +95,11 @@ def listing(names: Sequence[str], most: int = 6) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
+def changed_sources(names: Sequence[str]) -> str:
+    """The message where source files, or those of ablations, changed under a session."""
+    return f"source files changed since this session began ({listing(names)}): call again"
+
+
 def span(seconds: float) -> str:
     """A time: `3 s`, `2 min 5 s`, `1 h 20 min`."""
     minutes, seconds = divmod(round(seconds), 60)

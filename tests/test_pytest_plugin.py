@@ -262,10 +262,8 @@ def test_the_cells_are_measured(cell, measure):
 
 
 def test_an_ablation_may_bring_its_own_model_helpers_and_tests(tmp_path, store, pytest_in):
-    file = write(tmp_path, steps=20)
-    (tmp_path / "mylib.py").write_text("WIDE = 9\n")
-    text = file.read_text().replace('model="mlp"', 'model="mine"')
-    file.write_text(text.replace("ABLATION =", OWN_MODEL + "ABLATION =") + OWN_TESTS)
+    file = write_own(tmp_path)
+    file.write_text(file.read_text() + OWN_TESTS)
     done = pytest_in(tmp_path, "-n", "2", "-k", "test_cell or measured")
     assert "28 passed" in done.stdout, done.stdout + done.stderr
     assert "Warning" not in done.stdout + done.stderr  # of what a worker imports
@@ -740,6 +738,53 @@ def test_a_session_stops_once_a_run_can_be_kept_nowhere(with_workers):
     assert written[-1] == "3 runs lost: neither the store nor the spool could keep them"
 
 
+def write_own(folder, width="9"):
+    """An ablation whose model takes its width from a module beside it."""
+    file = write(folder, steps=2)
+    (folder / "mylib.py").write_text(f"WIDE = {width}\n")
+    text = file.read_text().replace('model="mlp"', 'model="mine"')
+    file.write_text(text.replace("ABLATION =", OWN_MODEL + "ABLATION ="))
+    return file
+
+
+EDITED = """
+import pathlib
+
+def pytest_collection_modifyitems():  # what is imported stays as it was
+    pathlib.Path("mylib.py").write_text("WIDE = 7\\n")
+"""
+
+
+def test_runs_are_of_the_code_that_was_imported_not_of_what_is_saved_after_it(
+    tmp_path, store, pytest_in
+):
+    write_own(tmp_path)
+    (tmp_path / "conftest.py").write_text(EDITED)
+    done = pytest_in(tmp_path, "-k", "test_cell and tune and narrow")
+    assert "2 passed" in done.stdout, done.stdout
+    assert "2 trained" in pytest_in(tmp_path, "-k", "test_cell and tune and narrow").stdout
+    assert len(stored(store)) == 4  # two of each code
+
+
+@pytest.mark.usefixtures("store")
+def test_a_source_file_that_is_saved_while_it_is_imported_is_refused(tmp_path, pytest_in):
+    write_own(tmp_path, width="9; import os, time; time.sleep(0.1); os.utime(__file__)")
+    done = pytest_in(tmp_path)
+    assert done.returncode == 4
+    assert "source files changed since this session began (mylib.py): call again" in done.stderr
+    assert "cells" not in done.stdout
+
+
+@pytest.mark.usefixtures("store")
+def test_workers_of_other_code_than_the_controllers_end_the_session(tmp_path, pytest_in):
+    write_own(tmp_path)
+    (tmp_path / "conftest.py").write_text(EDITED)  # the controller imports after the first worker
+    done = pytest_in(tmp_path, "-n", "2", "-k", "test_cell")
+    assert done.returncode == 2, done.stdout
+    message = r"source files changed since this session began \((width|mylib\.py)\): call again"
+    assert re.search(message, done.stdout)  # a file's name where the second one was importing
+
+
 def test_a_worker_of_other_code_than_the_session_began_with_ends_the_session(monkeypatch):
     monkeypatch.setattr(launch, "_sources", lambda *_: {"mine": "new", "other": "same"})
     session, notes = Session("", "", "sqlite:///x", "cpu", "", 0.0), []
@@ -758,7 +803,7 @@ def test_a_worker_of_other_code_than_the_session_began_with_ends_the_session(mon
         _refuse_changed(config, record)
     workers = SimpleNamespace(shouldstop=False)
     plugins = SimpleNamespace(get_plugin={"dsession": workers}.get)
-    progress = Progress(SimpleNamespace(pluginmanager=plugins))
+    progress = Progress(SimpleNamespace(pluginmanager=plugins, stash=config.stash))
     report = SimpleNamespace(when="call", user_properties=[("dlgbench", notes[0])], nodeid="x")
     progress.pytest_runtest_logreport(report)
     assert workers.shouldstop == session.changed
