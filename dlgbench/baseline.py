@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -36,6 +37,8 @@ class Past:
         verdict: `supported`, `refuted` or `inconclusive`.
         effect, interval, n: its numbers.
         scale: how the effect is read (`Effect.scale`).
+        asked: what was asked (`Claim.asked`); "" where it is not known.
+        date: when its runs were made, if earlier than the others of its baseline.
     """
 
     statement: str
@@ -44,6 +47,8 @@ class Past:
     interval: tuple[float, float]
     n: int
     scale: words.Scale = "linear"
+    asked: str = ""
+    date: str = ""
 
     def __str__(self) -> str:
         """`supported: 0.019 [0.015, 0.023]`."""
@@ -58,12 +63,14 @@ class Past:
         Returns:
             `same`; `open`, where one of the two is inconclusive and their intervals overlap, as
             where an effect sits on the threshold and another processor rounds differently; or
-            `other`.
+            `other`, also where this one's interval has ends and the other's none: runs diverged,
+            say.
         """
         if verdict.verdict == self.verdict:
             return "same"
         (low, high), (least, most) = self.interval, verdict.interval
-        overlap = low <= most and least <= high
+        endless = all(map(math.isinf, verdict.interval)) and not all(map(math.isinf, self.interval))
+        overlap = low <= most and least <= high and not endless
         return "open" if "inconclusive" in (verdict.verdict, self.verdict) and overlap else "other"
 
 
@@ -110,14 +117,17 @@ def against(
 
     It fails where it contradicts both what was expected and the baseline: where it is decided
     against the expectation and not the same there; or where it is inconclusive, and is not open
-    there (`Past.relation`). Without a baseline it fails where it is decided against the
-    expectation.
+    there (`Past.relation`). Without a baseline, or with one whose claim asked something else, it
+    fails where it is decided against the expectation.
     """
     past = baseline.verdicts.get((ablation, claim.id)) if baseline else None
     decided = verdict.verdict != "inconclusive"
     if past is None or baseline is None:
         return decided and not verdict.passes(claim), ""
-    where = f"in the baseline{f' of {baseline.date}' if baseline.date else ''}"
+    date = past.date or baseline.date
+    where = f"in the baseline{f' of {date}' if date else ''}"
+    if past.asked not in ("", claim.asked):
+        return decided and not verdict.passes(claim), f"{where} it asked {past.asked}"
     relation = past.relation(verdict)
     if relation == "same":
         return False, f"as {where}"
@@ -126,8 +136,9 @@ def against(
 
 
 def compared(a: Baseline, b: Baseline) -> list[tuple[Key, Past, Past]]:
-    """The claims that both have, each with its two verdicts, in the order of the first."""
-    return [(key, past, b.verdicts[key]) for key, past in a.verdicts.items() if key in b.verdicts]
+    """The claims that both have asked, each with its two verdicts, in the order of the first."""
+    both = [(key, past, b.verdicts[key]) for key, past in a.verdicts.items() if key in b.verdicts]
+    return [(key, x, y) for key, x, y in both if "" in (x.asked, y.asked) or x.asked == y.asked]
 
 
 def of_repository(root: Path, scale: str) -> Baseline | None:
@@ -149,22 +160,31 @@ def of_store(store: Store, scale: str) -> Baseline:
     found = {}
     for key, tags in store.last_verdicts(scale).items():
         record = json.loads(tags["figures"]) | {"claim": tags.get("statement", key[1])}
-        found[key] = _past(record, cast("words.Scale", tags.get("effect_scale", "linear")))
+        scale_read = cast("words.Scale", tags.get("effect_scale", "linear"))
+        found[key] = _past(record, scale_read, tags.get("asked", ""))
     return Baseline(store.uri, scale, "", found)
 
 
 def _entries(record: Mapping[str, Any]) -> Iterator[tuple[Key, Past]]:
-    scales: dict[Key, words.Scale] = {}
+    own: dict[Key, tuple[words.Scale, str]] = {}
     for claim in record["claims"]:
         key = claim["ablation"], id_of(claim["claim"])
-        scales[key] = claim["scale"]
-        yield key, _past(claim, claim["scale"])
+        own[key] = claim["scale"], claim.get("asked", "")
+        yield key, _past(claim, *own[key])
     for claim in record["replications"]:
         name, of = claim["ablation"], id_of(claim["claim"])
-        yield (f"{name}@{claim['data']}", of), _past(claim, scales.get((name, of), "linear"))
+        yield (f"{name}@{claim['data']}", of), _past(claim, *own.get((name, of), ("linear", "")))
 
 
-def _past(record: Mapping[str, Any], scale: words.Scale) -> Past:
+def _past(record: Mapping[str, Any], scale: words.Scale, asked: str) -> Past:
     low, high = map(float, record["interval"])
-    statement, verdict = record["claim"], record["verdict"]
-    return Past(statement, verdict, float(record["effect"]), (low, high), int(record["n"]), scale)
+    return Past(
+        record["claim"],
+        record["verdict"],
+        float(record["effect"]),
+        (low, high),
+        int(record["n"]),
+        scale,
+        asked,
+        record.get("date", "")[:10],
+    )

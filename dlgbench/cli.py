@@ -16,6 +16,7 @@ from dlgbench import words
 from dlgbench.ablation import Ablation
 from dlgbench.baseline import FOLDER, Baseline, compared, of_store, read
 from dlgbench.claim import COLORS, Claim, Verdict
+from dlgbench.database import path_of
 from dlgbench.discovery import discover, find_root
 from dlgbench.errors import DlgbenchError
 from dlgbench.interrupt import KEPT
@@ -308,12 +309,15 @@ def report(args: argparse.Namespace) -> int:
     print(f"report: {page.resolve().as_uri()}")
     if not args.reference:
         return 0
-    for scale in [args.scale] if args.scale else JUDGED:
-        if any(store.runs(ablation, scale) for ablation in ablations):
-            file = results.write(ablations, store, scale, args.reference)
-            print(f"reference: {file}")
-            if results.refresh(root / "README.md", file):
-                print("the tally of README.md is made of it")
+    scales = [args.scale] if args.scale else JUDGED
+    judged = [s for s in scales if any(store.runs(ablation, s) for ablation in ablations)]
+    if not judged:
+        raise DlgbenchError(f"--reference: expected runs at scale {', '.join(scales)}, got none")
+    for scale in judged:
+        file = results.write(ablations, store, scale, args.reference)
+        print(f"reference: {file}")
+        if results.refresh(root / "README.md", file):
+            print("the tally of README.md is made of it")
     return 0
 
 
@@ -349,22 +353,21 @@ def _amounts(numbers: Totals) -> tuple[str, ...]:
 
 def compare(args: argparse.Namespace) -> int:
     """The verdicts that differ between two runs; needs no torch."""
-    root, files = find_root(Path.cwd()), [Path(x) for x in (args.a, args.b) if x.endswith(".json")]
+    files = [Path(place) for place in (args.a, args.b) if place.endswith(".json")]
     scales = {read(file).scale for file in files} | ({args.scale} if args.scale else set())
     if len(scales) > 1:
         got = " and ".join(sorted(scales))
         raise DlgbenchError(f"compare: expected verdicts of one scale, got those of {got}")
-    scale = scales.pop() if scales else "cpu"
-
-    def side(place: str) -> Baseline:
-        if place.endswith(".json"):
-            return read(Path(place))
-        if "://" not in place and not Path(place).is_file():
-            raise DlgbenchError(f"compare: expected a store or a file of verdicts, got {place}")
-        return of_store(Store(place if "://" in place else f"sqlite:///{place}", root), scale)
-
-    a, b = side(args.a), side(args.b)
-    both = compared(a, b)
+    for scale in scales or JUDGED:  # of two stores the first that both have
+        a, b = _side(args.a, scale), _side(args.b, scale)
+        if both := compared(a, b):
+            break
+    else:
+        at = f"scale {scale}" if scales else f"one of the scales {', '.join(JUDGED)}"
+        raise DlgbenchError(
+            f"compare: expected claims that both have asked at {at}, got none: {args.a} has "
+            f"{len(a.verdicts)} there, {args.b} {len(b.verdicts)}"
+        )
     differ = [entry for entry in both if entry[1].verdict != entry[2].verdict]
     moved = sum(repr(x.effect) != repr(y.effect) for _, x, y in both)  # nan is nan
     alone = [len(one.verdicts) - len(both) for one in (a, b)]
@@ -388,6 +391,17 @@ def compare(args: argparse.Namespace) -> int:
     equal = f"{len(both)} claims in both at scale {scale}: {len(both) - len(differ)} verdicts equal"
     print(f"{equal}, {len(differ)} differ; {moved} effects differ{f'; {only}' if only else ''}")
     return bool(differ)
+
+
+def _side(place: str, scale: str) -> Baseline:
+    """The verdicts in a file, or at a scale in a store."""
+    if place.endswith(".json"):
+        return read(Path(place))
+    uri = place if "://" in place else f"sqlite:///{place}"
+    file = path_of(uri)
+    if file and not file.exists():
+        raise DlgbenchError(f"compare: expected a store or a file of verdicts, got {place}")
+    return of_store(Store(uri, find_root(Path.cwd())), scale)
 
 
 def clean(args: argparse.Namespace) -> int:

@@ -318,4 +318,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         outside.insert(0, folder)  # all of the repository's, as they are in the store
     command += map(str, outside)
     config.get_terminal_writer().flush()
-    subprocess.run(command, cwd=session.root, check=False)
+    done = subprocess.run(command, cwd=session.root, check=False)
+    if done.returncode and config.getoption("--save-baseline"):
+        raise SystemExit(done.returncode)  # it has said why there is no baseline

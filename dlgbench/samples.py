@@ -218,27 +218,39 @@ def middle(bounds: Bounds) -> float:
 class Share:
     """The share of the seeds whose outcome is 1: exact binomial (Clopper and Pearson 1934).
 
+    An outcome that is not known, of a run that diverged, is 0 in one tail and 1 in the other, as
+    makes that tail larger; the estimate is the share among the others.
+
     Args:
-        values: the outcomes, each 0 or 1.
+        found: the bounds of the outcomes, each 0 or 1.
     """
 
     method = "exact binomial"
 
-    def __init__(self, values: Sequence[float]) -> None:
-        self.n, self.ones = len(values), round(sum(values))
-        self.effect = self.ones / self.n
+    def __init__(self, found: Sequence[Bounds]) -> None:
+        lows, highs = _within(found, 0.0)
+        self.n = len(found)
+        self.ones, self.zeros = lows.count(1.0), highs.count(0.0)
+        known = self.ones + self.zeros
+        self.effect = self.ones / known if known else math.nan
 
     def tails(self, bound: float) -> tuple[float, float]:
         """P values of H0: the share is at most `bound`; and at least `bound`."""
         if not 0 <= bound <= 1:  # a share is always at least 0 and at most 1
             return (0.0, 1.0) if bound < 0 else (1.0, 0.0)
-        ones, zeros = self.ones, self.n - self.ones
-        return _binomial(ones, self.n, bound), _binomial(zeros, self.n, 1 - bound)
+        return _binomial(self.ones, self.n, bound), _binomial(self.zeros, self.n, 1 - bound)
 
     def interval(self, level: float) -> tuple[float, float]:
         """Clopper and Pearson's interval."""
-        low, high = stats.binomtest(self.ones, self.n).proportion_ci(level, "exact")
+        low, _ = stats.binomtest(self.ones, self.n).proportion_ci(level, "exact")
+        _, high = stats.binomtest(self.n - self.zeros, self.n).proportion_ci(level, "exact")
         return float(low), float(high)
+
+
+def _within(found: Sequence[Bounds], least: float) -> tuple[list[float], list[float]]:
+    """The lower and the upper bounds, between `least` and 1."""
+    lows, highs = ([min(max(end, least), 1.0) for end in ends] for ends in zip(*found, strict=True))
+    return lows, highs
 
 
 class SharesDiffer:
@@ -253,32 +265,39 @@ class SharesDiffer:
     difference below 0 is excluded also where McNemar excludes 0, and one above 0 only if he does,
     so that the p values grow with the distance. Conservative; a test sums all possible outcomes.
 
+    A difference that is not known, of a run that diverged, is -1 in one tail and 1 in the other, as
+    makes that tail larger; the estimate is of the others.
+
     Source: McNemar 1947; for the interval Clopper and Pearson 1934.
 
     Args:
-        values: the difference of each pair: -1, 0 or 1.
+        found: the bounds of the difference of each pair: -1, 0 or 1.
     """
 
     method = "exact McNemar"
 
-    def __init__(self, values: Sequence[float]) -> None:
-        self.n = len(values)
-        self.first, self.second = values.count(1.0), values.count(-1.0)
-        self.effect = (self.first - self.second) / self.n
+    def __init__(self, found: Sequence[Bounds]) -> None:
+        self.n = len(found)
+        lows, highs = _within(found, -1.0)
+        self._least, self._most = (
+            (ends.count(1.0), ends.count(-1.0)) for ends in (lows, highs)
+        )  # in how many pairs the outcome is 1 in the first arm alone, and in the second alone
+        known = [low for low, high in zip(lows, highs, strict=True) if low == high]
+        self.effect = float(np.mean(known)) if known else math.nan
 
     def tails(self, bound: float) -> tuple[float, float]:
         """P values of H0: the difference is at most `bound`; and at least `bound`."""
         return (
-            _mcnemar(self.first, self.second, self.n, bound),
-            _mcnemar(self.second, self.first, self.n, -bound),
+            _mcnemar(*self._least, self.n, bound),
+            _mcnemar(*self._most[::-1], self.n, -bound),
         )
 
     def interval(self, level: float) -> tuple[float, float]:
         """All differences whose tails are above (1 - level) / 2."""
         tail = (1 - level) / 2
         return (
-            _least_difference(self.first, self.second, self.n, tail),
-            -_least_difference(self.second, self.first, self.n, tail),
+            _least_difference(*self._least, self.n, tail),
+            -_least_difference(*self._most[::-1], self.n, tail),
         )
 
 

@@ -18,6 +18,7 @@ from dlgbench.words import MOST_SEEDS
 
 ALPHA = 0.05  # the error rate that the claims of one ablation share
 FRAGILE = 0.2  # a verdict whose p is above this without some seed rests on that seed
+UNFINISHED = "none"  # the method of a claim of which some seeds have not run
 ROUNDING = 1e-12  # numbers that differ relatively by less are the same
 # arm -> seed -> summary; the summary of a diverged run has the key "diverged"
 Readings = Mapping[str, Mapping[int, Mapping[str, float]]]
@@ -89,8 +90,8 @@ def judge(claims: Sequence[Claim], readings: Readings, seeds: int) -> list[Verdi
     Supported: the whole interval lies within the threshold; refuted: wholly outside it; else
     inconclusive, as is every claim while runs of some seeds are missing. The method follows from
     the numbers (`dlgbench.samples`): exact binomial for outcomes that are 0 or 1, and exact McNemar
-    for a difference of two; the sign test where a run diverged or was censored, and where all seeds
-    agree in a number that may be chance; else the shape-averaged t.
+    for a difference of two; of others the sign test where a run diverged or was censored, and where
+    all seeds agree in a number that may be chance; else the shape-averaged t.
 
     Claims about exact numbers spend no error rate: `exactly`; a single seed declared, which means
     that nothing is random; metrics that are the same for every seed (`register_probe`, `exact`).
@@ -154,11 +155,15 @@ def _outcomes(claim: Claim, readings: Readings) -> Literal[0, 1, 2]:
     shares = all(-1 < end < 1 if len(needs) > 1 else 0 < end < 1 for end in ends)
     if len(needs) > 2 or not seen <= {0, 1} or (len(seen) == 1 and not shares):
         return 0
+    measured = 0
     for seed, bounds in effects(claim, readings).items():
-        row = [known(readings[arm][seed], metric)[0] for metric, arm in needs]
-        if bounds != (row[0] - sum(row[1:]),) * 2:
-            return 0
-    return 1 if len(needs) == 1 else 2
+        row = [known(readings[arm][seed], metric) for metric, arm in needs]
+        if _measured(row):  # of the others, of which a run diverged, the bounds say what is known
+            first, *second = (low for low, _ in row)
+            if bounds != (first - sum(second),) * 2:
+                return 0
+            measured += 1
+    return 0 if not measured else 1 if len(needs) == 1 else 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,12 +176,10 @@ class _Test:
 
     @functools.cached_property
     def sample(self) -> Sample:
-        values = [low for low, _ in self.found]
-        if not _measured(self.found):
-            return Median(self.found)
         if self.outcomes:
-            return Share(values) if self.outcomes == 1 else SharesDiffer(values)
-        return Mean(values) if _spread(values) else Median(self.found)
+            return Share(self.found) if self.outcomes == 1 else SharesDiffer(self.found)
+        values = [low for low, _ in self.found]
+        return Mean(values) if _measured(self.found) and _spread(values) else Median(self.found)
 
     def p(self) -> float:
         return _p(self.sample, self.threshold) if len(self.found) > 1 else 1.0
@@ -241,8 +244,11 @@ def _tested(test: _Test, seeds: int, p: float, alpha: float, others: Sequence[fl
     sample, word = test.sample, test.word(p)
     interval, note = sample.interval(level), ""
     if unmeasured := sum(not _measured([bounds]) for bounds in test.found):
-        runs = f"{unmeasured} of {n} seeds with a diverged or censored run"
-        note = f"{runs}: the interval is the median's, from ranks"
+        note = f"{unmeasured} of {n} seeds with a diverged or censored run"
+        if sample.method == Median.method:
+            note += ": the interval is the median's, from ranks"
+        else:
+            note += ": each end of the interval takes them for what moves it farthest"
     elif sample.method == Median.method:
         note = f"all {n} seeds agree: the interval is the median's, from ranks"
     if sample.method == Median.method and 2 * 0.5**n > 1 - level:
@@ -269,4 +275,4 @@ def _exact(threshold: Threshold, found: Sequence[Bounds], seeds: int) -> Verdict
 def _unfinished(values: tuple[float, ...], seeds: int) -> Verdict:
     mean, interval = float(np.mean(values)) if values else math.nan, (-math.inf, math.inf)
     note, n = f"{len(values)} of {seeds} seeds have run", len(values)
-    return Verdict("inconclusive", mean, interval, 1 - ALPHA, None, n, values, "none", note)
+    return Verdict("inconclusive", mean, interval, 1 - ALPHA, None, n, values, UNFINISHED, note)

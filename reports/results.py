@@ -20,11 +20,12 @@ from dlgbench.discovery import find_root
 from dlgbench.reports import style, words
 from dlgbench.reports.replication import Replication, outcome, replicate, tally_text
 from dlgbench.reports.study import Study, gather, origin
-from dlgbench.stats import enough
+from dlgbench.scale import JUDGED
+from dlgbench.stats import UNFINISHED, enough
 from dlgbench.tracking import Store
 
 Record = Mapping[str, Any]  # a claim with its verdict, as the JSON has it
-README = "README.md"
+README, TITLE = "README.md", "# Verdicts"
 MOST = 5  # surprising verdicts
 RULE = (
     "The most surprising: first the opposite of what was expected, then what was decided where it "
@@ -38,7 +39,8 @@ HEAD = ["claim", "verdict", "effect", "wanted", "n", "published"]
 def write(ablations: Sequence[Ablation], store: Store, scale: str, out: Path) -> Path:
     """Writes `<scale>.json` into a folder, and the folder's README.md of all the scales there.
 
-    The JSON holds the machine, and every claim that has runs with its verdict.
+    The JSON holds the machine, and every claim that has runs with its verdict. What an older one
+    there says of claims that the store cannot judge stays, with its date.
 
     Returns:
         The path of the JSON.
@@ -49,13 +51,12 @@ def write(ablations: Sequence[Ablation], store: Store, scale: str, out: Path) ->
     studies = gather(ablations, store, scale)
     about = origin([run for study in studies for run in study.runs.values()])
     replications = [replicate(study, store) for study in studies]
-    record = {
+    record: dict[str, Any] = {
         "scale": scale,
         "machine": ", ".join(about.devices),
         "versions": list(about.versions),
         "git": list(about.commits),
         "date": about.dates[-1] if about.dates else "",
-        "runs": {"finished": about.finished, "diverged": about.diverged},
         "claims": [
             _claim(study, claim, verdict)
             for study in studies
@@ -69,12 +70,65 @@ def write(ablations: Sequence[Ablation], store: Store, scale: str, out: Path) ->
         ],
     }
     out.mkdir(parents=True, exist_ok=True)
-    file = out / f"{scale}.json"
+    file, readme = out / f"{scale}.json", out / README
+    if file.is_file():
+        record = _with_kept(record, json.loads(file.read_text(encoding="utf-8")), ablations, out)
     options: dict[str, Any] = {"indent": 1, "sort_keys": True, "ensure_ascii": False}
     text = json.dumps(record, allow_nan=False, **options)
     file.write_text(f"{text}\n", encoding="utf-8")
-    (out / README).write_text(full_text(out), encoding="utf-8")
+    if not readme.is_file() or readme.read_text(encoding="utf-8").startswith(TITLE):
+        readme.write_text(full_text(out), encoding="utf-8")  # not over a text of the user's own
     return file
+
+
+def _with_kept(
+    record: dict[str, Any], old: Record, ablations: Sequence[Ablation], out: Path
+) -> dict[str, Any]:
+    """A record with what an older one says of claims that are still declared, and not judged anew.
+
+    A claim is not where the store has no runs of it, or not of all its seeds.
+    """
+    given = {
+        ablation.name: {claim.statement for claim in ablation.claims} for ablation in ablations
+    }
+    judged = {_key(claim) for claim in record["claims"] if claim["method"] != UNFINISHED}
+    root = find_root(out)
+
+    def stands(claim: Record) -> bool:
+        if claim["ablation"] in given:
+            return claim["claim"] in given[claim["ablation"]]
+        return (root / claim["file"]).is_file()
+
+    kept = [
+        {"date": old["date"], **claim}
+        for claim in old["claims"]
+        if _key(claim) not in judged and stands(claim)
+    ]
+    known = set(map(_key, kept))
+    claims = [*(claim for claim in record["claims"] if _key(claim) not in known), *kept]
+    keys = set(map(_key, claims))
+    anew = {(*_key(entry), entry["data"]) for entry in record["replications"]}
+    again = [
+        entry
+        for entry in old["replications"]
+        if _key(entry) in keys and (*_key(entry), entry["data"]) not in anew
+    ]
+    if kept or again:
+        record["machine"] = ", ".join(dict.fromkeys([record["machine"], old["machine"]]))
+        for name in ("versions", "git"):
+            record[name] = list(dict.fromkeys([*record[name], *old[name]]))
+    places = {name: k for k, name in enumerate(given)}
+
+    def place(entry: Record) -> int:
+        return places.get(entry["ablation"], len(places))
+
+    record["claims"] = sorted(claims, key=place)
+    record["replications"] = sorted([*record["replications"], *again], key=place)
+    return record
+
+
+def _key(entry: Record) -> tuple[str, str]:
+    return entry["ablation"], entry["claim"]
 
 
 def _claim(study: Study, claim: Claim, verdict: Verdict) -> dict[str, Any]:
@@ -85,6 +139,7 @@ def _claim(study: Study, claim: Claim, verdict: Verdict) -> dict[str, Any]:
         "ablation": study.ablation.name,
         "file": study.ablation.file,
         "claim": claim.statement,
+        "asked": claim.asked,
         "formula": claim.effect.formula,
         "scale": claim.effect.scale,
         "slide": claim.slide or study.ablation.slide,
@@ -133,8 +188,10 @@ def full_text(folder: Path) -> str:
     """The folder's README.md: for each scale's JSON the tally and every verdict, by part."""
     links = _relative(find_root(folder), folder)
     command = "`dlgbench report --scale cpu --reference reports/results`"
-    lines = ["# Verdicts", "", f"Every claim with the verdict of a real run, by {command}.", ""]
-    for file in sorted(folder.glob("*.json")):
+    lines = [TITLE, "", f"Every claim with the verdict of a real run, by {command}.", ""]
+    for file in (folder / f"{scale}.json" for scale in JUDGED):
+        if not file.is_file():
+            continue
         record = json.loads(file.read_text(encoding="utf-8"))
         claims = record["claims"]
         unexpected = [claim for claim in claims if not claim["as_expected"]]
@@ -198,7 +255,9 @@ def _relative(target: Path, start: Path) -> str:
 
 
 def _origin(record: Record) -> str:
-    return f"{record['machine']}, {record['date']}, {', '.join(record['versions'])}."
+    older = Counter(claim["date"] for claim in record["claims"] if "date" in claim)
+    dates = [record["date"], *(f"{n} of {date}" for date, n in sorted(older.items()))]
+    return f"{record['machine']}, {'; '.join(dates)}, {', '.join(record['versions'])}."
 
 
 def _count(claims: Sequence[Record]) -> str:

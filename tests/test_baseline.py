@@ -1,6 +1,8 @@
 """Verdicts against those of an earlier run."""
 
+import dataclasses
 import json
+import math
 
 import pytest
 
@@ -15,7 +17,7 @@ from dlgbench import (
     difference,
     log_ratio,
 )
-from dlgbench.baseline import Baseline, Past, against, of_store, read
+from dlgbench.baseline import Baseline, Past, against, compared, of_store, read
 from dlgbench.session import Session
 
 CLAIM = Claim("B is better", difference("test/error", "a", "b"), at_least(0.01))
@@ -49,6 +51,25 @@ def test_an_inconclusive_verdict_far_from_the_baselines_fails():
     failed, note = against(CLAIM, verdict("inconclusive"), "mine", baseline("supported", 0.5, 0.6))
     assert failed
     assert note == "in the baseline of 2026-11-23 supported: 0.01 [0.5, 0.6]"
+
+
+def test_runs_that_diverge_where_they_did_not_are_a_finding():
+    """An interval without ends would overlap whatever the baseline has."""
+    nothing = verdict("inconclusive", -math.inf, math.inf)
+    assert against(CLAIM, nothing, "mine", baseline("supported"))[0]
+    was = baseline("inconclusive", -math.inf, math.inf)
+    assert against(CLAIM, nothing, "mine", was)[0] is False
+
+
+def test_a_baseline_of_another_question_excuses_nothing():
+    past = Past(CLAIM.statement, "refuted", 0.01, (0.0, 0.02), 5, asked=CLAIM.asked)
+    for asked, fails in ((CLAIM.asked, False), ("test/error: a - b: at least 0.02", True)):
+        there = {("mine", CLAIM.id): dataclasses.replace(past, asked=asked, date="2026-11-20")}
+        found = against(
+            CLAIM, verdict("refuted"), "mine", Baseline("f", "cpu", "2026-11-23", there)
+        )
+        assert found[0] == fails
+        assert "2026-11-20" in found[1]
 
 
 def test_without_the_claim_in_it_a_baseline_says_nothing():
@@ -155,6 +176,34 @@ def test_compare_tells_what_differs(tmp_path, capsys):
     }
     assert cli.main(["compare", str(a), str(tmp_path / "none.db")]) == 2
     assert "expected a store or a file of verdicts, got " in capsys.readouterr().err
+    assert cli.main(["compare", str(a), f"sqlite:///{tmp_path}/none.db"]) == 2
+    assert "expected a store or a file of verdicts, got " in capsys.readouterr().err
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_a_comparison_of_nothing_is_no_success(tmp_path, store, capsys):
+    a = record(tmp_path, "supported", scale="gpu")
+    assert cli.main(["compare", str(a), store.uri]) == 2  # the store has none
+    wanted = "compare: expected claims that both have asked at scale gpu, got none"
+    assert f"{wanted}: {a} has 2 there, {store.uri} 0" in capsys.readouterr().err
+    own = Ablation(
+        question="Is b better?",
+        recipe=Recipe(model="mlp", data="xor", steps=1),
+        arms={"a": {}, "b": {"lr": 0.2}},
+        claims=[CLAIM],
+        name="mine",
+    )
+    store.save_verdict(own, "gpu", CLAIM, verdict("supported"))
+    assert cli.main(["compare", store.uri, store.uri]) == 0
+    assert "1 claims in both at scale gpu" in capsys.readouterr().out
+
+
+def test_claims_that_asked_something_else_are_not_compared():
+    past = Past("c", "supported", 0.5, (0.25, 1.0), 5, asked="m: a - b: at least 0.1")
+    a, b = (Baseline("f", "cpu", "", {("mine", "c"): one}) for one in (past, past))
+    assert len(compared(a, b)) == 1
+    other = dataclasses.replace(past, asked="m: a - b: at least 0.2")
+    assert compared(a, Baseline("f", "cpu", "", {("mine", "c"): other})) == []
 
 
 def test_a_stores_verdicts_are_read_as_they_were_saved(store, capsys):

@@ -11,6 +11,19 @@ SKEWED_VALUES = [0.1, 0.12, 0.15, 0.2, 0.9]
 VALUES = [SKEWED_VALUES, [-x for x in SKEWED_VALUES], [1, 2, 3, 4, 5], [0.0, 0, 0, 1, 1, 2, 7]]
 
 
+def measured(values):
+    """The bounds of values that were measured."""
+    return [(value, value) for value in values]
+
+
+UNKNOWN = (-math.inf, math.inf)
+
+
+def pairs(b, c, n):
+    """Differences of n pairs of outcomes: 1 in b of them, -1 in c."""
+    return measured([1.0] * b + [-1.0] * c + [0.0] * (n - b - c))
+
+
 def by_hand(values, bound, prior):
     """Weights of the shapes and both tails, from the densities on a grid of shift and scale.
 
@@ -121,22 +134,40 @@ def at_least(k, n, p):
 
 @pytest.mark.parametrize("bound", [0.0, 0.2, 0.5, 1.0])
 def test_a_shares_tails_are_sums_of_the_binomial(bound):
-    share = Share([1.0] * 4 + [0.0] * 3)
+    share = Share(measured([1.0] * 4 + [0.0] * 3))
     above = at_least(4, 7, bound)
     below = at_least(3, 7, 1 - bound)
     assert share.tails(bound) == pytest.approx((above, below))
 
 
 def test_a_share_lies_between_0_and_1_for_certain():
-    assert Share([1.0, 0.0]).tails(-0.1) == (0.0, 1.0)
-    assert Share([1.0, 0.0]).tails(1.1) == (1.0, 0.0)
-    assert SharesDiffer([1.0, 0.0]).tails(-1.1) == (0.0, 1.0)
-    assert SharesDiffer([1.0, 0.0]).tails(1.1) == (1.0, 0.0)
+    assert Share(measured([1.0, 0.0])).tails(-0.1) == (0.0, 1.0)
+    assert Share(measured([1.0, 0.0])).tails(1.1) == (1.0, 0.0)
+    assert SharesDiffer(measured([1.0, 0.0])).tails(-1.1) == (0.0, 1.0)
+    assert SharesDiffer(measured([1.0, 0.0])).tails(1.1) == (1.0, 0.0)
+
+
+def test_a_share_takes_what_is_not_known_for_what_makes_a_tail_larger():
+    share = Share([*measured([1.0] * 4 + [0.0] * 3), UNKNOWN])
+    assert share.tails(0.3) == pytest.approx((at_least(4, 8, 0.3), at_least(3, 8, 0.7)))
+    low, high = share.interval(0.9)
+    assert at_least(4, 8, low) == pytest.approx(0.05)
+    assert at_least(3, 8, 1 - high) == pytest.approx(0.05)
+    assert share.effect == 4 / 7
+
+
+def test_a_difference_of_shares_does_so_too():
+    unlike = SharesDiffer([*pairs(5, 1, 9), UNKNOWN])
+    least, most = SharesDiffer(pairs(5, 2, 10)), SharesDiffer(pairs(6, 1, 10))
+    for bound in (-0.3, 0.0, 0.3):
+        assert unlike.tails(bound) == (least.tails(bound)[0], most.tails(bound)[1])
+    assert unlike.interval(0.9) == (least.interval(0.9)[0], most.interval(0.9)[1])
+    assert unlike.effect == 4 / 9
 
 
 @pytest.mark.parametrize(("b", "c", "n"), [(9, 1, 20), (5, 0, 5), (2, 3, 5), (0, 0, 6)])
 def test_mcnemar_is_the_binomial_of_the_pairs_that_differ(b, c, n):
-    sample = SharesDiffer([1.0] * b + [-1.0] * c + [0.0] * (n - b - c))
+    sample = SharesDiffer(pairs(b, c, n))
     p = min(1.0, 2 * at_least(max(b, c), b + c, 0.5))
     assert two_sided(sample, 0.0) == pytest.approx(p)
 
@@ -148,7 +179,7 @@ PAIRS = [(b, c) for b in range(9) for c in range(9 - b)]  # all outcomes of 8 pa
 def test_the_interval_of_a_difference_of_shares_covers_whatever_the_shares(tail):
     n, limits = 8, {}
     for b, c in PAIRS:
-        sample = SharesDiffer([1.0] * b + [-1.0] * c + [0.0] * (n - b - c))
+        sample = SharesDiffer(pairs(b, c, n))
         limits[b, c] = sample.interval(1 - 2 * tail)
     for p, q in itertools.product(np.linspace(0, 1, 21), repeat=2):
         if p + q > 1:
@@ -164,7 +195,7 @@ def test_the_interval_of_a_difference_of_shares_covers_whatever_the_shares(tail)
 
 @pytest.mark.parametrize(("b", "c"), [(8, 0), (6, 0), (5, 1), (0, 0), (3, 4)])
 def test_a_difference_of_shares_has_p_values_that_agree_with_its_interval(b, c):
-    sample = SharesDiffer([1.0] * b + [-1.0] * c + [0.0] * (8 - b - c))
+    sample = SharesDiffer(pairs(b, c, 8))
     low, high = sample.interval(0.95)
     bounds = np.linspace(-1, 1, 41)
     p = np.array([sample.tails(bound) for bound in bounds])

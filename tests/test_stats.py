@@ -284,6 +284,15 @@ def test_a_diverged_run_has_the_worst_rank_and_no_number():
     assert judge([claim], arms)[0].verdict == "inconclusive"
 
 
+def test_a_diverged_run_leaves_an_outcome_an_outcome():
+    """A median of outcomes would be 0, and refute nothing: 4 of 19 are 1."""
+    outcomes = {s: {"perfect": float(s < 4)} for s in range(19)} | {19: {"diverged": 1.0}}
+    (verdict,) = judge([Claim("x", value("perfect", "a"), at_most(0.1))], {"a": outcomes}, 20)
+    assert (verdict.verdict, verdict.method) == ("inconclusive", "exact binomial")
+    assert verdict.effect == 4 / 19
+    assert verdict.note.startswith("1 of 20 seeds with a diverged or censored run: each end")
+
+
 def test_a_diverged_run_is_the_worst_by_every_metric_that_has_a_worse_end():
     for metric in SMALLER_IS_BETTER:
         assert known({"diverged": 1.0}, f"test/{metric}") == (math.inf, math.inf)

@@ -50,6 +50,39 @@ def test_the_json_holds_the_machine_and_every_verdict(file):
     assert (trick["ablation"], trick["verdict"], trick["n"]) == ("mine/again", "supported", 5)
 
 
+def test_what_the_store_cannot_judge_stays_as_it_was(store, ablations, file, tmp_path):
+    """`--save-baseline` after a part of the ablations must not lose the others."""
+    folder = tmp_path / "reports" / "results"
+    folder.mkdir(parents=True)
+    (tmp_path / "ablations").mkdir()
+    record = json.loads(file.read_text())
+    claim, again = record["claims"][0], record["replications"][0]
+    foreign = claim | {"ablation": "zoo/other", "file": "ablations/zoo/test_other.py"}
+    gone = foreign | {"ablation": "zoo/gone", "file": "ablations/zoo/test_gone.py"}
+    renamed = claim | {"claim": "A claim that is declared no more"}
+    (tmp_path / "ablations" / "zoo").mkdir()
+    (tmp_path / foreign["file"]).touch()
+    of_other = again | {"ablation": "zoo/other", "claim": claim["claim"]}
+    old = record | {
+        "machine": "Slide rule",
+        "date": "2020-01-01",
+        "claims": [claim | {"verdict": "refuted"}, renamed, foreign, gone],
+        "replications": [again | {"verdict": "none"}, of_other],
+    }
+    (folder / "cpu.json").write_text(json.dumps(old))
+    (folder / "other.json").write_text("[]")  # a file of the user's
+    readme = folder / "README.md"
+    readme.write_text("# My own\n")
+    found = json.loads(results.write(list(ablations.values()), store, "cpu", folder).read_text())
+    assert found["claims"] == [*record["claims"], foreign | {"date": "2020-01-01"}]
+    assert found["replications"] == [*record["replications"], of_other]
+    assert found["machine"] == "Abacus (2 beads), Slide rule"
+    assert readme.read_text() == "# My own\n"
+    readme.unlink()
+    results.write(list(ablations.values()), store, "cpu", folder)
+    assert "Slide rule, 2023-11-14; 1 of 2020-01-01" in readme.read_text()
+
+
 def reference():
     return REFERENCE / "cpu.json"
 
