@@ -269,6 +269,18 @@ class Ablation:
         settings = [dict(zip(grid, point, strict=True)) for point in points]
         return settings[: self.at(scale).grid_points]
 
+    def works(self, scale: str) -> set[Work]:
+        """What its cells train, but for rates, which build nothing else.
+
+        That is each arm, with each setting of what its grid tries beside the learning rate, the
+        weight decay and `optimizer_args`.
+        """
+        return {
+            self.arm(arm, scale).override({k: v for k, v in setting.items() if not _is_rate(k)})
+            for arm in self.arms_at(scale)
+            for setting in self.grid(arm, scale) or [{}]
+        }
+
     @_once
     def is_timed(self, arm: str, scale: str) -> bool:
         """Whether the cells of an arm measure time."""
@@ -348,6 +360,10 @@ def _work(ablation: Ablation, where: str) -> Work:
         return Training(ablation.train, ablation.config or {}, ablation.metrics or {})
     except DlgbenchError as error:
         raise DlgbenchError(f"{where}: {error}") from None
+
+
+def _is_rate(field: str) -> bool:
+    return field in ("lr", "weight_decay") or field.startswith("optimizer_args.")
 
 
 def _per_arm(tune: Mapping[str, Any]) -> bool:

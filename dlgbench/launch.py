@@ -97,8 +97,7 @@ def _check(config: pytest.Config, ablations: list[Ablation]) -> None:
     session, progress = session_of(config), _progress(config)
     for done, ablation in enumerate(ablations):
         progress.show_check(ablation.name, done, len(ablations))
-        arms = ablation.arms_at(session.scale)
-        for work in {ablation.arm(arm, session.scale) for arm in arms}:
+        for work in ablation.works(session.scale):
             try:
                 check(work, session.scale)
             except DlgbenchError as error:

@@ -156,9 +156,8 @@ def check(parcel: Parcel, name: str) -> str:
     from dlgbench.preflight import check as check_work
 
     ablation = ablations(parcel)[name]
-    arms = ablation.arms_at(parcel.scale)
     try:
-        for work in {ablation.arm(arm, parcel.scale) for arm in arms}:
+        for work in ablation.works(parcel.scale):
             check_work(work, parcel.scale)
     except DlgbenchError as error:
         return _as_there(f"{name}: {error}", parcel)

@@ -305,6 +305,7 @@ class Progress:
             self._say(f"{hidden} as expected are in the report and `dlgbench verdicts`")
         if judged:
             self._say_edges()
+            self._say_no_baseline()
         self._say_unsuited()
         self._say_end(exitstatus)
         if exitstatus != pytest.ExitCode.USAGE_ERROR:
@@ -323,6 +324,16 @@ class Progress:
             self._say(
                 "a worker died, and the test that it had begun or was to begin failed, its cell "
                 "stored or not: the next call trains what is missing"
+            )
+
+    def _say_no_baseline(self) -> None:
+        """How verdicts that failed, and reproduce, fail no more."""
+        session = session_of(self.config)
+        failed = any(row["outcome"] == "failed" for row in self.verdicts)
+        if failed and session.baseline is None and session.past() is None:
+            self._say(
+                f"no baseline at scale {session.scale}: with --save-baseline these verdicts become "
+                "it, and then those fail that differ from it"
             )
 
     def _say_unsuited(self) -> None:

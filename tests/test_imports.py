@@ -103,7 +103,7 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     # show
     "reports": {
         *("errors", "registry", "claim", "metrics", "recipe", "ablation", "discovery"),
-        *("fingerprint", "judging", "stats", "tracking", "words"),
+        *("fingerprint", "judging", "scale", "stats", "tracking", "words"),
     },
     "session": {
         *("errors", "ablation", "baseline", "devices", "discovery", "interrupt", "scale"),
@@ -132,7 +132,7 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     "model_table": {"registry"},
     "cli": {
         *("errors", "interrupt", "ablation", "baseline", "claim", "scale", "discovery"),
-        *("tracking", "words"),
+        *("tracking", "words", "database"),
     },
     "bench": {
         *("ablation", "cluster_bench", "grouping", "recipe", "data", "lanes", "levels", "models"),

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dlgbench import Claim, Verdict, at_least, launch, pytest_plugin, value
+from dlgbench import Claim, DlgbenchError, Verdict, at_least, launch, pytest_plugin, value
 from dlgbench import progress as progress_of_a_session
 from dlgbench.baseline import against
 from dlgbench.data.images import FASHION_MNIST
@@ -72,6 +72,7 @@ def test_an_ablation_in_a_users_folder_is_run_judged_and_reported(tmp_path, stor
     write(tmp_path)
     done = pytest_in(tmp_path, "-n", "2", "--save-baseline", report=True)
     assert done.returncode == 1, done.stdout + done.stderr
+    assert "no baseline at scale cpu: with --save-baseline these" in done.stdout
     assert done.stdout.count("cells 0 of 14: begun; ") == 1
     assert "cells 14 of 14" in done.stdout
     assert len(stored(store)) == 14
@@ -91,6 +92,7 @@ def test_an_ablation_in_a_users_folder_is_run_judged_and_reported(tmp_path, stor
     again = pytest_in(tmp_path, "test_width.py::test_claim")
     assert again.returncode == 0, again.stdout
     assert "not as expected, and nothing contradicts the baseline" in again.stdout
+    assert "no baseline" not in again.stdout
     assert "as in the baseline of 20" in again.stdout
     strict = pytest_in(tmp_path, "test_width.py::test_claim", "--no-baseline")
     assert strict.returncode == 1, strict.stdout
@@ -874,6 +876,21 @@ def test_a_worker_whose_controller_was_killed_ends_without_a_word(tmp_path, stor
     assert "Error" not in said
     assert "Warning" not in said
     assert stored(store)
+
+
+def test_the_settings_of_a_grid_are_tried_before_any_training_too(tmp_path):
+    file = write(tmp_path)
+    tried = '"model_args.norm": ("none", "batch"), "batch_size": (1, 32)'
+    file.write_text(file.read_text().replace('"lr": (0.3, 1.0)', tried))
+    session, said = Session("", "", "", "cpu", "", 0.0), []
+    shown = SimpleNamespace(show_check=lambda name, *_: said.append(name))
+    plugins = SimpleNamespace(get_plugin=lambda _: shown)
+    config = SimpleNamespace(stash={KEY: session}, pluginmanager=plugins)
+    ablation = load(file)
+    assert len(ablation.works("cpu")) == 8  # two arms, two norms, two sizes of minibatch
+    with pytest.raises(DlgbenchError, match=r"^width: .* batch_size 1 do not go together"):
+        launch._check(config, [ablation])
+    assert said == ["width"]
 
 
 def test_a_worker_that_dies_is_noted():
