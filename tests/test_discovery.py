@@ -9,6 +9,8 @@ import pytest
 
 from dlgbench import Ablation, DlgbenchError, Recipe
 from dlgbench.discovery import declares, discover, find_root, identify, load
+from dlgbench.scale import JUDGED
+from dlgbench.stats import ALPHA
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "ablations").rglob("test_*.py"))
@@ -268,3 +270,18 @@ def test_every_claim_of_a_control_must_not_be_supported_or_is_a_check():
             control = claim.kind in {"control", "twin"} and claim.expect == "not supported"
             check = claim.kind == "check" and claim.expect == "supported"
             assert control or check, (ablation.name, claim.statement)
+
+
+def test_a_sabotage_whose_arms_are_equal_has_seeds_enough_to_fail():
+    """By the sign test no five values that agree decide a claim: a control that can't fail."""
+    found = 0
+    for ablation in discover(ROOT / "ablations/controls"):
+        checks = [claim for claim in ablation.claims if claim.threshold.kind == "exactly"]
+        if not ablation.name.endswith("_sabotage") or not checks:
+            continue
+        for scale in JUDGED:
+            tested = set(ablation.claims_at(scale)) - set(checks)
+            seeds = ablation.at(scale).seeds
+            assert 2 * 0.5**seeds <= ALPHA / len(tested), (ablation.name, scale)
+            found += 1
+    assert found

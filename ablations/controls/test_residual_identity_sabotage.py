@@ -4,7 +4,8 @@ The arm `cut` asks for a residual stack whose shortcuts are multiplied by 0 (not
 zero in it, or nothing would pass). For every seed it must train as the plain stack does, to the
 bit, and the main claim of `architectures/residual_identity` must not come out supported. The recipe
 is the same but for one constant rate and the first 50 steps alone: stacks that are equal after each
-of them stay equal.
+of them stay equal. Six seeds: where all of five agree the sign test decides nothing, so that the
+claim could not come out supported either.
 """
 
 import math
@@ -20,7 +21,7 @@ ABLATION = Ablation(
         "cut": {"model_args.shortcut_scale": 0.0},
     },
     tune={},
-    scales={"cpu": {"steps": 50, "evaluations": 1, "seeds": 5}},
+    scales={"cpu": {"steps": 50, "evaluations": 1, "seeds": 6}},
     claims=[
         Claim(
             "Sabotage: a plain stack learns the identity with ten times the error of one whose "
