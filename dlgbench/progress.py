@@ -1,4 +1,4 @@
-"""Progress of a pytest session over ablations: cells done, time left, verdicts, the final table."""
+"""Progress of a pytest session over ablations: cells done, time left, verdicts, how it ended."""
 
 from __future__ import annotations
 
@@ -10,23 +10,21 @@ import signal
 import sys
 import time
 import traceback
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
-from dlgbench import devices, words
+from dlgbench import devices, summary, words
 from dlgbench.claim import COLORS
 from dlgbench.discovery import declares
 from dlgbench.interrupt import KEPT, on_signal
 from dlgbench.session import session_of
 
 PROGRESS = "dlgbench-progress"  # its name among pytest's plugins
-SYMBOLS = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
 MOST = 40  # claims that the table shows in full
-MOST_EDGES = 10  # warnings of a tuning at the edge of its grid
 RECENT = 64  # moments, at least a second apart, whose pace tells the time that is left
 EVERY = 10.0  # seconds between two lines of progress, where there is no terminal
 JUDGED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
@@ -300,18 +298,20 @@ class Progress:
         if judged and len(self.verdicts) > MOST:
             shown = [row for row in self.verdicts if not row["as_expected"]]
         if shown:
-            self.terminal.write(self._table(shown))
+            width = self.config.get_terminal_writer().fullwidth if self.terminal.isatty else None
+            self.terminal.write(summary.table(shown, session.scale, width))
         if hidden := len(self.verdicts) - len(shown):
             self._say(f"{hidden} as expected are in the report and `dlgbench verdicts`")
         if judged:
-            self._say_edges()
+            for line in summary.edges(self.verdicts):
+                self._say(line)
             self._say_no_baseline()
         self._say_unsuited()
         self._say_end(exitstatus)
         if exitstatus != pytest.ExitCode.USAGE_ERROR:
             self._say(session.store().whereabouts())
         if judged:
-            self.terminal.write_line(_tally(self.verdicts), bold=True)
+            self.terminal.write_line(summary.tally(self.verdicts), bold=True)
 
     def _say_end(self, exitstatus: int) -> None:
         """What an end that nobody wanted means for the runs."""
@@ -343,82 +343,8 @@ class Progress:
         for name, reason in sorted(session.unsuited.items()):
             self._say(f"  {name.partition('@')[0]}: {reason}")
 
-    def _say_edges(self) -> None:
-        """Whose tuning ended at the edge of its grid: a larger grid may move the verdicts."""
-        edges = {
-            f"{row['ablation']}, {arm}: {which}": None
-            for row in self.verdicts
-            for arm, which in row["edges"].items()
-        }
-        for edge in list(edges)[:MOST_EDGES]:
-            self._say(f"⚠ tuned at the edge of the grid: {edge}")
-        if len(edges) > MOST_EDGES:
-            self._say(f"  and {len(edges) - MOST_EDGES} more")
-
     def _say(self, line: str) -> None:
         self.terminal.write_line(line)
-
-    def _table(self, rows: list[dict[str, Any]]) -> str:
-        from rich import box
-        from rich.console import Console
-        from rich.markup import escape
-        from rich.table import Table
-
-        smoke = session_of(self.config).scale == "smoke"
-        title = f"verdicts at scale {session_of(self.config).scale}"
-        title = "smoke: plumbing only, these are no verdicts" if smoke else title
-        columns = ("verdict", "claim", "effect", "interval", "wanted", "n")
-        table = Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD)
-        table.columns[1].ratio, table.columns[1].overflow = 1, "fold"
-        for ablation in sorted({row["ablation"] for row in rows}):
-            table.add_row("", f"[bold]{ablation}[/]")
-            for row in (row for row in rows if row["ablation"] == ablation):
-                fragile = words.fragile(row["verdict"].get("fragile", False))
-                notes = [] if smoke else [fragile, row["undecided"]]
-                if not smoke and not row["as_expected"]:
-                    notes.append(row["baseline"])
-                table.add_row(
-                    _cell(row, smoke=smoke),
-                    escape("\n".join(filter(None, [row["claim"], *notes]))),
-                    row["effect"],
-                    escape(row["interval"]),
-                    row["wanted"],
-                    str(row["verdict"]["n"]),
-                )
-        terminal = self.terminal.isatty
-        width = self.config.get_terminal_writer().fullwidth if terminal else 140
-        color: Literal["standard"] | None = "standard" if terminal else None
-        console = Console(width=width, force_terminal=terminal, color_system=color)
-        with console.capture() as captured:
-            console.print(table)
-        return captured.get()
-
-
-def _cell(row: dict[str, Any], *, smoke: bool) -> str:
-    """The verdict of a row, in its colour, with a note on what was expected unless `supported`."""
-    verdict = row["verdict"]["verdict"]
-    mark = f"{SYMBOLS[verdict]} {verdict}"
-    if smoke:
-        return f"[dim]{mark}[/]"
-    if not row["as_expected"]:
-        note = f" (expected {row['expect']})"
-    else:
-        note = "" if verdict == row["expect"] == "supported" else ", as expected"
-    return f"[{COLORS[verdict]}]{mark}[/]{note}"
-
-
-def _tally(rows: list[dict[str, Any]]) -> str:
-    """`5 claims: 2 supported, 2 refuted, 1 inconclusive; 1 not as expected`."""
-    counts = Counter(row["verdict"]["verdict"] for row in rows)
-    counted = ", ".join(f"{counts[word]} {word}" for word in SYMBOLS)
-    unexpected = sum(not row["as_expected"] for row in rows) or "none"
-    tally = f"{len(rows)} claim{'s' * (len(rows) != 1)}: {counted}; {unexpected} not as expected"
-    failed = sum(row["outcome"] == "failed" for row in rows)
-    if not failed:
-        known = any(not row["as_expected"] and row["baseline"] for row in rows)
-        return f"{tally}, and nothing contradicts the baseline" if known else tally
-    fail = f"{failed} of them fail{'s' * (failed == 1)} the session"
-    return f"{tally}, and {fail}: a finding, nothing broke"
 
 
 def _row(report: pytest.TestReport) -> dict[str, Any]:

@@ -109,7 +109,8 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
         *("errors", "ablation", "baseline", "devices", "discovery", "interrupt", "scale"),
         "tracking",
     },
-    "progress": {"claim", "devices", "discovery", "interrupt", "session", "words"},
+    "summary": {"claim", "words"},
+    "progress": {"claim", "devices", "discovery", "interrupt", "session", "summary", "words"},
     "launch": {"errors", "ablation", "interrupt", "progress", "scale", "session", "words"},
     "options": {"baseline", "scale"},
     "fixtures": {
