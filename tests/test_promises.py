@@ -23,6 +23,7 @@ from dlgbench.data.module import DataModule
 from dlgbench.fingerprint import PACKAGE
 from dlgbench.lanes import engine as lanes
 from dlgbench.layers.draws import Draws
+from dlgbench.layers.locally_connected import LocallyConnected2d
 from dlgbench.registry import ACTIVATIONS, DATA, INITIALIZATIONS, MODELS, OPTIMIZERS, SCHEDULES
 from dlgbench.streams import stream_seed
 from dlgbench.tasks.classification import Classification
@@ -109,11 +110,19 @@ G = {
     "gelu": lambda a: a * (1 + torch.erf(a / math.sqrt(2))) / 2,
     "silu": lambda a: a / (1 + (-a).exp()),
 }
+
+
+def shared_maximum(z):
+    """Of each row; scores that tie, as all do at a start of zeros, share its gradient."""
+    largest = (z == z.max(1, keepdim=True).values).float()
+    return (z * largest / largest.sum(1, keepdim=True)).sum(1)
+
+
 LOSSES = {
     None: F.cross_entropy,
     "cross_entropy": lambda z, y: (z.logsumexp(1) - z[range(len(y)), y]).mean(),
     "squared": lambda z, y: (z - torch.eye(z.shape[1])[y]).square().sum(1).mean(),
-    "perceptron": lambda z, y: (z.max(1).values - z[range(len(y)), y]).mean(),
+    "perceptron": lambda z, y: (shared_maximum(z) - z[range(len(y)), y]).mean(),
     "l2": lambda z, y: (z - y).square().mean(),
     "l1": lambda z, y: (z - y).abs().mean(),
 }
@@ -422,6 +431,13 @@ CASES = {  # what is changed, and the field that must reach the weights
     **{f"activation {name}": {"model_args.activation": name} for name in G},
     **{f"loss {name}": {"loss": name} for name in Classification.losses},
     **{f"loss {name}": {**NUMBERS, "loss": name} for name in Regression.losses},
+    "loss perceptron at ties": {
+        "model": "linear",
+        "model_args": {},
+        "init": "zero",
+        "loss": "perceptron",
+        "steps": 1,
+    },
     "task": NUMBERS,
     "data": {"data": "mnist5k"},
     "model": {"model": "linear", "model_args": {}},
@@ -535,20 +551,31 @@ def stripped(run):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_no_name_reaches_a_random_stream(engine):
-    """Neither of ablation, arm, slide and setting nor of a replicate on another data set."""
+    """Nor does anything else of a cell but its recipe and its seed."""
     names = [
         {},
         {"ablation": "b", "arm": "other"},
-        {"ablation": "a@digits", "slide": "S"},
-        {"ablation": "controls/a", "arm": "none", "setting": {"lr": 0.1}},
+        {"ablation": "a@digits", "slide": "S", "scale": "smoke"},  # a replicate
+        {"ablation": "controls/a", "arm": "none", "setting": {"lr": 0.1}, "timing": True},
+        {"engine": "lanes" if engine == "single" else "single"},  # each trains by its own
     ]
-    (run, weights), *others = (trained(engine, cell(EVERY_STREAM, 2, **each))[0] for each in names)
+    numbers = {"seed", "work", "purpose", "precision"}
+    fields = {field.name for field in dataclasses.fields(Cell)} - numbers
+    assert set().union(*names) == fields
+    recipe = EVERY_STREAM.override(evaluations=6, lr=0.5)
+    (run, weights), *others = (trained(engine, cell(recipe, 2, **each))[0] for each in names)
     for other, same in others:
         assert torch.equal(same, weights)
         assert stripped(other) == stripped(run)
-    ((tuned, same),) = trained(engine, cell(EVERY_STREAM, 2, "tune"))
+    ((tuned, same),) = trained(engine, cell(recipe, 2, "tune"))
     assert torch.equal(same, weights)
     assert tuned.history == tuple(p for p in run.history if not p[0].startswith("test/"))
+    summary = stripped(run)[0].items()
+    untested = {metric: value for metric, value in summary if not metric.startswith("test/")}
+    assert stripped(tuned)[0] == untested
+    for metric in ("val/loss", "val/error"):
+        curve = [value for name, _, value in run.history if name == metric]
+        assert untested[metric] == curve[-1] not in (min(curve), max(curve))
 
 
 def test_noise_of_torch_s_own_layers_is_that_of_the_seed_too():
@@ -576,6 +603,76 @@ def test_noise_of_torch_s_own_layers_is_that_of_the_seed_too():
                         part.sub_(0.1 * gradient)
         hand = torch.cat([w.flatten(), b]).detach()
         torch.testing.assert_close(weights, hand, rtol=1e-4, atol=1e-6)
+
+
+# weights of every shape ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def convolutional():
+    """`convolutional(**fields)`: before and after one step, a net of the user's with convolutions.
+
+    Each is the weights by name, in layers of their own.
+    """
+    kept = {}
+
+    def keep(name):
+        def probe(subject):
+            kept[name] = {n: w.detach().clone() for n, w in subject.network.named_parameters()}
+            return {}
+
+        return probe
+
+    for when in ("start", "end"):
+        register_probe(when, when=when, metrics={})(keep(when))
+    register_model("conv")(
+        lambda input_shape=(1, 8, 8), num_classes=10: nn.Sequential(
+            nn.Conv2d(input_shape[0], 4, 3),
+            nn.BatchNorm2d(4),
+            nn.ReLU(),
+            nn.ConvTranspose2d(4, 3, 3),
+            nn.ReLU(),
+            LocallyConnected2d(3, 2, (8, 8), 3),
+            nn.Flatten(),
+            nn.Linear(72, num_classes),
+        )
+    )
+
+    def step(**fields):
+        recipe = BASE.override(model="conv", model_args={}, steps=1, evaluations=1, **fields)
+        single.train(cell(recipe.override(probes=("start", "end")), 3))
+        return kept["start"], kept["end"]
+
+    return step
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nag", "adamw"])
+def test_weight_decay_shrinks_the_weights_of_every_layer(optimizer, convolutional):
+    """The first step is w - lr (g + decay w), of Nesterov's momentum times 1.9."""
+    start, plain = convolutional(optimizer=optimizer)
+    _, decayed = convolutional(optimizer=optimizer, weight_decay=0.5)
+    rate = 0.1 * (1.9 if optimizer == "nag" else 1)
+    for name, w in start.items():
+        wanted = plain[name] - rate * 0.5 * w
+        torch.testing.assert_close(decayed[name], wanted, msg=name, rtol=1e-4, atol=1e-6)
+
+
+def test_max_norm_constrains_the_units_of_every_layer(convolutional):
+    _, plain = convolutional()
+    _, constrained = convolutional(max_norm=0.5)
+    units = {  # of each weight the dimensions that lead to one unit
+        "0.weight": (1, 2, 3),
+        "3.weight": (0, 2, 3),  # (in, out, 3, 3)
+        "5.weight": (1, 2, 3),
+        "7.weight": (1,),
+    }
+    for name, free in plain.items():
+        w = free
+        if name in units:
+            norm = free.square().sum(units[name], keepdim=True).sqrt()
+            assert norm.max() > 0.5
+            w = free * (0.5 / norm).clamp(max=1)
+        torch.testing.assert_close(constrained[name], w, msg=name, rtol=1e-4, atol=1e-6)
 
 
 # targets ------------------------------------------------------------------------------------------

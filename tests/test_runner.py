@@ -125,6 +125,25 @@ def test_of_every_metric_that_a_task_announces_the_better_mean_wins():
         assert chosen(ablation, None, 0.3) == (0.2, [worst, 0.3]), name
 
 
+@pytest.mark.parametrize(
+    ("metric", "numbers", "worst"),
+    [("steps_to_target", (900.0, None), math.inf), ("val/accuracy", (-3.0, None), -math.inf)],
+)
+def test_a_finished_run_without_the_number_counts_as_the_worst(metric, numbers, worst):
+    """As where the target was never met: what is known is a bound alone."""
+    ablation = dataclasses.replace(QUESTION, metrics={metric: "", "test/error": ""}, select=metric)
+    for order in (numbers, numbers[::-1]):
+        given = dict(zip((0.1, 0.2), order, strict=True))
+        runs = {}
+        for cell in ablation.tuning("a", "cpu"):
+            number = given[cell.setting["lr"]]
+            bound = {f"{metric}/censored_at": 0.0}
+            runs[cell] = Run("finished", bound if number is None else {metric: number})
+        assert given[choose(ablation, runs)["lr"]] == numbers[0]
+        scores = [worst if number is None else number for number in order]
+        assert [value for _, value in score(ablation, runs)] == scores
+
+
 def test_the_mean_is_over_the_tuning_seeds():
     two = dataclasses.replace(QUESTION, scales={"cpu": {"seeds": 5, "tuning_seeds": 2}})
     numbers = iter((0.1, 0.4, 0.2, 0.2))  # seed by seed, setting by setting

@@ -81,13 +81,16 @@ def test_the_three_splits_share_no_row_for_any_seed(sizes):
 
 
 @pytest.mark.parametrize(("pool", "val"), [(5, 1), (9_999, 1999), (49_999, 9999), (60_000, 10_000)])
-def test_validation_gets_a_fifth_of_the_pool_and_at_most_10000(monkeypatch, pool, val):
-    x, y = np.zeros((pool, 1)), np.zeros(pool, int)
+def test_validation_gets_a_fifth_at_most_10000_and_training_the_rest(monkeypatch, pool, val):
+    x, y = np.arange(float(pool))[:, None], np.zeros(pool, int)
     arrays = Arrays((x, y), (x[:1], y[:1]), 1)
     monkeypatch.setattr("dlgbench.data.module.load", lambda _name: arrays)
-    splits = splits_of(Recipe(model="mlp", data="digits", steps=1))
+    recipe = Recipe(model="mlp", data="digits", data_args={"standardize": False}, steps=1)
+    splits = splits_of(recipe)
     assert [len(part) for part in splits.val] == [val] * 2
     assert [len(part) for part in splits.train] == [pool - val] * 2
+    rows = torch.cat([splits.train[0], splits.val[0]])[:, 0]
+    assert torch.equal(rows.sort().values, torch.arange(float(pool), dtype=rows.dtype))  # each once
 
 
 def test_shrinking_averages_squares_of_pixels():

@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from dlgbench import DlgbenchError
 from dlgbench.data import load, photographs
@@ -109,6 +109,7 @@ def test_noise_has_its_sd_and_is_independent_of_the_patch():
         assert y.dtype == np.uint8
         assert noise.std() == pytest.approx(0.05, rel=0.01)
         assert noise.mean() == pytest.approx(0, abs=1e-3)
+        assert stats.kstest(noise.ravel()[::17] / 0.05, "norm").pvalue > 1e-3
         assert np.corrcoef(noise.ravel(), y.ravel())[0, 1] == pytest.approx(0, abs=0.01)
         neighbours = noise[..., 1:].ravel(), noise[..., :-1].ravel()
         assert np.corrcoef(*neighbours)[0, 1] == pytest.approx(0, abs=0.01)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.special import eval_legendre
 
 from dlgbench.data import load
@@ -15,6 +16,8 @@ def test_inputs_are_legendres_polynomials_and_only_the_pool_is_noisy():
         residual = y[:, 0] - np.sin(np.pi * u)
         assert residual.std() == pytest.approx(noise, rel=0.05, abs=1e-5)
         assert residual.mean() == pytest.approx(0, abs=0.02)
+        assert stats.kstest(u, "uniform", (-1, 2)).pvalue > 1e-3
+        assert not noise or stats.kstest(residual / noise, "norm").pvalue > 1e-3
     assert (len(arrays.pool[0]), len(arrays.test[0])) == (2000, 1000)
 
 

@@ -1,11 +1,17 @@
 import copy
 
 import pytest
+import scipy.stats
 import torch
 from torch import nn
 
 from dlgbench import DlgbenchError
-from dlgbench.layers.normalization import NoisyBatchNorm1d, NoisyBatchNorm2d, StandardizePatch
+from dlgbench.layers.normalization import (
+    CovariateShift,
+    NoisyBatchNorm1d,
+    NoisyBatchNorm2d,
+    StandardizePatch,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +106,19 @@ def test_each_unit_has_a_mean_and_a_scale_that_change_at_every_step(noisy, plain
     # (s - sigma) y + (m - mu), of variance r^2 y^2 + r^2 / 3.
     residual = unit - scales[0][0] * normal - means[0][0]
     assert residual.var().item() == pytest.approx(0.01 * (1 + 1 / 3), rel=0.15)
+
+
+def test_shifts_and_scales_have_their_distributions():
+    x = torch.tensor([[0.0], [1.0]], dtype=torch.float64).expand(2, 50_000)
+    mu, moved = CovariateShift(50_000, shift=2, scale=4, jitter=0)(x)  # one for each unit
+    m, scaled = CovariateShift(50_000, shift=0, scale=1, jitter=0.1)(1e9 * x)  # for each activation
+    for sample, law in (
+        (mu / 2, scipy.stats.uniform(-1, 2)),
+        ((moved - mu - 1) / 3, scipy.stats.uniform(0, 1)),
+        (m / 0.1, scipy.stats.uniform(-1, 2)),
+        ((scaled / 1e9 - 1) / 0.1, scipy.stats.norm()),
+    ):
+        assert scipy.stats.kstest(sample.numpy(), law.cdf).pvalue > 1e-3
 
 
 def test_the_noise_is_fixed_by_the_seed_and_lets_gradients_through():

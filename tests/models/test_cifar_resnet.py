@@ -1,6 +1,7 @@
 """The residual networks of He et al. 2016, section 4.2, and the plain ones, by hand."""
 
 import pytest
+import scipy.stats
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -165,6 +166,7 @@ def test_convolutions_begin_as_hes():
     torch.manual_seed(0)
     weight = create_model("resnet20").stage3[0].branch[0].weight  # (64, 32, 3, 3): fan_out 9 * 64
     assert weight.std().item() == pytest.approx((2 / (9 * 64)) ** 0.5, rel=0.02)
+    assert scipy.stats.kstest((weight / weight.std()).detach().flatten(), "norm").pvalue > 1e-3
 
 
 def test_what_cannot_be_built_says_so():

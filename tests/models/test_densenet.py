@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import scipy.stats
 import torch
 from torch import nn
 
@@ -142,6 +143,7 @@ def test_convolutions_begin_as_hes():
     weight = network[4][5].branch[2].weight
     assert weight.shape == (128, 224, 1, 1)
     assert weight.std().item() == pytest.approx(math.sqrt(2 / 224), rel=0.02)  # fan_in 224
+    assert scipy.stats.kstest((weight / weight.std()).detach().flatten(), "norm").pvalue > 1e-3
     assert not network[-1].bias.any()
 
 

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import scipy.stats
 import torch
 from torch import nn
 
@@ -128,4 +129,5 @@ def test_convolutions_begin_as_hes():
     network = create_model("resnet18", width=0.5)
     weight = network.stage4[0].branch[0].weight  # (256, 128, 3, 3): fan_out 9 * 256
     assert weight.std().item() == pytest.approx(math.sqrt(2 / (9 * 256)), rel=0.01)
+    assert scipy.stats.kstest((weight / weight.std()).detach().flatten(), "norm").pvalue > 1e-3
     assert weight.mean().item() == pytest.approx(0, abs=2e-4)
