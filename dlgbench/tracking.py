@@ -198,11 +198,13 @@ class Store(Connection):
         start = int(1000 * since)
         if self._file and self._file.exists():
             return list(self._tags(name).finished(value, start))
-        everywhere = [found.experiment_id for found in self._client.search_experiments()]
+        names = {found.experiment_id: found.name for found in self._client.search_experiments()}
         finished = f"attributes.status = 'FINISHED' and attributes.end_time >= {start}"
         which = f"tags.`{TAG}{name}` = '{value}' and {finished}"
-        runs = self._search(everywhere, which, "attributes.end_time ASC")
-        return [(run.info.run_id, run.data.tags) for run in runs]
+        return [
+            (run.info.run_id, run.data.tags | {sqlite.EXPERIMENT: names[run.info.experiment_id]})
+            for run in self._search(list(names), which, "attributes.end_time ASC")
+        ]
 
     def runs(self, ablation: Ablation, scale: str, history: bool = False) -> dict[Cell, Run]:
         """The newest finished run of each cell that the ablation declares now.

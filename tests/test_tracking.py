@@ -532,11 +532,13 @@ def test_a_deleted_experiment_is_told_before_training_and_stops_no_other(store):
     assert Store(store.uri, store.root).push_spool() == (1, [])
 
 
-def test_runs_of_an_experiment_that_was_renamed_are_copied_and_not_trained_again(store):
+@pytest.mark.parametrize("direct", [True, False], ids=["by SQLite", "by MLflow's API"])
+def test_runs_of_an_experiment_that_was_renamed_are_copied_and_not_trained_again(direct, store):
     store.save(READY, "f1", RUN)
     experiment = store._client.get_experiment_by_name("x/y").experiment_id
     store._client.rename_experiment(experiment, "old")
     again = Store(store.uri, store.root)
+    again._file = again._file if direct else None  # as for a server
     run, own = again.find("x/y", "f1")
     assert not own
     again.save(READY, "f1", run)
