@@ -118,9 +118,9 @@ def start(config: pytest.Config) -> Session:
     """The session of a controller, or of pytest without workers, from its options."""
     root = find_root(config.invocation_params.dir)
     uri, since = find_uri(root, config.getoption("--tracking-uri")), 0.0
-    if config.getoption("--rerun"):  # later than every run, in ms, also where the clock went back
+    if config.getoption("--rerun"):  # later than every run, also where the clock went back
         try:
-            since = max(time.time(), Store(uri, root).newest_end() + 2e-3)
+            since = max(time.time(), Store(uri, root).newest_end() + 1)
         except DlgbenchError as error:
             raise pytest.UsageError(str(error)) from None
     return Session(

@@ -63,11 +63,22 @@ class Store(Connection):
         return not self._tags("fingerprint").exists(fingerprint)
 
     def newest_end(self) -> float:
-        """When the last run ended, in s; 0 where there is none, or the store is a server."""
-        if self._file is None or not self._file.exists():
-            return 0.0
+        """When the last run ended, by whatever clock, in s; 0 where there is none.
+
+        Raises:
+            DlgbenchError: where the store is out of reach.
+        """
         with self._reaching():
-            return sqlite.newest_end(self._file) / 1000
+            if self._file:
+                return sqlite.newest_end(self._file) / 1000 if self._file.exists() else 0.0
+            everywhere = [found.experiment_id for found in self._client.search_experiments()]
+            return self._last_end(everywhere) / 1000
+
+    def _last_end(self, experiments: list[str]) -> int:
+        """When the last run of experiments ended, in ms."""
+        finished, order = "attributes.status = 'FINISHED'", ["attributes.end_time DESC"]
+        last = self._client.search_runs(experiments, finished, order_by=order, max_results=1)
+        return last[0].info.end_time if last else 0
 
     def whereabouts(self) -> str:
         """Where runs and verdicts are now, in a line."""
@@ -136,6 +147,8 @@ class Store(Connection):
             if self._discard_drafts(experiment, record["fingerprint"], since):
                 return
             tags, points = to_tags(record)
+            if self._file is None:  # it sorts by the end alone; a clock may go back
+                end = max(end, self._last_end([experiment]) + 1)
             # only the duration is kept: another ablation may have made the run at another time
             seconds = float(record["run"]["provenance"].get("wall", 0))
             start = end - int(1000 * seconds)

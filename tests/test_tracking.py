@@ -618,13 +618,15 @@ def test_a_run_that_is_there_is_not_written_again_but_a_rerun_is(store):
     store.save(READY, "f1", RUN)
     store.save(READY, "f1", RUN)  # of another session, which could not look it up
     assert len(stored(store)) == 1
-    since = store.newest_end() + 2e-3
+    since = store.newest_end() + 1
     assert store.find("x/y", "f1", since) is None
     store.save(READY, "f1", RUN, since)
     assert store.find("x/y", "f1", since)[1]
 
 
-def test_a_clock_that_goes_back_hides_no_verdict_and_no_rerun(store, monkeypatch):
+@pytest.mark.parametrize("direct", [True, False], ids=["by SQLite", "by MLflow's API"])
+def test_a_clock_that_goes_back_hides_no_verdict_no_run_and_no_rerun(direct, store, monkeypatch):
+    store._file = store._file if direct else None  # as for a server
     claim = QUESTION.claims[0]
 
     def verdict(word):
@@ -638,7 +640,11 @@ def test_a_clock_that_goes_back_hides_no_verdict_and_no_rerun(store, monkeypatch
         store.save_verdict(QUESTION, "cpu", claim, verdict("refuted"))
     assert store.last_verdicts()["x/y", "b-is-better"]["verdict"] == "refuted"
     assert len(stored(store, "tags.`dlgbench.kind` = 'verdict'")) == 2
-    since = max(time.time(), store.newest_end() + 2e-3)
+    newer = dataclasses.replace(RUN, summary={"test/error": 0.4})
+    store.save(READY, "f2", newer)  # of newer code
+    assert store.runs(QUESTION, "cpu")[READY].summary == newer.summary
+    since = max(time.time(), store.newest_end() + 1)
+    assert store.find("x/y", "f1", since) is None
     other = dataclasses.replace(RUN, summary={"test/error": 0.5})
     store.save(READY, "f1", other, since)
     assert store.find("x/y", "f1", since)[0].summary == other.summary
