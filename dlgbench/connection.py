@@ -150,6 +150,9 @@ class Connection:
         # MLflow, SQLAlchemy, requests and the operating system raise exceptions of their own
         except Exception as error:  # noqa: BLE001  (see above)
             reason = _reason(error)
+            if "must be in the 'active' state" in reason:  # of a run, or of an experiment
+                self._experiments.clear()
+                raise DlgbenchError(f"{self.uri}: deleted there meanwhile: {reason}") from None
             if getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE":
                 raise RecordRefused(f"the tracking store {self.uri} refuses it: {reason}") from None
             message = f"the tracking store {self.uri} is out of reach: {reason}"

@@ -271,19 +271,20 @@ class Runner:
         return self.store.spool.locks / f"{self._print(cell)}.failed"
 
     @contextlib.contextmanager
-    def _noticing(self) -> Iterator[None]:
+    def _noticing(self, outcome: str = "") -> Iterator[None]:
+        """Notes that the store fails, and what that means."""
         try:
             yield
         except RunLost as error:
             self._lost.append(str(error))
         except DlgbenchError as error:
-            kept = f"Runs are kept in {self.store.spool.folder}; the next call sends them."
-            self._notices.append(f"{error}. {kept}")
+            self._notices.append(f"{error}{outcome}")
 
     def take_notices(self) -> list[str]:
-        """What the user must know since the last call, each once."""
-        notices, self._notices = [*dict.fromkeys(self._notices), *self._lost], []
-        return notices
+        """What the user must know since the last call, each once, and no beginning of another."""
+        notices, self._notices = list(dict.fromkeys(self._notices)), []
+        whole = [one for one in notices if sum(other.startswith(one) for other in notices) == 1]
+        return [*whole, *self._lost]
 
     def take_lost(self) -> int:
         """How many runs could be kept nowhere, since the last call."""
@@ -361,7 +362,8 @@ class Runner:
         cells = [cell for arm in arms for cell in self.resolve(ablation, arm, scale)]
         verdicts = judge_runs(ablation, scale, dict(zip(cells, self.pull(cells), strict=True)))
         if scale != "smoke":  # those of smoke only show that the plumbing works
-            with self._noticing():
+            unsaved = f". Not all verdicts of {ablation.name} are stored; the next call does so"
+            with self._noticing(unsaved):
                 for claim, verdict in verdicts.items():
                     self.store.save_verdict(ablation, scale, claim, verdict)
         return verdicts

@@ -32,7 +32,7 @@ from dlgbench.records import (
     to_tags,
 )
 from dlgbench.scale import SCALES
-from dlgbench.spool import NotARecord, RunLost
+from dlgbench.spool import NotARecord, RecordRefused, RunLost
 
 __all__ = ["COLUMNS", "SUMMARY", "TAG", "Store", "find_uri", "to_frame"]
 
@@ -112,7 +112,13 @@ class Store(Connection):
                     f"{self.spool.folder} can't be written ({full})"
                 ) from None
         else:
-            self.spool.send(file, self._push)
+            try:
+                self.spool.send(file, self._push)
+            except RecordRefused:
+                raise
+            except DlgbenchError as error:
+                kept = f"Runs are kept in {file.parent}; the next call sends them"
+                raise DlgbenchError(f"{error}. {kept}") from None
 
     def push_spool(self) -> tuple[int, list[str]]:
         """Sends every spooled run to the store.

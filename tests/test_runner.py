@@ -415,6 +415,18 @@ def test_a_run_survives_a_store_out_of_reach_and_the_user_is_told(tmp_path, migr
     assert back.trained == 0
 
 
+def test_what_is_not_kept_is_not_said_to_be(store, monkeypatch):
+    def failing(text):
+        return lambda *_args: (_ for _ in ()).throw(DlgbenchError(text))
+
+    monkeypatch.setattr(Store, "find", failing("find fails"))
+    monkeypatch.setattr(Store, "save_verdict", failing("save fails"))
+    runner = Runner(store)
+    runner.judge(QUESTION, "cpu")
+    unsaved = "save fails. Not all verdicts of x are stored; the next call does so"
+    assert runner.take_notices() == ["find fails", unsaved]
+
+
 def test_once_a_run_can_be_kept_nowhere_nothing_more_is_trained(store, monkeypatch):
     def full(*_args, **_kwargs):
         raise OSError(28, "No space left on device")

@@ -532,6 +532,33 @@ def test_a_deleted_experiment_is_told_before_training_and_stops_no_other(store):
     assert Store(store.uri, store.root).push_spool() == (1, [])
 
 
+@pytest.mark.parametrize("deleted", ["experiment", "run"])
+def test_what_is_deleted_in_the_middle_of_a_session_makes_runs_wait(store, monkeypatch, deleted):
+    store.save(READY, "f1", RUN)
+    client = store._client
+    experiment = client.get_experiment_by_name("x/y").experiment_id
+    log_batch = client.log_batch
+
+    def delete_it(run, *_args):  # as another client's clean --delete does with a run
+        if deleted == "run":
+            client.delete_run(run)
+        log_batch(run, *_args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "log_batch", delete_it)
+        if deleted == "experiment":
+            client.delete_experiment(experiment)
+        kept = r"Runs are kept in .*spool; the next call sends them$"
+        with pytest.raises(DlgbenchError, match=rf"deleted there meanwhile: .*{kept}"):
+            store.save(TUNING, "f2", RUN)
+        with pytest.raises(DlgbenchError, match=r"were deleted|deleted there meanwhile"):
+            store.save(evaluation("a-s1"), "f3", RUN)
+    if deleted == "experiment":
+        client.restore_experiment(experiment)
+    assert store.push_spool() == (2, [])
+    assert set(store.runs(QUESTION, "cpu")) == {READY, TUNING, evaluation("a-s1")}
+
+
 @pytest.mark.parametrize("direct", [True, False], ids=["by SQLite", "by MLflow's API"])
 def test_runs_of_an_experiment_that_was_renamed_are_copied_and_not_trained_again(direct, store):
     store.save(READY, "f1", RUN)
