@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from filelock import FileLock
-
 from dlgbench.errors import DlgbenchError
+from dlgbench.spool import held
 
 PREFIX = "sqlite:///"
 SPECIAL = "%?"  # what an SQLAlchemy URL gives a meaning, in a path
@@ -82,7 +81,7 @@ def prepare(file: Path, artifacts: str) -> str:
     if _state(file) == "ready":
         return ""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{file}.lock"):
+    with held(file.with_name(f"{file.name}.lock"), f"the new store {file}"):
         state, notice = _state(file), ""
         if state == "ready":
             return ""

@@ -171,10 +171,22 @@ def to_frame(runs: Mapping[Cell, Run]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def times(record: Mapping[str, Any]) -> tuple[int, int, int]:
+    """When a record's run began and ended, and since when such a run counts, in ms.
+
+    Only the duration is kept: another ablation may have made the run at another time.
+    """
+    end, seconds = int(1000 * record["ended"]), float(record["run"]["provenance"].get("wall", 0))
+    return end - int(1000 * seconds), end, int(1000 * record.get("since", 0.0))
+
+
 def is_record(record: Any) -> TypeGuard[dict[str, Any]]:
-    """Whether a value from JSON is a record that `to_tags` can read."""
+    """Whether a value from JSON is a record that can be stored, and made a run again."""
     try:
-        to_tags(record)
-        return isinstance(record["ended"], float) and isinstance(record["cell"]["params"], dict)
-    except (LookupError, TypeError, ValueError, AttributeError):
+        tags, _ = to_tags(record)
+        from_record(record)
+        times(record)
+        kinds = [(record["ended"], float), (record["cell"]["params"], dict)]
+        return all(isinstance(x, kind) for x, kind in [*kinds, *((t, str) for t in tags.values())])
+    except Exception:  # noqa: BLE001  (anything may be in it, such as arrays that numpy can't read)
         return False

@@ -186,13 +186,13 @@ class Runner:
                 for cell in mine
                 if not self._is_known(cell, locked=True) and not self._recall(cell)
             ]
-            if todo:  # who waits for the machine holds up nobody who has it
-                timing = any(cell.timing for cell in todo)
-                stack.enter_context(machine.alone() if timing else machine.shared())
             for cell in todo:
                 with contextlib.suppress(OSError):
                     self._holder(cell).write_text(f"{self.session} {os.getpid()}")
                 stack.callback(self._forget_holder, cell)
+            if todo:  # who waits for the machine holds up nobody who has it
+                has = machine.alone if any(cell.timing for cell in todo) else machine.shared
+                stack.enter_context(has(self.session))
             for cell, run in self._run(todo):
                 self._keep(cell, run)
         return bool(mine)

@@ -28,6 +28,47 @@ def say(text: str) -> None:
     print(f"dlgbench: {text}", file=sys.stderr, flush=True)
 
 
+@contextlib.contextmanager
+def held(file: Path, what: str = "", session: str = "") -> Iterator[None]:
+    """A lock of this machine's processes; who waits for it for long says for whom.
+
+    Args:
+        file: the lock's file; beside it lies, while the lock is held, who holds it.
+        what: what one has who has the lock, for the message.
+        session: of this process: who waits for another process of it says nothing.
+
+    Raises:
+        DlgbenchError: where its file can't be made.
+    """
+    lock, holder = FileLock(file), file.with_suffix(".held")
+    try:
+        try:
+            lock.acquire(PATIENCE)
+        except Timeout:
+            process, of = _read(holder)
+            if not session or of != session:
+                say(f"waiting for {process}, busy or stopped, that has {what or file}")
+            lock.acquire(-1)
+    except OSError as error:
+        raise unwritable(file.parent, error) from None
+    with contextlib.suppress(OSError):
+        holder.write_text(f"{os.getpid()} {session}")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            holder.unlink()
+        lock.release()
+
+
+def _read(holder: Path) -> tuple[str, str]:
+    """The process that holds a lock, and its session."""
+    with contextlib.suppress(OSError, ValueError):
+        process, session = holder.read_text().split(" ")
+        return f"process {process}", session
+    return "another process", ""
+
+
 class RecordRefused(DlgbenchError):  # noqa: N818  (it says what happened)
     """The store is in reach, and does not take a record."""
 
@@ -71,7 +112,7 @@ class Spool:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise _unwritable(folder, error) from None
+            raise unwritable(folder, error) from None
         return folder
 
     def lock(self, name: str, timeout: float) -> BaseFileLock:
@@ -84,26 +125,12 @@ class Spool:
         try:
             file.touch()
         except OSError as error:
-            raise _unwritable(self.locks, error) from None
+            raise unwritable(self.locks, error) from None
         return FileLock(file, timeout=timeout)
 
-    @contextlib.contextmanager
-    def held(self, name: str) -> Iterator[None]:
-        """A lock of this machine's workers; who waits for it for long says so.
-
-        Raises:
-            DlgbenchError: where its file can't be made.
-        """
-        lock = self.lock(name, PATIENCE)
-        try:
-            lock.acquire()
-        except Timeout:
-            say(f"waiting for another session, busy or stopped, that has {lock.lock_file}")
-            lock.acquire(timeout=-1)
-        try:
-            yield
-        finally:
-            lock.release()
+    def held(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """The lock `name` of this machine's workers, as `held` has it."""
+        return held(self.locks / f"{name}.lock")
 
     def keep(self, record: Mapping[str, Any]) -> Path:
         """Writes a record to the disk, completely or not at all.
@@ -137,21 +164,20 @@ class Spool:
         """
         with self.held(f"{file.stem}.send"):
             try:
-                record = None if file.is_dir() else json.loads(file.read_text())
-            except FileNotFoundError:
-                return False  # another worker was quicker
-            except ValueError:
+                record = json.loads(file.read_text())
+            except (OSError, ValueError):
                 record = None
+            if record is None and not os.path.lexists(file):
+                return False  # another worker was quicker
             if not is_record(record):
-                aside = file.with_suffix(".corrupt")
-                file.replace(aside)
+                aside = _moved(file, file.with_suffix(".corrupt"))
                 raise NotARecord(f"{file} is no run, and was set aside as {aside.name}")
             try:
                 push(record)
             except RecordRefused:
-                file.replace(file.with_suffix(".refused"))
+                _moved(file, file.with_suffix(".refused"))
                 raise
-            file.replace(self.sent / f"{record['fingerprint']}.json")
+            _moved(file, self.sent / f"{record['fingerprint']}.json")
             return True
 
     def restore(self) -> int:
@@ -183,5 +209,16 @@ class Spool:
         return None
 
 
-def _unwritable(folder: Path, error: OSError) -> DlgbenchError:
+def _moved(file: Path, to: Path) -> Path:
+    """Renames a file, to a longer name where a folder is in its way; returns the new name."""
+    while to.is_dir() or (file.is_dir() and to.exists()):
+        to = to.with_name(f"{to.name}.1")
+    try:
+        return file.replace(to)
+    except OSError as error:
+        raise unwritable(to.parent, error) from None
+
+
+def unwritable(folder: Path, error: OSError) -> DlgbenchError:
+    """The error for a folder in which a file can't be made."""
     return DlgbenchError(f"expected a folder that can be written at {folder}, got: {error}")

@@ -27,6 +27,7 @@ from dlgbench.records import (
     from_tags,
     packed_arrays,
     setting_of,
+    times,
     to_frame,
     to_record,
     to_tags,
@@ -146,18 +147,14 @@ class Store(Connection):
         The run may be there already: of another session, or of this process, if it was killed after
         the run was written and before it left the spool.
         """
-        cell, end = record["cell"], int(1000 * record["ended"])
+        cell, (start, end, since) = record["cell"], times(record)
         with self._reaching(), self.spool.held("push"):
             experiment = self._experiment(cell["ablation"])
-            since = int(1000 * record.get("since", 0.0))
             if self._discard_drafts(experiment, record["fingerprint"], since):
                 return
             tags, points = to_tags(record)
             if self._file is None:  # it sorts by the end alone; a clock may go back
                 end = max(end, self._last_end([experiment]) + 1)
-            # only the duration is kept: another ablation may have made the run at another time
-            seconds = float(record["run"]["provenance"].get("wall", 0))
-            start = end - int(1000 * seconds)
             arrays = packed_arrays(record)
             self._write(experiment, tags, cell["params"], points, start, end, arrays)
 

@@ -6,12 +6,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from dlgbench import DlgbenchError, Recipe, database
+from dlgbench import DlgbenchError, Recipe, database, spool
 from dlgbench.ablation import Cell, Run
 from dlgbench.tracking import Store
 
@@ -101,6 +102,21 @@ def test_what_is_no_store_is_named_and_left_alone(tmp_path):
         Store(f"sqlite:///{garbage}", tmp_path).open()
     with pytest.raises(DlgbenchError, match="got a database of something else"):
         Store(f"sqlite:///{other}", tmp_path).open()
+
+
+def test_who_waits_for_a_store_that_is_made_says_for_whom(tmp_path, migrated, monkeypatch):
+    said, told = [], threading.Event()
+    monkeypatch.setattr(spool, "PATIENCE", 0.01)
+    monkeypatch.setattr(spool, "say", lambda text: (said.append(text), told.set()))
+    store = Store(f"sqlite:///{tmp_path}/mlflow.db", tmp_path)
+    second = threading.Thread(target=store.open)
+    with spool.held(tmp_path / "mlflow.db.lock"):
+        second.start()
+        assert told.wait(HANGING)
+        shutil.copy(migrated, tmp_path / "mlflow.db")
+    second.join(HANGING)
+    who = f"process {os.getpid()}, busy or stopped"
+    assert said == [f"waiting for {who}, that has the new store {tmp_path}/mlflow.db"]
 
 
 @pytest.mark.slow

@@ -14,11 +14,11 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     "errors": set(),
     "streams": set(),
     "provenance": set(),
-    "database": {"errors"},
+    "database": {"errors", "spool"},
     "devices": set(),
     "sqlite": {"database"},
     "interrupt": set(),
-    "machine": set(),
+    "machine": {"spool"},
     "words": set(),
     # declare
     "registry": {"errors"},

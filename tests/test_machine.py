@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from dlgbench import machine
+from dlgbench import DlgbenchError, machine, spool
 
 HANGING = 60  # seconds after which a test is taken to hang
 
@@ -71,6 +71,34 @@ def test_who_waits_to_be_alone_is_overtaken_by_nobody():
             assert not late.wait(0.2)
         assert waiting.is_set()
         assert late.wait(HANGING)
+
+
+@pytest.mark.parametrize("session", ["mine", "another"])
+@pytest.mark.parametrize("has", [machine.alone, machine.shared])
+def test_who_waits_for_another_session_says_for_which_process(monkeypatch, has, session):
+    said = []
+    monkeypatch.setattr(spool, "PATIENCE", 0.01)
+    monkeypatch.setattr(spool, "say", said.append)
+    with contextlib.ExitStack() as later:
+        with has("mine"):
+            waiting = later.enter_context(another(lambda: machine.alone(session)))
+            assert not waiting.wait(0.5)
+        assert waiting.wait(HANGING)
+    told = f"waiting for process {os.getpid()}, busy or stopped, that has the machine"
+    assert said == ([told] if session == "another" else [])
+
+
+@pytest.mark.parametrize("has", [machine.alone, machine.shared])
+@pytest.mark.parametrize("folder", [True, False])
+def test_a_folder_that_takes_no_locks_is_one_message(tmp_path, has, folder):
+    place = tmp_path / f"dlgbench-{os.getuid()}"
+    if folder:
+        (place / "gate.lock").mkdir(parents=True)
+    else:
+        place.touch()
+    told = r"expected a folder that can be written at .*dlgbench-\d+, got: "
+    with pytest.raises(DlgbenchError, match=told), has():
+        pass
 
 
 @pytest.mark.parametrize("how", ["alone", "shared"])

@@ -1,5 +1,6 @@
 """Cells are pulled from the store, from another worker, or run; one that fails stops no other."""
 
+import contextlib
 import dataclasses
 import math
 import os
@@ -361,17 +362,24 @@ def test_who_waits_for_another_session_says_for_whom(store, monkeypatch, session
     assert line.endswith(": process 4711")
 
 
-def test_a_cell_in_training_names_its_process(store, monkeypatch):
+def test_a_cell_in_training_or_before_it_names_its_process(store, monkeypatch):
     seen = []
 
     def look(cell):
         seen.append((store.spool.locks / f"{fingerprint(cell)}.holder").read_text())
         raise ValueError
 
+    @contextlib.contextmanager
+    def look_first(_session):  # who waits for the machine has its cells already
+        with contextlib.suppress(ValueError):
+            look(TUNING[0])
+        yield
+
+    monkeypatch.setattr(machine, "shared", look_first)
     monkeypatch.setattr(type(TUNING[0].work), "run", lambda _self, cell: look(cell))
     with pytest.raises(CellFailed):
         Runner(store, session="mine").pull(TUNING[:1])
-    assert seen == [f"mine {os.getpid()}"]
+    assert seen == [f"mine {os.getpid()}"] * 2
     assert not list(store.spool.locks.glob("*.holder"))
 
 

@@ -1,6 +1,9 @@
 """Runs on their way to the store: none is lost and none is sent twice."""
 
 import json
+import math
+import os
+import re
 import threading
 from pathlib import Path
 
@@ -96,20 +99,42 @@ def test_of_two_senders_one_sends(spool, tmp_path, monkeypatch):
     assert (pushed, sorted(done)) == ([RECORD], [False, True])
 
 
+def with_(part, name, value):
+    """The record's text with another value in one part, or in itself."""
+    record = json.loads(json.dumps(RECORD))
+    (record[part] if part else record)[name] = value
+    return json.dumps(record)
+
+
 @pytest.mark.parametrize(
-    "text", ['{"cell": ', "{}", "[]", "null", "3", '{"cell": {}, "ended": 1.0}', None]
+    "content",
+    [
+        *('{"cell": ', "{}", "[]", "null", "3", '{"cell": {}, "ended": 1.0}', b"\xff"),
+        with_("run", "provenance", {"wall": None}),
+        with_("run", "arrays", 5),
+        with_("run", "arrays", "bm8gbnB6"),
+        with_("cell", "id", None),
+        with_("", "ended", math.nan),
+        with_("", "since", None),
+        *(Path.mkdir, lambda file: file.symlink_to(file), lambda file: file.symlink_to("none")),
+    ],
 )
-def test_what_is_no_run_is_set_aside_and_told(spool, text):
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_what_is_no_run_is_set_aside_and_told(spool, content, is_folder):
     file = spool.folder / "x.y-f1.json"
-    if text is None:
-        file.mkdir()
+    if callable(content):
+        content(file)
     else:
-        file.write_text(text)
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    if is_folder:  # of a user's, where the file is to go
+        file.with_suffix(".corrupt").mkdir()
     assert spool.find_waiting("f1", 0.0) is None
-    told = r"x\.y-f1\.json is no run, and was set aside as x\.y-f1\.corrupt"
+    aside = "x.y-f1.corrupt.1" if is_folder else "x.y-f1.corrupt"
+    told = rf"x\.y-f1\.json is no run, and was set aside as {aside}$"
     with pytest.raises(NotARecord, match=told):
         spool.send(file, json.dumps)
-    assert [file.name for file in spool.folder.iterdir()] == ["x.y-f1.corrupt"]
+    names = [path.name for path in spool.folder.iterdir()]
+    assert sorted(names) == ["x.y-f1.corrupt", "x.y-f1.corrupt.1"][: 1 + is_folder]
     assert spool.waiting() == []
 
 
@@ -123,19 +148,19 @@ def test_who_waits_for_long_says_for_what(spool, monkeypatch):
     said, free = [], threading.Event()
     monkeypatch.setattr(module, "PATIENCE", 0.01)
     monkeypatch.setattr(module, "say", lambda text: (said.append(text), free.set()))
-    held, done = spool.lock("push", -1), []
-    held.acquire()
+    done = []
 
     def wait():
         with spool.held("push"):
             done.append(1)
 
     waiting = threading.Thread(target=wait)
-    waiting.start()
-    assert free.wait(HANGING)
-    assert (done, len(said)) == ([], 1)
-    assert said[0].endswith("locks/push.lock")
-    held.release()
+    with spool.held("push"):
+        waiting.start()
+        assert free.wait(HANGING)
+        assert (done, len(said)) == ([], 1)
+    wanted = rf"waiting for process {os.getpid()}, busy or stopped, that has .*locks/push\.lock"
+    assert re.fullmatch(wanted, said[0])
     waiting.join(HANGING)
     assert done == [1]
 

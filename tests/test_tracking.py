@@ -421,7 +421,7 @@ def server():
         listening.server_close()
 
 
-@pytest.mark.parametrize("answer", ["{}", ""])
+@pytest.mark.parametrize("answer", ["{}", "", "null"])
 def test_a_server_that_answers_and_keeps_nothing_swallows_no_run(server, tmp_path, answer):
     store = Store(server(answer), tmp_path)
     with pytest.raises(DlgbenchError):
