@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.plugins.environments import LightningEnvironment
 from torch import nn
 
 from dlgbench import streams
@@ -322,10 +323,16 @@ def fit(trials: Sequence[Trial]) -> None:
 
 
 def _trainer(cell: Cell, device: torch.device, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
-    """Lightning's Trainer without loggers, checkpoints and progress bars, which only cost time."""
+    """Lightning's Trainer without loggers, checkpoints and progress bars, which only cost time.
+
+    It takes no notice of Slurm, whose job is the whole session: it would refuse the job's number of
+    tasks, requeue the job, and go on from checkpoints in the current folder.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return pl.Trainer(
+            plugins=[LightningEnvironment()],
+            default_root_dir=os.devnull,
             accelerator="gpu" if device.type == "cuda" else "cpu",
             devices=1,
             precision="bf16-mixed" if cell.precision == "bf16" else "32-true",

@@ -417,6 +417,22 @@ def points():
     return x, (x[:, 0] > 0).astype(np.int64)
 
 
+def test_in_a_job_of_slurm_a_training_is_the_same(monkeypatch, tmp_path):
+    """Lightning alone refuses so many tasks, and goes on from what another program has left."""
+    recipe = RECIPE.override(probes=("training_step",), steps=6)
+    expected = train(cell(recipe))
+    job = {"JOB_ID": "71234", "NTASKS": "8", "PROCID": "3", "LOCALID": "3", "NODEID": "0"}
+    for name, value in {**job, "NNODES": "2", "JOB_NAME": "x", "NODELIST": "a[1-2]"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hpc_ckpt_1.ckpt").touch()
+    run = train(cell(recipe))
+    assert run.history == expected.history
+    assert run.summary["test/loss"] == expected.summary["test/loss"]
+    assert run.summary["training_step/lightning_difference"] == 0.0
+    assert [file.name for file in tmp_path.iterdir()] == ["hpc_ckpt_1.ckpt"]
+
+
 # Ctrl-C -------------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.plugins.environments import LightningEnvironment
 from torch import Tensor, nn
 
 from dlgbench.errors import DlgbenchError
@@ -92,6 +93,7 @@ def lightning(
         trainer = pl.Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu",
             devices=1,
+            plugins=[LightningEnvironment()],  # also in a job of Slurm
             default_root_dir=folder,
             enable_progress_bar=False,
             enable_model_summary=False,
