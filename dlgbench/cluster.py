@@ -324,6 +324,8 @@ def _quiet() -> Iterator[None]:
 
 def _reason(error: Exception) -> str:
     """The last line of an exception that says something."""
+    if type(error).__name__ == "TaskUnschedulableError":  # Ray's, of a task for certain nodes
+        return "the node is gone"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
 

@@ -127,15 +127,19 @@ class Outcome:
 
 
 def look(parcel: Parcel) -> Looked:
-    """Whether this node has all that the session needs: packages, data sets, equal code."""
+    """Whether this node has what the session needs: packages, data sets, equal code, a GPU."""
     try:
         found = ablations(parcel)
     except DlgbenchError as error:
         return Looked(missing=(_as_there(str(error), parcel),))
     from dlgbench.fingerprint import fingerprint
     from dlgbench.provenance import provenance
+    from dlgbench.train import no_gpu
 
+    cuda = SCALES[parcel.scale].cuda
     missing: dict[str, None] = {}
+    if cuda and (reason := no_gpu()):
+        missing[reason.partition(";")[0]] = None  # other nodes may have one
     for name, arms in parcel.prints.items():
         for arm, wanted in arms.items():
             try:
@@ -146,7 +150,7 @@ def look(parcel: Parcel) -> Looked:
                 if here != wanted:
                     text = f"{name}: expected the code and the data of the session, got others"
                     missing[text] = None
-    about = provenance("cuda" if SCALES[parcel.scale].cuda else "cpu")
+    about = provenance("cuda" if cuda else "cpu")
     kind = f"{about['device']}, torch {about['version.torch']}"
     return Looked(kind, devices.per_gpu(), tuple(missing))
 
@@ -204,7 +208,10 @@ def _carried_out(cells: Sequence[Cell], parcel: Parcel) -> Iterator[Outcome]:
         try:
             with machine.shared():
                 runs = train(cells)
-        except Exception:  # noqa: BLE001  (a user's code may raise anything; each alone tells)
+        except Exception as error:  # noqa: BLE001  (a user's code may raise anything; each alone tells)
+            if out_of_memory(error):
+                yield from (Outcome(place_of(cell), again="memory") for cell in cells)
+                return
             runs = []
         if runs:
             yield from map(_made, cells, runs)

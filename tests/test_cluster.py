@@ -17,6 +17,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from dlgbench import DlgbenchError, Run, discovery, node, session
 from dlgbench.cluster import Cluster, spread
@@ -24,6 +25,7 @@ from dlgbench.cluster_runner import ClusterRunner
 from dlgbench.discovery import load
 from dlgbench.failures import CellFailed
 from dlgbench.judging import judge_runs
+from dlgbench.lanes import engine as lanes
 from dlgbench.node import Outcome, place_of
 from dlgbench.runner import Runner
 from dlgbench.tracking import Store
@@ -155,15 +157,16 @@ def head():
 
 @pytest.fixture
 def nodes(head):
-    """`nodes(NAME=value)`: one more node of one core, with these variables."""
+    """`nodes(gpus, NAME=value)`: one more node of one core and of so many GPUs, in name alone."""
     added = []
 
-    def add(**variables):
+    def add(gpus=0, **variables):
         own = f"runtime-{uuid.uuid4().hex}"  # nodes of one machine would delete each other's files
         added.append(
             patiently(
                 head.add_node,
                 num_cpus=1,
+                num_gpus=gpus,
                 object_store_memory=80 * 2**20,
                 runtime_env_dir_name=own,
                 env_vars={"OMP_NUM_THREADS": "1", **variables},
@@ -316,8 +319,7 @@ def test_a_seed_goes_to_one_kind_of_node_and_to_another_when_none_is_left(
     here = place(("plain", "b", "c"))
     monkeypatch.chdir(here.root)
     first, second = nodes(NODE="first"), nodes(NODE="second")
-    cluster, ablation = connected(head.address, here)
-    request.addfinalizer(cluster.close)  # also where the test fails: before its nodes are removed
+    cluster, ablation = connected(head.address, here, request)
     kinds = {first.node_id: "one", second.node_id: "two"}
     cluster.nodes = [dataclasses.replace(of, kind=kinds[of.id]) for of in cluster.nodes]
     evaluation = [cell for arm in ablation.arms for cell in ablation.evaluation(arm, "cpu")]
@@ -355,11 +357,93 @@ def test_a_seed_goes_to_one_kind_of_node_and_to_another_when_none_is_left(
     assert len([*here.begun.glob("*-0.1-[0-9]-*")]) == 15 + 1  # nothing else ran twice
 
 
-def connected(address, here, scale="cpu"):
+@pytest.mark.slow
+def test_a_node_whose_torch_finds_no_gpu_is_left_out(place, nodes, head, monkeypatch, request):
+    here = place()
+    monkeypatch.chdir(here.root)
+    nodes(gpus=1, CUDA_VISIBLE_DEVICES="99")
+    with pytest.raises(DlgbenchError) as caught:
+        connected(head.address, here, request, "gpu")
+    first, second = str(caught.value).split(". ", 1)
+    assert first == "--ray: expected a node that can train and has a GPU, got none"
+    reason = "expected a CUDA device, but torch finds none here"
+    assert re.fullmatch(rf"node \S+ \([\d.]+\) is left out: {reason}", second)
+
+
+HOLDS = """
+import os
+import time
+from pathlib import Path
+
+from dlgbench import Ablation, Recipe, create_model, register_model
+
+FOLDER = Path({folder!r})
+
+
+def hold(what):
+    (FOLDER / what).touch()
+    while (FOLDER / f"hold-{{what}}").exists():
+        time.sleep(0.05)
+
+
+@register_model("mine")
+def mine(input_shape=(1, 8, 8), num_classes=10):
+    hold("build")
+    return create_model("mlp", input_shape=input_shape, num_classes=num_classes)
+
+
+hold(f"look-{{os.environ.get('NODE')}}")
+ABLATION = Ablation(
+    question="Q?",
+    recipe=Recipe(model="mine", data="digits", data_args={{"train": 200, "val": 100}}, steps=2),
+    arms={{"a": {{}}, "b": {{"lr": 0.05}}}},
+)
+"""
+
+
+@pytest.mark.slow
+def test_nodes_that_die_while_they_are_asked_are_said_to_be_gone(
+    place, nodes, head, monkeypatch, request
+):
+    here = place()
+    monkeypatch.chdir(here.root)
+    (here.root / "test_mine.py").write_text(HOLDS.format(folder=str(here.begun)))
+    two, dies = [nodes(), nodes()], nodes(NODE="dies")
+    ablation = load(here.root / "test_mine.py")
+    parcel = node.pack(here.root, [here.root / "test_mine.py"], [ablation], "", "cpu")
+    cluster = Cluster(head.address, here.root, "cpu", None, "")
+    request.addfinalizer(cluster.close)
+
+    def during(what, dying, call, *args):
+        """Calls a method, and kills nodes once one does what was asked of it."""
+        (hold := here.begun / f"hold-{what}").touch()
+
+        def kill():
+            wait_for(here.begun, what)
+            for each in dying:
+                head.remove_node(each, allow_graceful=False)
+            hold.unlink()
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        try:
+            return call(*args)
+        finally:
+            killer.join(HANGING)
+
+    (note,) = during("look-dies", [dies], cluster.look, parcel)
+    assert re.fullmatch(r"node \S+ \([\d.]+\) is left out: the node is gone", note)
+    assert {of.id for of in cluster.nodes} == {each.node_id for each in two}
+    with pytest.raises(DlgbenchError, match="checks that end, got: the node is gone"):
+        during("build", two, cluster.check, ["mine"])
+
+
+def connected(address, here, request, scale="cpu"):
     """A cluster that has looked at its nodes, and the ablation of the test's repository."""
     ablation = load(here.root / "test_mine.py")
     parcel = node.pack(here.root, [here.root / "test_mine.py"], [ablation], "", scale)
     cluster = Cluster(address, here.root, scale, None, "")
+    request.addfinalizer(cluster.close)  # also where the test fails: before its nodes are removed
     assert cluster.look(parcel) == []
     return cluster, ablation
 
@@ -395,6 +479,7 @@ class Here:
 
     def wait(self):
         flight, known, tuning = self.flights.pop(0)
+        self.taken = flight.share
         places = [place_of(cell) for cell in flight.cells]
         tuned = [[self.done[place]] for place in tuning]
         outcomes = node.carry_out(self.parcel, places, known, *tuned)
@@ -417,10 +502,12 @@ def forget():
 
 @pytest.fixture
 def inside(place, monkeypatch):
-    """`inside(small=ids)`: a repository, its ablation, and a cluster in this process."""
+    """`inside(small=ids, text=...)`: a repository, its ablation, and a cluster in this process."""
 
-    def inside(arms=("plain", "b"), small=()):
+    def inside(arms=("plain", "b"), small=(), text=""):
         here = place(arms)
+        if text:
+            (here.root / "test_mine.py").write_text(text)
         monkeypatch.setattr(node, "HERE", here.root)
         forget()
         monkeypatch.syspath_prepend(here.root)
@@ -473,6 +560,44 @@ def test_a_gpu_without_memory_costs_no_run(inside):
     whole = cluster_runner(here.store, ablation, cluster, since=time.time())
     with pytest.raises(CellFailed, match="out of memory with the whole GPU"):
         whole.run(ablation, ablation.tuning("b", "cpu")[0])
+
+
+LANES = """
+from dlgbench import Ablation, Recipe
+
+ABLATION = Ablation(
+    question="Q?",
+    recipe=Recipe(model="mlp", model_args={"hidden": (4,)}, data="digits", steps=4, evaluations=1,
+                  data_args={"train": 100, "val": 50}, batch_size=20),
+    arms={"a": {}},
+    scales={"cpu": {"seeds": 5}},
+)
+"""
+
+
+@pytest.mark.parametrize("enough", [0.5, math.inf])
+def test_a_group_without_memory_goes_again_with_more_of_a_gpu(inside, monkeypatch, enough):
+    here, ablation, cluster = inside(text=LANES)
+    cluster.kinds = {"one": 1}
+    train = lanes.train
+
+    def on_a_gpu(cells):
+        if len(cells) > 1 and cluster.taken < enough:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return train(cells)
+
+    monkeypatch.setattr(lanes, "train", on_a_gpu)
+    runner = cluster_runner(here.store, ablation, cluster)
+    for cell in ablation.evaluation("a", "cpu"):
+        assert runner.run(ablation, cell).status == "finished"
+    sent = [(len(cells), share) for cells, share in cluster.log]
+    told = runner.take_notices()
+    assert "cell a-s0 and 4 with it: out of memory with 25% of a GPU" in told[0]
+    if enough < 1:
+        assert sent == [(5, 0.25), (5, 0.5)]
+    else:
+        assert sent == [(5, 0.25), (5, 0.5), (5, 1.0), *[(1, 0.25)] * 5]
+        assert told[-1].endswith("whole GPU: CUDA out of memory; each is trained alone")
 
 
 def test_a_node_with_other_code_or_without_a_package_says_so(inside):

@@ -149,7 +149,7 @@ LATER = {  # and what its functions may import when they are called
     "fingerprint": {"data"},
     "runner": {"fingerprint", "lanes"},
     "data_table": {"data"},
-    "node": {"fingerprint", "lanes", "preflight", "provenance"},
+    "node": {"fingerprint", "lanes", "preflight", "provenance", "train"},
     "launch": {"cluster", "connection", "fingerprint", "node", "plan", "preflight"},
     "fixtures": {"cluster_runner", "failures", "runner", "stats"},
     "pytest_plugin": {"preflight"},
