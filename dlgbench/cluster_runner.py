@@ -21,7 +21,7 @@ from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
 from dlgbench.cluster import Cluster, Flight, Unit, spread
 from dlgbench.errors import DlgbenchError
-from dlgbench.failures import whole_gpu
+from dlgbench.failures import WholeGpu, named
 from dlgbench.interrupt import KEPT
 from dlgbench.node import Outcome, Place, place_of
 from dlgbench.provenance import provenance
@@ -255,15 +255,23 @@ class ClusterRunner(Runner):
             )
 
     def _enlarge(self, flight: Flight, cell: Cell) -> None:
-        """Lets a cell, for which a GPU's memory ran out, have twice the share of one."""
+        """Lets cells, for which a GPU's memory ran out, have twice the share of one."""
+        together = len(flight.cells) > 1
         if flight.share == 1:
-            self._note(cell, str(whole_gpu(cell, "CUDA out of memory")))
+            failed = str(WholeGpu(flight.cells, "CUDA out of memory"))
+            if not together:
+                self._note(cell, failed)
+                return
+            self._shares.pop(place_of(cell), None)
+            self._alone.add(cell)
+            self._notices.append(failed)
             return
         self._shares[place_of(cell)] = share = min(1.0, 2 * flight.share)
-        self._alone.add(cell)
+        if not together:
+            self._alone.add(cell)
         self._notices.append(
-            f"cell {cell.id}: out of memory with {flight.share:.0%} of a GPU; it runs again with "
-            f"{share:.0%}"
+            f"{named(flight.cells)}: out of memory with {flight.share:.0%} of a GPU; it runs again "
+            f"with {share:.0%}"
         )
 
     @functools.cached_property

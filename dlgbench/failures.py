@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 from dlgbench.ablation import Cell
 from dlgbench.errors import DlgbenchError
 
 PACKAGE = Path(__file__).parent
+# what a GPU says beside torch's own: as its context is made, and in a library's workspace
+NO_MEMORY = re.compile(r"(CUDA|HIP) error: out of memory|(BLAS|DNN)_STATUS_ALLOC_FAILED")
 
 
 class CellFailed(DlgbenchError):  # noqa: N818  (a state of a cell, which reads better so)
@@ -44,22 +48,29 @@ def from_foreign_code(error: BaseException) -> BaseException:
     return error.with_traceback(entry or error.__traceback__)
 
 
+def named(cells: Sequence[Cell]) -> str:
+    """How cells that train together are named."""
+    return f"cell {cells[0].id}" + (f" and {len(cells) - 1} with it" if len(cells) > 1 else "")
+
+
+class WholeGpu(DlgbenchError):  # noqa: N818  (the same)
+    """A GPU's memory ran out for cells that had it to themselves; several go on alone."""
+
+    def __init__(self, cells: Sequence[Cell], reason: str) -> None:
+        wanted = "expected a GPU with more memory, or a smaller batch_size"
+        end = "each is trained alone" if len(cells) > 1 else wanted
+        super().__init__(f"{named(cells)}: out of memory with the whole GPU: {reason}; {end}")
+
+
 def out_of_memory(error: BaseException) -> str:
     """Why, where a GPU's memory ran out, else empty; it frees what torch keeps of it."""
-    if "torch" not in sys.modules or "out of memory" not in str(error):
+    if "torch" not in sys.modules:
         return ""
     import torch
 
-    if not isinstance(error, torch.OutOfMemoryError):
+    of_library = isinstance(error, RuntimeError) and NO_MEMORY.search(str(error))
+    if not (isinstance(error, torch.OutOfMemoryError) or of_library):
         return ""
     error.__traceback__ = None  # its frames hold the tensors
     torch.cuda.empty_cache()
-    return str(error).partition(". ")[0]
-
-
-def whole_gpu(cell: Cell, reason: str) -> DlgbenchError:
-    """The error for a cell that has a GPU to itself, and not memory enough."""
-    return DlgbenchError(
-        f"cell {cell.id}: out of memory with the whole GPU: {reason}; expected a GPU with more "
-        "memory, or a smaller batch_size"
-    )
+    return str(error).partition("\n")[0].partition(". ")[0]

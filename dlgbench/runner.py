@@ -10,7 +10,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from filelock import BaseFileLock, Timeout
@@ -20,7 +20,7 @@ from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.claim import Claim, Verdict
 from dlgbench.devices import Places
 from dlgbench.errors import DlgbenchError
-from dlgbench.failures import CellFailed, out_of_memory, text_of, whole_gpu
+from dlgbench.failures import CellFailed, WholeGpu, named, out_of_memory, text_of
 from dlgbench.judging import choose, edge, judge_runs, score
 from dlgbench.spool import RunLost
 from dlgbench.tracking import Store
@@ -213,41 +213,44 @@ class Runner:
             from dlgbench.lanes.engine import train
 
             try:
-                with self._places.one():
-                    runs = train(cells)
-            except Exception:  # noqa: BLE001  (a user's code may raise anything)
+                runs = self._fitting(cells, train)
+            except Exception as error:  # noqa: BLE001  (a user's code may raise anything)
                 self._alone |= set(cells)
+                if isinstance(error, WholeGpu):
+                    self._notices.append(str(error))
             else:
                 yield from zip(cells, runs, strict=True)
             return
         for cell in cells:
             try:
-                run = self._single(cell)
+                (run,) = self._fitting([cell], lambda cells: [cells[0].work.run(cells[0])])
             except Exception as error:  # noqa: BLE001  (the same)
                 own = None if isinstance(error, DlgbenchError) else error
                 self._note(cell, text_of(error), own)
             else:
                 yield cell, run
 
-    def _single(self, cell: Cell) -> Run:
-        """The run of a cell alone. Where a GPU's memory runs out, again beside fewer workers.
+    def _fitting(
+        self, cells: Sequence[Cell], train: Callable[[Sequence[Cell]], list[Run]]
+    ) -> list[Run]:
+        """The runs of cells. Where a GPU's memory runs out, again beside fewer workers.
 
         Raises:
-            DlgbenchError: where it runs out with the whole GPU.
+            WholeGpu: where it runs out with the whole GPU.
         """
         while True:
             with self._places.one() as sharing:
                 try:
-                    return cell.work.run(cell)
+                    return train(cells)
                 except Exception as error:
                     reason = out_of_memory(error)
                     if not reason:
                         raise
             if not self._places.gpu or sharing == 1:
-                raise whole_gpu(cell, reason)
+                raise WholeGpu(cells, reason)
             left = self._places.halve(sharing)
             self._notices.append(
-                f"cell {cell.id}: out of memory while {sharing} workers shared GPU "
+                f"{named(cells)}: out of memory while {sharing} workers shared GPU "
                 f"{self._places.gpu}; {left} go on, and it runs again"
             )
 

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from dlgbench import Ablation, DlgbenchError, devices, pytest_plugin
+from dlgbench import Ablation, DlgbenchError, Recipe, devices, pytest_plugin
 from dlgbench.devices import Places
+from dlgbench.lanes import engine as lanes
 from dlgbench.runner import Runner
 from dlgbench.session import KEY, Session, of_worker, scale_here
 
@@ -142,13 +143,14 @@ def test_as_many_share_a_gpu_as_there_are_places_and_half_of_them_after_halving(
     assert Places("0", 4, "s").limit == 4
 
 
-SHORT = []  # how many workers may share the GPU before its memory runs out, cell by cell
+SHORT = []  # what the GPU says to one cell after another, until it is empty
+OUT = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
 
 def train(config, seed, log):
     log("test/error", 0.1, config["step"])
-    if SHORT and (sharing := SHORT.pop(0)):
-        raise torch.OutOfMemoryError(f"CUDA out of memory. Tried {sharing}")
+    if SHORT:
+        raise SHORT.pop(0)
     return {"test/error": 0.1 * seed}
 
 
@@ -164,8 +166,13 @@ QUESTION = Ablation(
 )
 
 
-def test_out_of_memory_halves_the_workers_and_loses_nothing(store):
-    SHORT[:] = [True, True]
+CONTEXT = torch.AcceleratorError("CUDA error: out of memory\nSearch for `cudaError...'")
+LIBRARY = RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+
+
+@pytest.mark.parametrize("error", [OUT, CONTEXT, LIBRARY])
+def test_out_of_memory_halves_the_workers_and_loses_nothing(store, error):
+    SHORT[:] = [error, error]
     places = Places("0", 4, "s")
     runner = Runner(store, session="s", places=places)
     runs = runner.pull(QUESTION.evaluation("a", "cpu"))
@@ -178,10 +185,57 @@ def test_out_of_memory_halves_the_workers_and_loses_nothing(store):
 
 
 def test_out_of_memory_with_the_whole_gpu_names_the_cell(store):
-    SHORT[:] = [True] * 9
+    SHORT[:] = [OUT] * 9
     runner = Runner(store, session="s", places=Places("0", 2, "s"))
     with pytest.raises(
         DlgbenchError, match=r"cell a-s0 failed: .*out of memory with the whole GPU"
     ):
         runner.pull(QUESTION.evaluation("a", "cpu"))
     assert len(SHORT) == 7
+
+
+def test_a_host_without_memory_is_a_failure_of_the_cell(store):
+    SHORT[:] = [MemoryError("out of memory")]
+    places = Places("0", 2, "s")
+    with pytest.raises(DlgbenchError, match=r"cell a-s0 failed: MemoryError"):
+        Runner(store, session="s", places=places).pull(QUESTION.evaluation("a", "cpu"))
+    assert places.limit == 2
+
+
+NETS = Ablation(
+    question="Q?",
+    recipe=Recipe(
+        model="mlp",
+        model_args={"hidden": (4,)},
+        data="digits",
+        data_args={"train": 100, "val": 50},
+        steps=4,
+        evaluations=1,
+    ),
+    arms={"a": {}},
+    scales={"cpu": {"seeds": 5}},
+    name="nets",
+)
+
+
+@pytest.mark.parametrize("enough", [2, 0])
+def test_a_group_out_of_memory_is_trained_again_beside_fewer_workers(store, monkeypatch, enough):
+    groups, places, train = [], Places("0", 4, "s"), lanes.train
+
+    def on_a_gpu(cells):
+        groups.append((len(cells), places.limit))
+        if len(cells) > 1 and places.limit > enough:
+            raise OUT
+        return train(cells)
+
+    monkeypatch.setattr(lanes, "train", on_a_gpu)
+    runner = Runner(store, session="s", places=places)
+    runner.pull(NETS.evaluation("a", "cpu"))
+    first, *others = runner.take_notices()
+    assert "cell a-s0 and 4 with it: out of memory while 4 workers shared GPU 0; 2 go on" in first
+    if enough:
+        assert groups == [(5, 4), (5, 2)]
+        assert not others
+    else:
+        assert groups == [(5, 4), (5, 2), (5, 1), *[(1, 1)] * 5]
+        assert "out of memory with the whole GPU: CUDA out of memory; each is trained" in others[-1]
