@@ -26,6 +26,7 @@ from dlgbench.scale import SCALES
 PACKAGE = Path(__file__).parent
 RETRIES = 3  # of a task whose process or node died
 PATIENCE = 1.0  # seconds without news after which it is seen which nodes are left
+ALL_VISIBLE = [f"RAY_EXPERIMENTAL_NOSET_{kind}_VISIBLE_DEVICES" for kind in ("CUDA", "HIP")]
 STORE = 100 * 2**20  # bytes of a local cluster's object store: runs are small
 STAYS = (  # of the root folder; and what .gitignore and .rayignore name
     *("/.nox", "/.dlgbench", "/mlruns", "/mlartifacts", "/mlflow.db*", "/reports/build"),
@@ -73,7 +74,7 @@ class Cluster:
         self.scale, self.root, self._per_gpu = scale, root, per_gpu
         self.nodes: list[Node] = []
         self._parcel: Any = None
-        self._remote: dict[Any, Any] = {}  # function -> Ray's form of it
+        self._remote: dict[Any, Any] = {}  # function, and whether alone -> Ray's form of it
         self._flights: dict[Any, Flight] = {}  # by Ray's reference to their outcomes
         self._refs: dict[Place, Any] = {}
         self._ray = _connected(address, root, scale, data_root)
@@ -91,10 +92,10 @@ class Cluster:
         """
         self._parcel = self._ray.put(parcel)
         gpu = {"num_gpus": 0.01} if SCALES[self.scale].cuda else {}
+        takes: dict[str, Any] = {"num_cpus": 0, "alone": bool(gpu)} | gpu
         there, notes = self._alive(), []
         asked = [
-            self._task(node.look, [of["NodeID"]], num_cpus=0, **gpu).remote(self._parcel)
-            for of in there
+            self._task(node.look, [of["NodeID"]], **takes).remote(self._parcel) for of in there
         ]
         _, silent = self._ray.wait(asked, num_returns=len(asked), timeout=10) if asked else ([], [])
         if silent:
@@ -125,7 +126,8 @@ class Cluster:
             DlgbenchError: for the first one that can't be carried out.
         """
         share = min(map(self.share, self.kinds))
-        task = self._task(node.check, [of.id for of in self.nodes], **self._takes(share))
+        ids, alone = [of.id for of in self.nodes], any(map(_is_slice, self.kinds))
+        task = self._task(node.check, ids, alone=alone, **self._takes(share))
         try:
             found = self._ray.get([task.remote(self._parcel, name) for name in names])
         except self._ray.exceptions.RayError as error:
@@ -174,7 +176,8 @@ class Cluster:
         places = [place_of(cell) for cell in flight.cells]
         refs = list(dict.fromkeys(self._refs[place] for place in tuning))
         name = f"{flight.cells[0].ablation} {flight.cells[0].id}"
-        task = self._task(node.carry_out, ids, name=name, **self._takes(flight.share))
+        takes, alone = self._takes(flight.share), _is_slice(flight.kind)
+        task = self._task(node.carry_out, ids, alone=alone, name=name, **takes)
         ref = task.remote(self._parcel, places, known, *refs)
         self._flights[ref] = flight
         self._refs |= dict.fromkeys(places, ref)
@@ -182,12 +185,14 @@ class Cluster:
     def _takes(self, share: float) -> dict[str, float]:
         return {"num_cpus": 1} | ({"num_gpus": share} if SCALES[self.scale].cuda else {})
 
-    def _task(self, function: Any, ids: Sequence[str], **options: Any) -> Any:
+    def _task(self, function: Any, ids: Sequence[str], *, alone: bool, **options: Any) -> Any:
+        """A function as a task for some nodes, `alone` in a process that ends with it."""
         only = {"ray.io/node-id": f"in({','.join(ids)})"}
         with _quiet():
-            if function not in self._remote:  # Ray sends it to the cluster once for each of these
-                self._remote[function] = self._ray.remote(function)
-            return self._remote[function].options(
+            if (function, alone) not in self._remote:  # Ray sends it once for each of these
+                as_task = self._ray.remote(max_calls=1) if alone else self._ray.remote
+                self._remote[function, alone] = as_task(_on_its_gpu(function))
+            return self._remote[function, alone].options(
                 max_retries=RETRIES, label_selector=only, **options
             )
 
@@ -264,6 +269,23 @@ class Cluster:
         return landed
 
 
+def _is_slice(kind: str) -> bool:
+    """Whether a kind of node trains on slices of GPUs, of which a process sees one, for good."""
+    return " MIG " in kind
+
+
+def _on_its_gpu(function: Any) -> Any:
+    """A function that a node calls, on the GPU that Ray grants the task."""
+
+    def call(*args: Any) -> Any:
+        import ray
+
+        with devices.granted(ray.get_runtime_context().get_accelerator_ids()["GPU"]):
+            return function(*args)
+
+    return call
+
+
 def _connected(address: str, root: Path, scale: str, data_root: str) -> Any:
     """The module ray, connected.
 
@@ -281,6 +303,8 @@ def _connected(address: str, root: Path, scale: str, data_root: str) -> Any:
     import ray
 
     variables = {"OMP_NUM_THREADS": "1"} | ({"DLGBENCH_DATA": data_root} if data_root else {})
+    if SCALES[scale].cuda:  # a process has many tasks, and can't be shown another GPU
+        variables |= dict.fromkeys(ALL_VISIBLE, "1")
     travels = {"working_dir": str(root), "py_modules": [str(PACKAGE)], "excludes": list(STAYS)}
     local: dict[str, Any] = {}
     if address == "local":

@@ -12,9 +12,10 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -73,7 +74,7 @@ def per_gpu() -> int:
 
     if not torch.cuda.is_available():
         return 1
-    memory = torch.cuda.get_device_properties(0).total_memory
+    memory = torch.cuda.get_device_properties("cuda").total_memory
     return max(1, min(MOST_SHARING, memory // WORKER_MEMORY))
 
 
@@ -89,6 +90,33 @@ def take(names: list[str], worker: int) -> str:
         return ""
     os.environ[VISIBLE] = names[worker % len(names)]
     return os.environ[VISIBLE]
+
+
+@contextlib.contextmanager
+def granted(names: Sequence[str]) -> Iterator[None]:
+    """Makes the GPU that a task was granted, if any, the one that `cuda` means meanwhile.
+
+    The process sees all that the node has, and its task before may have had another one. CUDA shows
+    it one MIG slice alone: there the process must be a new one.
+    """
+    if names and names[0].startswith("MIG"):
+        os.environ[VISIBLE] = names[0]
+    elif names:
+        import torch
+
+        if torch.cuda.is_available():
+            number = visible().index(names[0]) if VISIBLE in os.environ else int(names[0])
+            torch.cuda.set_device(number)
+    try:
+        yield
+    finally:
+        release()
+
+
+def release() -> None:
+    """Gives back what torch keeps of a GPU's memory and does not use."""
+    if torch := sys.modules.get("torch"):
+        torch.cuda.empty_cache()
 
 
 def _folder(session: str) -> Path:

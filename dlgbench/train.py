@@ -217,7 +217,8 @@ def set_up_device(cell: Cell) -> torch.device:
     torch.set_flush_denormal(True)
     torch.set_float32_matmul_precision("high" if cell.precision == "tf32" else "highest")
     torch.backends.cudnn.allow_tf32 = cell.precision == "tf32"
-    return torch.device("cuda" if cuda else "cpu")
+    # with its number: what is kept on one GPU is not used on another
+    return torch.device("cuda", torch.cuda.current_device()) if cuda else torch.device("cpu")
 
 
 def no_gpu() -> str:
@@ -334,7 +335,7 @@ def _trainer(cell: Cell, device: torch.device, callbacks: Sequence[pl.Callback])
             plugins=[LightningEnvironment()],
             default_root_dir=os.devnull,
             accelerator="gpu" if device.type == "cuda" else "cpu",
-            devices=1,
+            devices=1 if device.index is None else [device.index],
             precision="bf16-mixed" if cell.precision == "bf16" else "32-true",
             max_epochs=1,
             val_check_interval=1,

@@ -438,6 +438,39 @@ def test_nodes_that_die_while_they_are_asked_are_said_to_be_gone(
         during("build", two, cluster.check, ["mine"])
 
 
+@pytest.mark.slow
+def test_a_process_uses_the_gpu_that_each_of_its_tasks_is_granted(
+    place, nodes, head, monkeypatch, request
+):
+    here = place()
+    monkeypatch.chdir(here.root)
+    its = nodes(gpus=2, CUDA_VISIBLE_DEVICES="7,4")
+    cluster = Cluster(head.address, here.root, "gpu", None, "")
+    request.addfinalizer(cluster.close)
+    import ray
+
+    def with_gpus():
+        torch.cuda.is_available = lambda: True
+        torch.cuda.set_device = lambda number: os.environ.update(CURRENT=str(number))
+
+    def seen():
+        return os.getpid(), os.environ["CURRENT"], os.environ["CUDA_VISIBLE_DEVICES"]
+
+    def call(function, **takes):
+        return ray.get(cluster._task(function, [its.node_id], alone=False, **takes).remote())
+
+    first = ray.remote(num_cpus=0, num_gpus=1)(SimpleNamespace).remote()  # it takes GPU 7
+    ray.get(first.__ray_ready__.remote())
+    call(with_gpus, num_gpus=0.5)
+    process, *second = call(seen, num_gpus=0.5)
+    assert second == ["1", "7,4"]
+    ray.kill(first)
+    end = time.monotonic() + HANGING
+    while (then := call(seen, num_gpus=1)) == (process, "1", "7,4"):  # 7 is not free yet
+        assert time.monotonic() < end, "GPU 7 is not granted"
+    assert then == (process, "0", "7,4")
+
+
 def connected(address, here, request, scale="cpu"):
     """A cluster that has looked at its nodes, and the ablation of the test's repository."""
     ablation = load(here.root / "test_mine.py")

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -13,7 +14,7 @@ from torch.nn import functional as F
 import dlgbench
 from dlgbench import Cell, DlgbenchError, Measurement, Observer, Recipe, registry
 from dlgbench.data.module import DataModule
-from dlgbench.train import prepare, train
+from dlgbench.train import _trainer, prepare, set_up_device, train
 
 RECIPE = Recipe(
     model="mlp",
@@ -431,6 +432,16 @@ def test_in_a_job_of_slurm_a_training_is_the_same(monkeypatch, tmp_path):
     assert run.summary["test/loss"] == expected.summary["test/loss"]
     assert run.summary["training_step/lightning_difference"] == 0.0
     assert [file.name for file in tmp_path.iterdir()] == ["hpc_ckpt_1.ckpt"]
+
+
+def test_lightning_trains_on_the_gpu_that_is_the_current_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
+    monkeypatch.setattr(pl, "Trainer", lambda **options: options)
+    there = Cell("a", "arm", 0, "gpu", RECIPE, "tune")
+    device = set_up_device(there)
+    assert device == torch.device("cuda:3")
+    assert _trainer(there, device, [])["devices"] == [3]
 
 
 # Ctrl-C -------------------------------------------------------------------------------------------

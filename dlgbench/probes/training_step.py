@@ -92,7 +92,7 @@ def lightning(
         warnings.simplefilter("ignore")
         trainer = pl.Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu",
-            devices=1,
+            devices=1 if device.index is None else [device.index],
             plugins=[LightningEnvironment()],  # also in a job of Slurm
             default_root_dir=folder,
             enable_progress_bar=False,
