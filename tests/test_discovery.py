@@ -285,3 +285,20 @@ def test_a_sabotage_whose_arms_are_equal_has_seeds_enough_to_fail():
             assert 2 * 0.5**seeds <= ALPHA / len(tested), (ablation.name, scale)
             found += 1
     assert found
+
+
+def test_no_control_trains_at_one_rate_that_is_outside_the_grid_of_what_it_controls():
+    seen = set()
+    for file in sorted((ROOT / "ablations/controls").glob("test_*.py")):
+        control, twin = load(file), re.search(r'twin_of="(.*)"', file.read_text())
+        folder, _, name = twin[1].rpartition("/")
+        parent = load(ROOT / "ablations" / folder / f"test_{name}.py")
+        for scale in ("cpu", "gpu", "paper"):
+            grids = [parent.grid(arm, scale) for arm in parent.arms_at(scale)]
+            rates = [setting["lr"] for grid in grids for setting in grid if "lr" in setting]
+            arms = [arm for arm in control.arms_at(scale) if not control.grid(arm, scale)]
+            fixed = [work.lr for arm in arms if (work := control.arm(arm, scale)).steps and rates]
+            outside = [lr for lr in fixed if not min(rates) <= lr <= max(rates)]
+            assert not outside, (control.name, scale, rates)
+            seen |= {scale} if fixed else set()
+    assert seen == {"cpu", "gpu", "paper"}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlgbench.data.arrays import Arrays
+from dlgbench.data.arrays import SPLIT_SEED, Arrays
 from dlgbench.data.files import expected, fetch_files
 from dlgbench.data.photographs import to_lab
 from dlgbench.registry import register_data
@@ -43,6 +43,17 @@ def cifar10_ab() -> Arrays:
     images = cifar10()
     pool, test = (to_lab(x) for x, _ in (images.pool, images.test))
     return Arrays(pool, test, 2, images.digest)
+
+
+@register_data("cifar10_ab_shuffled")
+def cifar10_ab_shuffled() -> Arrays:
+    """Control of `cifar10_ab`: each grey image has the colours of another one, drawn once.
+
+    So x says nothing about y. Pool and test split are shuffled each for itself.
+    """
+    random, data = np.random.default_rng(SPLIT_SEED), cifar10_ab()
+    pool, test = ((x, y[random.permutation(len(y))]) for x, y in (data.pool, data.test))
+    return Arrays(pool, test, 2, f"{data.digest} shuffled")
 
 
 def _read_split(

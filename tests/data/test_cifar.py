@@ -64,3 +64,8 @@ def test_cifar10_to_be_coloured(small_cifar):
         assert np.abs(lab2rgb(lab, channel_axis=1) * 255 - rgb).max() < 0.51
     assert (got.pool[0].shape, got.pool[1].shape) == ((15, 1, 32, 32), (15, 2, 32, 32))
     assert (got.num_classes, got.digest) == (2, cifar.cifar10().digest)
+    apart = cifar.cifar10_ab_shuffled()
+    for (x, y), (same, other) in ((got.pool, apart.pool), (got.test, apart.test)):
+        assert np.array_equal(x, same)
+        assert sorted(y.sum((1, 2, 3))) == sorted(other.sum((1, 2, 3)))
+        assert not np.array_equal(y, other)

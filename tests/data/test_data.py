@@ -13,7 +13,14 @@ from dlgbench.registry import DATA
 
 LABELLED_IMAGES = {"mnist5k", "digits", "mnist", "fashion_mnist", "cifar10"}
 # Not shipped by a package: tested on small stand-ins in test_images, test_cifar and test_canvases.
-FETCHED = {"mnist", "cifar10", "cifar10_ab", "fashion_mnist", "dense_cue_fashion"}
+FETCHED = {
+    "mnist",
+    "cifar10",
+    "cifar10_ab",
+    "cifar10_ab_shuffled",
+    "fashion_mnist",
+    "dense_cue_fashion",
+}
 SHIPPED = [
     name
     for name, part in DATA.items()
