@@ -302,3 +302,14 @@ def test_no_control_trains_at_one_rate_that_is_outside_the_grid_of_what_it_contr
             assert not outside, (control.name, scale, rates)
             seen |= {scale} if fixed else set()
     assert seen == {"cpu", "gpu", "paper"}
+
+
+def test_no_scale_leaves_out_what_an_ablation_claims_something_about():
+    for ablation in discover(ROOT / "ablations"):
+        for scale in ("cpu", "gpu", "paper"):
+            left = about(ablation.claims) - about(ablation.claims_at(scale))
+            assert not left, (ablation.name, scale, left)
+
+
+def about(claims):
+    return {(claim.kind == "control", name) for claim in claims for name, _ in claim.effect.needs}

@@ -13,6 +13,7 @@ from dlgbench.data import (  # noqa: F401  (they register themselves)
     perturbations,
     photographs,
     placed,
+    placed_mnist,
     polynomial,
     strokes,
     toys,

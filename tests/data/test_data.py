@@ -15,6 +15,7 @@ LABELLED_IMAGES = {"mnist5k", "digits", "mnist", "fashion_mnist", "cifar10"}
 # Not shipped by a package: tested on small stand-ins in test_images, test_cifar and test_canvases.
 FETCHED = {
     "mnist",
+    "mnist_placed",
     "cifar10",
     "cifar10_ab",
     "cifar10_ab_shuffled",

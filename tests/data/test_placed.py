@@ -1,6 +1,6 @@
 import numpy as np
 
-from dlgbench.data import load
+from dlgbench.data import load, placed_mnist
 from dlgbench.data.placed import place
 
 
@@ -19,6 +19,13 @@ def test_each_digit_lies_whole_on_its_canvas_at_any_of_the_places():
             assert np.array_equal(image[tuple(ink.T)], large[tuple(moved.T)])
             corners.add(tuple((moved.min(0) - ink.min(0)).tolist()))
     assert corners == {(i, j) for i in range(13) for j in range(13)}
+
+
+def test_all_of_mnist_is_placed_as_its_5_000_are(monkeypatch):
+    monkeypatch.setattr(placed_mnist, "load", lambda name: load({"mnist": "mnist5k"}[name]))
+    few, all_of_it = load("mnist5k_placed"), placed_mnist.mnist_placed()
+    assert np.array_equal(all_of_it.pool[0], few.pool[0])
+    assert np.array_equal(all_of_it.test[1], few.test[1])
 
 
 def test_places_are_drawn_by_the_generator_alone():
