@@ -140,8 +140,8 @@ class Ablation:
             those of the other ablation's scale, except its `arms`; without `paper` those of its
             own `gpu` are added there too.
         override: what changes in the recipe or config of `twin_of`, with dotted names.
-        name, file, data: filled in when the ablation is loaded: its place, and the data set that
-            replaces its own.
+        name, file, protocol, data: filled in when the ablation is loaded: its place, its file's
+            docstring, and the data set that replaces its own.
 
     Raises:
         DlgbenchError: for an arm, metric, field or scale that does not exist, grids of unequal
@@ -166,6 +166,7 @@ class Ablation:
     override: Mapping[str, Any] | None = None
     name: str = ""
     file: str = ""
+    protocol: str = ""
     data: str = ""
     work: Work = dataclasses.field(init=False, repr=False, compare=False)
 
@@ -197,11 +198,12 @@ class Ablation:
     def _scales(self) -> Mapping[str, Mapping[str, Any]]:
         return self.scales or {}
 
-    def named(self, name: str, file: str) -> Ablation:
+    def named(self, name: str, file: str, protocol: str = "") -> Ablation:
         """The same ablation at its place; it was checked when it was declared."""
         same = copy.copy(self)
         known = {key: work for key, work in vars(self).get("_once", {}).items() if key[0] == "arm"}
-        vars(same).update(name=name, file=file, _once=known)  # cells have the name, arms have none
+        at = {"name": name, "file": file, "protocol": protocol}
+        vars(same).update(at, _once=known)  # cells have the name, arms have none
         return same
 
     def at(self, scale: str) -> Scale:

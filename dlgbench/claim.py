@@ -1,4 +1,4 @@
-"""A claim: a hypothesis that was written down before the data existed, and the verdict on it."""
+"""A claim: a hypothesis that is written down before its data exist, and the verdict on it."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def id_of(statement: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """A hypothesis, written down before the data existed.
+    """A hypothesis, written down before its data exist.
 
     Args:
         statement: the claim in our words.

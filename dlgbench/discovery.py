@@ -98,7 +98,7 @@ def _imported(file: Path) -> ModuleType:
 
 
 def identify(ablation: Ablation, file: Path) -> Ablation:
-    """The ablation with its name; a twin is completed from its parent.
+    """The ablation with its name and protocol; a twin is completed from its parent.
 
     The name is the file's place below `ablations/` (or below the root), without `test_`.
 
@@ -112,7 +112,15 @@ def identify(ablation: Ablation, file: Path) -> Ablation:
     parts[-1] = parts[-1].removeprefix("test_")
     if ablation.twin_of:
         ablation = _completed(ablation, file, root)
-    return ablation.named("/".join(parts), place.as_posix())
+    return ablation.named("/".join(parts), place.as_posix(), _docstring(file))
+
+
+def _docstring(file: Path) -> str:
+    """The docstring at the top of a file; "" where there is none, or no such file."""
+    try:
+        return ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    except (OSError, UnicodeDecodeError, SyntaxError):
+        return ""
 
 
 def _completed(twin: Ablation, file: Path, root: Path) -> Ablation:

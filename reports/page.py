@@ -137,6 +137,7 @@ def _render(sections: list[Section]) -> str:
         "command": command,
         "duration": words.duration,
         "short": words.short,
+        "paragraphs": words.paragraphs,
         "listing": words.listing,
         "larger_is_better": larger_is_better,
     }

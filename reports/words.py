@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from textwrap import dedent
 from typing import Any
+
+from markupsafe import Markup, escape
 
 from dlgbench.claim import Claim, Verdict
 from dlgbench.words import (  # noqa: F401  (the page has all its words from here)
@@ -64,6 +68,17 @@ def plain(metric: str) -> str:
     """A metric in words: `validation error` for `val/error`."""
     split, *rest = metric.split("/")
     return " ".join([SPLITS.get(split, split) if rest else split, *rest]).replace("_", " ")
+
+
+def paragraphs(text: str) -> Markup:
+    """A docstring as HTML: paragraphs, `code`, and what is indented as it stands."""
+    parts = []
+    for part in filter(str.strip, text.split("\n\n")):
+        pre = all(line.startswith("    ") for line in part.splitlines())
+        tag, words = ("pre", dedent(part)) if pre else ("p", part.strip())
+        marked = re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(words)))
+        parts.append(f"<{tag}>{marked}</{tag}>")
+    return Markup("\n".join(parts))
 
 
 def expectation(claim: Claim, verdict: Verdict | None) -> str:

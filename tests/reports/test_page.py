@@ -1,5 +1,6 @@
 """The page from a tiny hand-made store: every number on it can be worked out here."""
 
+import dataclasses
 import re
 from html import unescape
 from pathlib import Path
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 from dlgbench import DlgbenchError
+from dlgbench.discovery import identify
 from dlgbench.reports.page import build
 from dlgbench.reports.replication import replicate
 from dlgbench.reports.study import Study, command
@@ -56,6 +58,25 @@ def test_every_claim_stands_with_its_verdict(text):
 def test_declared_text_is_escaped(page):
     assert "Does the &lt;trick&gt; help?" in page.read_text()
     assert "<trick>" not in page.read_text()
+
+
+def test_the_docstring_of_an_ablations_file_is_its_protocol(store, ablations, tmp_path, page):
+    file = tmp_path / "ablations" / "mine" / "test_field.py"
+    file.parent.mkdir(parents=True)
+    file.write_text('"""How far?\n\nSee `a_b` & <b>.\n\n    x = 1\n    y = 2\n\nEarlier: 3."""\n')
+    field = identify(dataclasses.replace(ablations["mine/field"]), file)
+    html = section(build([field], store, "cpu", tmp_path).read_text(), "mine-field")
+    found = re.search("<details class=.protocol.>(.*?)</details>", html, re.DOTALL)[1]
+    assert [line for line in found.splitlines() if line] == [
+        "<summary>Protocol</summary>",
+        "<p>How far?</p>",
+        "<p>See <code>a_b</code> &amp; &lt;b&gt;.</p>",
+        "<pre>x = 1",
+        "y = 2</pre>",
+        "<p>Earlier: 3.</p>",
+    ]
+    assert '<details class="protocol' not in page.read_text()  # no file, no docstring
+    assert "before the data existed" not in page.read_text()
 
 
 def test_diverged_run_is_counted_and_not_drawn(page, text):
