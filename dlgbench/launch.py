@@ -8,6 +8,7 @@ import importlib
 import os
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +31,14 @@ SECONDS = pytest.StashKey[dict[tuple[str, str], float | None]]()  # of a cell of
 SLOW = ("dlgbench.lanes.engine", "dlgbench.runner", "mlflow.store.tracking.sqlalchemy_store")
 
 
-def prepare(config: pytest.Config, ablations: list[Ablation], files: list[Path]) -> None:
+def prepare(
+    config: pytest.Config, ablations: list[Ablation], files: list[Path], timed: Sequence[str] = ()
+) -> None:
     """Before any training: loads all data, opens the store, sends spooled runs, builds all models.
+
+    Args:
+        config, ablations, files: of the session.
+        timed: with --ray, the ablations of which something is timed here.
 
     Raises:
         pytest.UsageError: for the first of these that fails.
@@ -48,7 +55,7 @@ def prepare(config: pytest.Config, ablations: list[Ablation], files: list[Path])
         raise pytest.UsageError(session.changed)
     try:
         session.sources = _sources(ablations, session.scale)
-        refuse_missing(ablations, session.scale, trains=not session.ray)
+        refuse_missing(ablations, session.scale, trains=not session.ray, timed=timed)
         session.past()
         store = session.store()
         store.open()

@@ -37,7 +37,9 @@ from dlgbench.train import (
 )
 
 
-def refuse_missing(ablations: Sequence[Ablation], scale: str, *, trains: bool = True) -> None:
+def refuse_missing(
+    ablations: Sequence[Ablation], scale: str, *, trains: bool = True, timed: Sequence[str] = ()
+) -> None:
     """Refuses a run that lacks a GPU or data sets: one message tells all that it lacks.
 
     What can be downloaded is, but not where the GPU is lacking.
@@ -46,12 +48,18 @@ def refuse_missing(ablations: Sequence[Ablation], scale: str, *, trains: bool = 
         ablations, scale: what is to be run.
         trains: whether this machine trains: with a cluster it needs no GPU, but the data, by which
             runs are known.
+        timed: the ablations that measure time, for which it needs one even so.
 
     Raises:
         DlgbenchError: naming each, data sets with their sizes in memory and the ways to get them.
     """
-    lacking = [no_gpu()] if SCALES[scale].cuda and trains else []
-    lacking = [f"- a GPU: {reason}" for reason in lacking if reason]
+    reason = no_gpu() if SCALES[scale].cuda and (trains or timed) else ""
+    if reason and not trains:
+        reason += (
+            f"; what measures time ({', '.join(timed)}) runs on this machine also with --ray: "
+            "leave it out, -m 'not timing', or start on a machine that has a GPU"
+        )
+    lacking = [f"- a GPU: {reason}"] if reason else []
     works = {ablation.arm(arm, scale) for ablation in ablations for arm in ablation.arms_at(scale)}
     names = sorted({work.data for work in works if work.data and work.data in DATA})
     reasons: dict[str, list[str]] = {}

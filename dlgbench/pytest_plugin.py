@@ -243,8 +243,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if is_worker(session.config):
         launch.note_changes(session.config, list(found.values()))
     else:
-        files = {item.path for item in session.items if ablation_of(item)}
-        launch.prepare(session.config, list(found.values()), sorted(files))
+        ours = [(item, ablation) for item in session.items if (ablation := ablation_of(item))]
+        files = sorted({item.path for item, _ in ours})
+        timed = {of.name for item, of in ours if item.get_closest_marker("timing")}
+        launch.prepare(session.config, list(found.values()), files, sorted(timed))
 
 
 @pytest.hookimpl(tryfirst=True)
