@@ -100,7 +100,7 @@ def _head() -> Iterator[_Nodes]:
             warnings.simplefilter("ignore")
             from ray.cluster_utils import Cluster
     except ImportError:
-        wanted = "python -m pip install 'dlgbench[ray]'"
+        wanted = "python -m pip install '<this repository>[ray]'"
         raise DlgbenchError(f"bench ray: expected the package ray, got none: {wanted}") from None
     args = {"num_cpus": 0, "object_store_memory": MEMORY, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=args)

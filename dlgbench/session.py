@@ -144,9 +144,8 @@ def _ray(config: pytest.Config) -> str:
     """
     address = str(config.getoption("--ray") or "")
     if address and importlib.util.find_spec("ray") is None:
-        raise pytest.UsageError(
-            "--ray: expected the package ray, got none: python -m pip install 'dlgbench[ray]'"
-        )
+        wanted = "python -m pip install '<this repository>[ray]'"
+        raise pytest.UsageError(f"--ray: expected the package ray, got none: {wanted}")
     if address and config.getoption("tx", None):
         config.option.tx, config.option.dist = [], "no"
         print("dlgbench: --ray trains on the cluster: xdist is off", file=sys.stderr)

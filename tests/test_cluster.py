@@ -141,7 +141,7 @@ def patiently(start, *args, **kwargs):
 @pytest.fixture(scope="module")
 def head():
     """The head of a real cluster on this machine, which trains nothing itself."""
-    pytest.importorskip("ray", reason="needs ray: python -m pip install 'dlgbench[ray]'")
+    pytest.importorskip("ray", reason="needs ray: python -m pip install '<this repository>[ray]'")
     patience = {"RAY_worker_register_timeout_seconds": str(HANGING)}
     os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", **patience})
     from ray import cluster_utils
@@ -262,7 +262,7 @@ def test_a_session_in_which_a_node_dies_is_that_without_ray(place, nodes, head, 
     ids=["ctrl_c", "twice", "sigterm"],
 )
 def test_an_end_from_outside_keeps_what_is_finished_and_leaves_nothing_behind(place, signals):
-    pytest.importorskip("ray", reason="needs ray: python -m pip install 'dlgbench[ray]'")
+    pytest.importorskip("ray", reason="needs ray: python -m pip install '<this repository>[ray]'")
     here, mark = place(), uuid.uuid4().hex
     (here.begun / "hold-0.2").touch()
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--scale", "cpu"]
@@ -681,8 +681,22 @@ def test_a_verdict_says_where_it_pairs_unequal_devices(inside):
 def test_without_the_package_one_message_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(session.importlib.util, "find_spec", lambda _: None)
     config = SimpleNamespace(getoption=lambda name, *_: {"--ray": "auto"}.get(name))
-    with pytest.raises(pytest.UsageError, match=r"pip install 'dlgbench\[ray\]'"):
+    with pytest.raises(pytest.UsageError, match=r"pip install '<this repository>\[ray\]'"):
         session._ray(config)
+
+
+def test_what_measures_time_is_refused_before_all_where_the_controller_has_no_gpu(place, pytest_in):
+    pytest.importorskip("ray", reason="needs ray: python -m pip install '<this repository>[ray]'")
+    here = place()
+    mine = here.root / "test_mine.py"
+    timed = mine.read_text().replace("claims=[", "timing=True,\n    claims=[")
+    (here.root / "test_timed.py").write_text(timed)
+    args, env = ("--ray", "ray://x:1"), {"CUDA_VISIBLE_DEVICES": ""}
+    refused = pytest_in(here.root, *args, scale="gpu", env=env)
+    assert refused.returncode == 4
+    assert "what measures time (timed) runs on this machine also with --ray" in refused.stderr
+    left_out = pytest_in(here.root, *args, "-m", "not timing", scale="gpu", env=env)
+    assert "expected auto, local, or HOST:PORT" in left_out.stderr  # it came as far as the cluster
 
 
 def test_a_client_s_address_is_refused_with_the_way_in():
