@@ -311,7 +311,7 @@ def _connected(address: str, root: Path, scale: str, data_root: str) -> Any:
         local = {"num_cpus": devices.cores(), "include_dashboard": False}
         local["object_store_memory"] = STORE
         if SCALES[scale].cuda:
-            os.environ[devices.VISIBLE] = ",".join(gpus := devices.visible())
+            devices.show(gpus := devices.visible())
             local["num_gpus"] = len(gpus)
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:

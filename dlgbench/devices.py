@@ -1,6 +1,7 @@
 """Which GPU a worker gets, and how many workers share one.
 
-A worker sees one GPU alone, through CUDA_VISIBLE_DEVICES, so that `cuda` means its own everywhere.
+A worker sees one GPU alone, through CUDA_VISIBLE_DEVICES, so that `cuda` means its own everywhere;
+a task of a cluster sees all of its node, and its own is the current one.
 MIG slices count as GPUs: CUDA gives a process one slice at most.
 """
 
@@ -20,7 +21,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-VISIBLE = "CUDA_VISIBLE_DEVICES"  # ROCm's torch heeds it too
+VISIBLE = "CUDA_VISIBLE_DEVICES"  # ROCm heeds it too, unless its own is set
+ROCM = "HIP_VISIBLE_DEVICES"
 MOST_SHARING = 8  # workers on one GPU, unless the user says otherwise
 WORKER_MEMORY = 8 * 2**30  # bytes of a GPU's memory for each worker
 POLL = 0.5  # seconds
@@ -34,7 +36,7 @@ def cores() -> int:
 
 def visible() -> list[str]:
     """The GPUs that this process may use, named as CUDA_VISIBLE_DEVICES names them."""
-    chosen = os.environ.get(VISIBLE)
+    chosen = os.environ.get(ROCM, os.environ.get(VISIBLE))
     if chosen is not None:  # CUDA ignores what follows an invalid entry
         names = (name.strip() for name in chosen.split(","))
         return list(itertools.takewhile(lambda name: name not in ("", "-1"), names))
@@ -78,18 +80,24 @@ def per_gpu() -> int:
     return max(1, min(MOST_SHARING, memory // WORKER_MEMORY))
 
 
+def show(names: Sequence[str]) -> None:
+    """Makes GPUs the only ones that this process sees; CUDA must not be initialized."""
+    os.environ[VISIBLE] = ",".join(names)
+    if ROCM in os.environ:
+        os.environ[ROCM] = os.environ[VISIBLE]
+
+
 def take(names: list[str], worker: int) -> str:
     """Makes a worker's GPU the only one that it sees: the worker's number modulo the GPUs.
-
-    It must come before CUDA is initialized.
 
     Returns:
         The GPU's name; empty where there is none.
     """
     if not names:
         return ""
-    os.environ[VISIBLE] = names[worker % len(names)]
-    return os.environ[VISIBLE]
+    name = names[worker % len(names)]
+    show([name])
+    return name
 
 
 @contextlib.contextmanager
@@ -100,13 +108,13 @@ def granted(names: Sequence[str]) -> Iterator[None]:
     it one MIG slice alone: there the process must be a new one.
     """
     if names and names[0].startswith("MIG"):
-        os.environ[VISIBLE] = names[0]
+        show(names[:1])
     elif names:
         import torch
 
         if torch.cuda.is_available():
-            number = visible().index(names[0]) if VISIBLE in os.environ else int(names[0])
-            torch.cuda.set_device(number)
+            chosen = {VISIBLE, ROCM} & set(os.environ)
+            torch.cuda.set_device(visible().index(names[0]) if chosen else int(names[0]))
     try:
         yield
     finally:

@@ -29,6 +29,7 @@ GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-22222222-bbbb)
 def four(monkeypatch):
     """A box that torch says has four GPUs of 80 GiB."""
     monkeypatch.delenv(devices.VISIBLE, raising=False)
+    monkeypatch.delenv("HIP_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(devices, "_slices", list)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
@@ -64,6 +65,16 @@ def test_what_the_user_made_visible_is_heeded(monkeypatch, chosen, names):
     if chosen is not None:
         monkeypatch.setenv(devices.VISIBLE, chosen)
     assert devices.visible() == names
+
+
+def test_a_worker_of_rocm_sees_its_own_gpu_alone(monkeypatch):
+    """HIP_VISIBLE_DEVICES goes before CUDA_VISIBLE_DEVICES."""
+    monkeypatch.setenv("HIP_VISIBLE_DEVICES", "3,5")
+    monkeypatch.setenv(devices.VISIBLE, "0,1,2,3")
+    names = devices.visible()
+    assert names == ["3", "5"]
+    assert devices.take(names, 1) == "5"
+    assert os.environ["HIP_VISIBLE_DEVICES"] == os.environ[devices.VISIBLE] == "5"
 
 
 def test_mig_slices_count_and_a_gpu_without_slices_is_itself():
