@@ -176,10 +176,10 @@ class Places:
             else:
                 time.sleep(POLL)
                 continue
-            try:
+            with contextlib.ExitStack() as stack:
+                stack.callback(lock.release)
+                stack.callback(release)  # first: who gets the place may need all memory
                 yield limit
-            finally:
-                lock.release()
             return
 
     def halve(self, limit: int) -> int:

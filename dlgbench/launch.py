@@ -99,7 +99,7 @@ def _freeze() -> None:
 
 def _check(config: pytest.Config, ablations: list[Ablation]) -> None:
     """Loads the data and builds the models of ablations here."""
-    from dlgbench.preflight import check
+    from dlgbench.preflight import check, forget
 
     session, progress = session_of(config), _progress(config)
     for done, ablation in enumerate(ablations):
@@ -109,6 +109,7 @@ def _check(config: pytest.Config, ablations: list[Ablation]) -> None:
                 check(work, session.scale)
             except DlgbenchError as error:
                 raise DlgbenchError(f"{ablation.name}: {error}") from None
+    forget()
 
 
 def _connect(config: pytest.Config, ablations: list[Ablation], files: list[Path]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import gc
 import math
 import re
 import traceback
@@ -12,10 +13,11 @@ from pathlib import Path
 
 import torch
 
+from dlgbench import devices
 from dlgbench.ablation import Ablation, Cell, Work
 from dlgbench.data import load
 from dlgbench.data.files import without_downloads
-from dlgbench.data.module import DataModule, PlaceholderData
+from dlgbench.data.module import DataModule, PlaceholderData, forget_pools
 from dlgbench.data_table import sizes
 from dlgbench.engine import Engine, loss_of
 from dlgbench.errors import DlgbenchError
@@ -103,6 +105,14 @@ def check(work: Work, scale: str) -> None:
         reason = f"{_place(error, work)}{error}"
         parts = f"{_parts(work)}, batch_size {work.batch_size}{probes}"
         raise DlgbenchError(f"{parts} do not go together: {reason}") from error
+
+
+def forget() -> None:
+    """Gives back the memory of a GPU that the checks took: those who train need all of it."""
+    if torch.cuda.is_initialized():
+        forget_pools()
+        gc.collect()  # networks in cycles
+        devices.release()
 
 
 def _try_parts(recipe: Recipe, scale: str) -> None:

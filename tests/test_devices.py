@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from dlgbench import Ablation, DlgbenchError, Recipe, devices, pytest_plugin
+from dlgbench import Ablation, DlgbenchError, Recipe, devices, launch, pytest_plugin
+from dlgbench.data.module import _pool
 from dlgbench.devices import Places
 from dlgbench.lanes import engine as lanes
 from dlgbench.runner import Runner
@@ -250,3 +251,22 @@ def test_a_group_out_of_memory_is_trained_again_beside_fewer_workers(store, monk
     else:
         assert groups == [(5, 4), (5, 2), (5, 1), *[(1, 1)] * 5]
         assert "out of memory with the whole GPU: CUDA out of memory; each is trained" in others[-1]
+
+
+def test_what_torch_keeps_of_a_gpu_is_given_back_with_the_place_and_after_the_checks(monkeypatch):
+    """The whole GPU is whole: neither the other workers nor the controller keep of its memory."""
+    freed = []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    kept = _pool.cache_info
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: freed.append(kept().currsize))
+    with Places("0", 4, "s").one():
+        assert not freed
+    assert freed
+    freed.clear()
+    progress = SimpleNamespace(show_check=lambda *_: None)
+    config = SimpleNamespace(
+        stash={KEY: Session("", "", "sqlite:///x", "cpu", "", 0.0)},
+        pluginmanager=SimpleNamespace(get_plugin=lambda _: progress),
+    )
+    launch._check(config, [NETS])
+    assert freed == [0]

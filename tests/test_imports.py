@@ -61,7 +61,7 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     },
     "preflight": {
         *("errors", "registry", "ablation", "recipe", "scale", "fingerprint", "train"),
-        *("data", "data_table", "engine", "probes", "tasks"),
+        *("data", "data_table", "devices", "engine", "probes", "tasks"),
     },
     # store
     "records": {"ablation", "recipe", "registry"},

@@ -134,6 +134,11 @@ def _pool(arrays: Arrays, name: str, shrink: int, device: torch.device) -> tuple
     return _on_device(arrays.pool, name, shrink, device)
 
 
+def forget_pools() -> None:
+    """Frees the pools that are kept."""
+    _pool.cache_clear()
+
+
 def _on_device(
     split: tuple[np.ndarray, np.ndarray], name: str, shrink: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
