@@ -17,35 +17,38 @@ from dlgbench.errors import DlgbenchError
 from dlgbench.metrics import larger_is_better
 from dlgbench.stats import judge
 
+UNEQUAL = {"devices": "device", "versions of torch": "version.torch"}  # in a run's provenance
+
 
 def judge_runs(ablation: Ablation, scale: str, runs: Mapping[Cell, Run]) -> dict[Claim, Verdict]:
     """The verdicts on the claims of an ablation, from its evaluation runs.
 
-    Where runs of one seed come from devices of unequal kinds, the verdict's note says so.
+    Where runs of one seed come from devices of unequal kinds, or were made by unequal versions of
+    torch, the verdict's note says so.
     """
     claims = ablation.claims_at(scale)
     verdicts = judge(claims, readings(runs), ablation.at(scale).seeds)
     return {
-        claim: _noted(verdict, unequal_devices(claim, runs))
-        for claim, verdict in zip(claims, verdicts, strict=True)
+        claim: _noted(verdict, claim, runs) for claim, verdict in zip(claims, verdicts, strict=True)
     }
 
 
-def unequal_devices(claim: Claim, runs: Mapping[Cell, Run]) -> int:
-    """The number of seeds whose runs, of the arms of a claim, come from unequal devices."""
+def _noted(verdict: Verdict, claim: Claim, runs: Mapping[Cell, Run]) -> Verdict:
+    notes = [verdict.note] if verdict.note else []
+    for what, name in UNEQUAL.items():
+        if mixed := unequal(name, claim, runs):
+            notes.append(f"{mixed} of {verdict.n} seeds pair runs of unequal {what}")
+    return dataclasses.replace(verdict, note="; ".join(notes))
+
+
+def unequal(name: str, claim: Claim, runs: Mapping[Cell, Run]) -> int:
+    """The seeds whose runs, of a claim's arms, differ in an entry of their provenance."""
     arms = {arm for _, arm in claim.effect.needs}
-    devices: dict[int, set[str]] = {}
+    found: dict[int, set[str]] = {}
     for cell, run in runs.items():
         if cell.purpose == "evaluate" and cell.arm in arms:
-            devices.setdefault(cell.seed, set()).add(run.provenance.get("device", ""))
-    return sum(len(of) > 1 for of in devices.values())
-
-
-def _noted(verdict: Verdict, mixed: int) -> Verdict:
-    if not mixed:
-        return verdict
-    note = f"{mixed} of {verdict.n} seeds pair runs of unequal devices"
-    return dataclasses.replace(verdict, note="; ".join(filter(None, (verdict.note, note))))
+            found.setdefault(cell.seed, set()).add(run.provenance.get(name, ""))
+    return sum(len(of) > 1 for of in found.values())
 
 
 def readings(runs: Mapping[Cell, Run]) -> dict[str, dict[int, dict[str, float]]]:

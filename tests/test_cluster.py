@@ -659,14 +659,17 @@ def test_units_are_spread_by_their_work_and_stay_where_they_began():
     assert set(spread(units, {"large": 2}, given).values()) == {"large"}
 
 
-def test_a_verdict_says_where_it_pairs_unequal_devices(inside):
+def test_a_verdict_says_where_it_pairs_unequal_devices_or_versions(inside):
     _, ablation, _ = inside()
     devices = {("plain", 1): "other", ("plain", 2): "other", ("b", 2): "other"}
     runs = {
         cell: Run(
             "finished",
             {"test/error": 0.5 if arm == "plain" else 0.1 + cell.seed / 100},
-            provenance={"device": devices.get((arm, cell.seed), "one")},
+            provenance={
+                "device": devices.get((arm, cell.seed), "one"),
+                "version.torch": "2.9" if arm == "b" and cell.seed > 2 else "2.14",
+            },
         )
         for arm in ablation.arms
         for cell in ablation.evaluation(arm, "cpu")
@@ -674,6 +677,7 @@ def test_a_verdict_says_where_it_pairs_unequal_devices(inside):
     (claim,) = ablation.claims
     note = judge_runs(ablation, "cpu", runs)[claim].note
     assert "1 of 5 seeds pair runs of unequal devices" in note  # seed 1 alone: both moved in seed 2
+    assert "; 2 of 5 seeds pair runs of unequal versions of torch" in note
     same = {cell: dataclasses.replace(run, provenance={}) for cell, run in runs.items()}
     assert "unequal" not in judge_runs(ablation, "cpu", same)[claim].note
 
