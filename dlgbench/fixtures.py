@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dlgbench import devices, words
+from dlgbench import devices, spool, words
 from dlgbench.ablation import Ablation, Cell, Run
 from dlgbench.baseline import against
 from dlgbench.claim import Claim, Verdict
@@ -71,9 +71,24 @@ def _runner(request: pytest.FixtureRequest) -> Iterator[Runner]:
         )
         yield there
         there.close()
+        told = _told(there, there.trained)
+        for notice in told["notices"]:
+            spool.say(notice)
+        if told["lost"]:
+            pytest.fail(f"runs lost that came as the session ended: {told['lost']}", pytrace=False)
         return
     places = devices.Places(session.gpu, session.per_gpu, session.id)
     yield Runner(session.store(), session.since, session.id, wanted, places)
+
+
+def _told(runner: Runner, before: int) -> dict[str, Any]:
+    """What a test's report tells of its runner, which had trained so many cells before."""
+    return {
+        "trained": runner.trained - before,
+        "notices": runner.take_notices(),
+        "lost": runner.take_lost(),
+        "stop": runner.stop,
+    }
 
 
 @pytest.fixture
@@ -99,9 +114,7 @@ def measure(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) 
         except DlgbenchError as error:
             raise pytest.fail.Exception(str(error), pytrace=False) from None
         finally:
-            trained = _runner.trained - before
-            notes = {"notices": _runner.take_notices(), "lost": _runner.take_lost()}
-            row = {"ablation": cell[0].name, "trained": trained, "stop": _runner.stop, **notes}
+            row = {"ablation": cell[0].name, **_told(_runner, before)}
             record_property("dlgbench", row | _sources(pytestconfig, cell[0]))
 
     return measure
@@ -134,6 +147,7 @@ def judge(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) ->
             past = session.past()
             verdict = _runner.judge(ablation, scale)[claim]
         except DlgbenchError as error:
+            record_property("dlgbench", _told(_runner, before))
             raise pytest.fail.Exception(str(error), pytrace=False) from None
         from dlgbench.stats import enough
 
@@ -152,9 +166,7 @@ def judge(_runner: Runner, record_property: Any, pytestconfig: pytest.Config) ->
             "baseline": note,
             "edges": _runner.edges(ablation, scale),
             "verdict": dataclasses.asdict(verdict),
-            "trained": _runner.trained - before,
-            "notices": _runner.take_notices(),
-            "lost": _runner.take_lost(),
+            **_told(_runner, before),
             **_sources(pytestconfig, ablation),
         }
         record_property("dlgbench", row)

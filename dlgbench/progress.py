@@ -287,7 +287,7 @@ class Progress:
     def pytest_terminal_summary(self, exitstatus: int) -> None:
         """The table of verdicts, what was left out with `--data`, the store, and last the tally."""
         session = session_of(self.config)
-        nothing = not self.cells and not self.verdicts and not session.unsuited
+        nothing = not (self.cells or self.verdicts or self.lost or session.unsuited)
         if nothing or self.config.getoption("collectonly"):
             return
         self.is_finished = exitstatus in JUDGED

@@ -7,7 +7,6 @@ closed port, a full disk or a `kill -9` in between loses nothing: the next call 
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
 import sys
@@ -84,6 +83,8 @@ class RunLost(DlgbenchError):  # noqa: N818  (the same)
 class Spool:
     """The folder where the runs of one store wait, and the locks of this machine's workers.
 
+    Its folders are made whenever they are missing: someone may remove them in mid-session.
+
     Args:
         folder: the folder for this store; it is made where it is missing.
         locks: where the locks are, of all who use the store; None for `folder`.
@@ -92,17 +93,17 @@ class Spool:
     def __init__(self, folder: Path, locks: Path | None = None) -> None:
         self._state, self._locks = folder, locks or folder
 
-    @functools.cached_property
+    @property
     def folder(self) -> Path:
         """Where runs wait until the store has them."""
         return self._made("spool")
 
-    @functools.cached_property
+    @property
     def sent(self) -> Path:
         """Copies of the runs that the store has, for times when it is out of reach."""
         return self._made("sent")
 
-    @functools.cached_property
+    @property
     def locks(self) -> Path:
         """The lock files of this machine's workers."""
         return self._made("locks", self._locks)

@@ -104,7 +104,7 @@ class Store(Connection):
         record = to_record(cell, fingerprint, run, since)
         try:
             file = self.spool.keep(record)
-        except OSError as full:  # no space on this disk; the store may be on another
+        except (OSError, DlgbenchError) as full:  # no space here; the store may be elsewhere
             try:
                 self._push(record)
             except DlgbenchError as error:

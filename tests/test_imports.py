@@ -115,7 +115,7 @@ MAY = {  # what a module, or a folder, may import when it is imported itself
     "options": {"baseline", "scale"},
     "fixtures": {
         *("errors", "ablation", "baseline", "claim", "devices", "launch", "progress", "session"),
-        "words",
+        *("spool", "words"),
     },
     "pytest_plugin": {
         *("errors", "registry", "ablation", "baseline", "claim", "devices", "discovery"),

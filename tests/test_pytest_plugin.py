@@ -787,6 +787,45 @@ def test_workers_of_other_code_than_the_controllers_end_the_session(tmp_path, py
     assert re.search(message, done.stdout)  # a file's name where the second one was importing
 
 
+FULL = """
+import pytest
+from types import SimpleNamespace
+from dlgbench import cluster_runner, runner
+from dlgbench.launch import CLUSTER
+from dlgbench.spool import Spool
+from dlgbench.tracking import Store
+
+def full(*_args):
+    raise OSError(28, "No space left on device")
+
+class ClusterRunner(runner.Runner):
+    def __init__(self, store, since, session, wanted, *_cluster):
+        super().__init__(store, since, session, wanted)
+
+    def close(self):
+        self._lost.append("the run of a late cell is lost")
+
+Spool.keep = Store._experiment = full
+cluster_runner.ClusterRunner = ClusterRunner
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session):
+    session.config.stash[CLUSTER] = SimpleNamespace(close=lambda: None)
+"""
+
+
+def test_what_a_claim_loses_or_a_cluster_at_the_end_is_told_and_fails(tmp_path, store, pytest_in):
+    write(tmp_path, steps=2)
+    (tmp_path / "conftest.py").write_text(FULL)
+    done = pytest_in(tmp_path, "test_width.py::test_claim")
+    assert done.returncode == 2, done.stdout  # stopped
+    assert "runs can be kept nowhere: make room, and call again !!!" in done.stdout
+    assert re.search(r"\d+ runs? lost: neither the store nor the spool", done.stdout)
+    assert "runs lost that came as the session ended: 1\n" in done.stdout
+    assert "dlgbench: the run of a late cell is lost" in done.stderr
+    assert stored(store) == {}
+
+
 def test_a_worker_of_other_code_than_the_session_began_with_ends_the_session(monkeypatch):
     monkeypatch.setattr(launch, "_sources", lambda *_: {"mine": "new", "other": "same"})
     session, notes = Session("", "", "sqlite:///x", "cpu", "", 0.0), []

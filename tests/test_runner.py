@@ -423,6 +423,15 @@ def test_a_run_survives_a_store_out_of_reach_and_the_user_is_told(tmp_path, migr
     assert back.trained == 0
 
 
+def test_folders_that_are_removed_in_mid_session_cost_nothing(store):
+    runner = Runner(store)
+    for cell in TUNING:
+        runner.pull([cell])
+        shutil.rmtree(store.root / ".dlgbench")
+    assert (runner.trained, runner.take_notices(), runner.take_lost()) == (2, [], 0)
+    assert set(store.runs(QUESTION, "cpu")) == set(TUNING)
+
+
 def test_what_is_not_kept_is_not_said_to_be(store, monkeypatch):
     def failing(text):
         return lambda *_args: (_ for _ in ()).throw(DlgbenchError(text))
