@@ -11,6 +11,10 @@ architecture that the suite has and whose units see a part of the image is an ar
 nets of 1,202 layers (5,597 pixels, and a gradient below 1e-308), linear nets, MLPs and the
 encoder-decoder, whose units see everything through a linear layer.
 
+The figure draws both fields over an input: this one, and the effective one, as the root mean square
+of the gradient at random weights (Luo et al. 2016). That is calculated, since nets of one map would
+be dead, and about what `convolution/effective_field` measures on stacks and ResNets.
+
 He's ResNets have the stride in the first 1x1 convolution of a block (`v1`), torchvision's in the
 3x3. The control has 1x1 kernels: however many, they see one pixel, and before a pooling P see P.
 """

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -141,39 +142,72 @@ def field_table(study: Study) -> list[Plot]:
 
 @register_figure("fields_over_input")
 def fields_over_input(study: Study) -> list[Plot]:
-    """The field of a unit in the middle over an input, to scale, for each architecture."""
-    frames, pictures = (study.array(f"field_over_input/{name}") for name in ("frame", "image"))
-    if not frames:
+    """Theoretical and effective field of a unit in the middle over an input, for each architecture.
+
+    Slide "Receptive field arithmetic"; Luo et al. 2016.
+    """
+    frames, pictures, gradients = (
+        study.array(f"field_over_input/{name}") for name in ("frame", "image", "gradient")
+    )
+    if not gradients:
         return []
-    alike: dict[tuple[int, ...], list[str]] = {}
-    for arm, frame in frames.items():
-        alike.setdefault(tuple(map(int, frame)), []).append(arm)
-    order = sorted(alike, key=lambda frame: (frame[0], frame[3] - frame[2]))
+    alike: dict[tuple[tuple[int, ...], bytes], list[str]] = {}
+    for arm, gradient in gradients.items():
+        seen = tuple(map(int, frames[arm])), gradient.round(2).tobytes()
+        alike.setdefault(seen, []).append(arm)
+    order = sorted(alike.values(), key=lambda arms: _size(frames[arms[0]]))
     figure, axes = base.grid(len(order), 6, base.WIDTH / 6 + 0.25)
-    for ax, frame in zip(axes, order, strict=True):
-        _over_input(ax, pictures[alike[frame][0]], frame)
+    rows = []
+    for ax, arms in zip(axes, order, strict=True):
+        frame, gradient = tuple(map(int, frames[arms[0]])), gradients[arms[0]]
+        _over_input(ax, pictures[arms[0]], gradient, frame)
         height, width, top, bottom, *_ = frame
-        title = "\n".join(_lines(alike[frame], 22))
-        ax.set_title(f"{title}\n{bottom - top + 1} of {height} × {width}", fontsize=7)
-    rows = [(arm, *frame) for frame in order for arm in alike[frame]]
-    names = ["arm", "height", "width", "top", "bottom", "left", "right"]
+        effective = float(((gradient > EFFECTIVE).mean() * height * width) ** 0.5)
+        title = "\n".join(_lines(arms, 22))
+        sizes = f"{bottom - top + 1}, effective {words.number(effective, 2)}"
+        ax.set_title(f"{title}\n{sizes},\nof {height} × {width}", fontsize=7)
+        rows += [(arm, *frame, effective) for arm in arms]
+    names = ["arm", "height", "width", "top", "bottom", "left", "right", "effective"]
     caption = base.caption(
         study,
-        "The pixels that a unit in the middle of the last map depends on (blue), over an input of "
-        "the net's own size: a photograph, scaled to it. A field larger than its input sees "
-        "only padding beyond. Each title: side of that field, and sides of the input. Exact: "
-        "n = 1.",
+        "The pixels that a unit in the middle of the last map depends on (blue square), over an "
+        "input of the net's own size: a photograph, scaled to it. A field larger than its input "
+        "sees only padding beyond. Orange: how strongly it depends on each, as the root mean "
+        "square of its gradient at random weights, calculated and not drawn: without "
+        "nonlinearity, and with normalization as it is before a training. The line is at 4.55 % "
+        "of the largest. Each title: side of the field; of a square of as many pixels as are "
+        "within the line, on this input; and sides of the input. Exact: n = 1.",
     )
     table = pd.DataFrame(rows, columns=names)
     return [Plot("fields_over_input", "Fields over an input", caption, figure, table)]
 
 
-def _over_input(ax: Axes, picture: np.ndarray, frame: tuple[int, ...]) -> None:
+EFFECTIVE = 1 - 0.9545  # of a Gaussian, outside two standard deviations
+
+
+def _size(frame: np.ndarray) -> tuple[int, int]:
+    """The input's height, and the side of the field."""
+    return int(frame[0]), int(frame[3] - frame[2])
+
+
+def _over_input(
+    ax: Axes, picture: np.ndarray, gradient: np.ndarray, frame: tuple[int, ...]
+) -> None:
     height, width, top, bottom, left, right = frame
     ax.imshow(picture, cmap="gray", extent=(0, width, height, 0))
+    heat = np.zeros((*gradient.shape, 4))
+    heat[...] = to_rgba(style.ARMS[1])
+    heat[..., 3] = 0.8 * gradient
+    ax.imshow(heat, extent=(0, width, height, 0), interpolation="nearest")
+    if gradient.min() < EFFECTIVE:
+        rows, columns = (
+            (np.arange(count) + 0.5) * side / count
+            for count, side in zip(gradient.shape, (height, width), strict=True)
+        )
+        look: dict[str, Any] = {"colors": [style.ARMS[1]], "linewidths": 1.0}
+        ax.contour(columns, rows, gradient, [EFFECTIVE], **look)
     corner, sides = (left, top), (right + 1 - left, bottom + 1 - top)
     color = style.ARMS[0]
-    ax.add_patch(Rectangle(corner, *sides, facecolor=color, alpha=0.3, linewidth=0))
     ax.add_patch(Rectangle(corner, *sides, facecolor="none", edgecolor=color, linewidth=1.4))
     low, high = min(0, left, top), max(width, height, right + 1, bottom + 1)
     room = 0.03 * (high - low)

@@ -1,3 +1,4 @@
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from torch import nn
 from dlgbench import create_model
 from dlgbench.discovery import load
 from dlgbench.model_table import rows
-from dlgbench.probes.field_over_input import field_over_input
+from dlgbench.probes.field_over_input import expected_gradient, field_over_input
 from dlgbench.probes.receptive_field import gradient_mask
 from dlgbench.probes.subject import Subject
 
@@ -47,11 +48,37 @@ def test_of_up_sampled_units_it_is_one_that_sees_most():
 
 
 def test_a_large_input_is_recorded_small_and_its_frame_in_its_own_pixels():
-    with torch.device("meta"):
-        network = create_model("vgg16", num_classes=1)
+    network = create_model("vgg16", num_classes=1, width=0.01)
     image, frame = drawn(network, (3, 224, 224))
     assert image.shape == (128, 128)
     assert frame[3] - frame[2] + 1 == frame[5] - frame[4] + 1 == 212
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_the_expected_gradient_is_the_root_mean_square_of_random_nets(skip):
+    def block(channels):
+        layers = nn.Conv2d(channels, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU()
+        return Residual(*layers) if skip and channels == 4 else nn.Sequential(*layers)
+
+    class Residual(nn.Sequential):
+        def forward(self, x):
+            return x + super().forward(x)
+
+    network = nn.Sequential(block(2), block(4), nn.MaxPool2d(1), block(4))
+    got = expected_gradient(copy.deepcopy(network), (2, 9, 9), 4, 4).numpy()
+    blocks = network[0], network[1], network[3]
+    for part in blocks:
+        part[1], part[2] = nn.Identity(), nn.Identity()
+    squares = np.zeros((9, 9))
+    torch.manual_seed(0)
+    for _ in range(1000):
+        for part in blocks:
+            nn.init.normal_(part[0].weight, std=part[0].weight[0].numel() ** -0.5)
+        x = torch.zeros(1, 2, 9, 9, requires_grad=True)
+        network(x)[0, :, 4, 4].sum().backward()
+        squares += x.grad[0].square().sum(0).numpy()
+    assert got / got.max() == pytest.approx(np.sqrt(squares / squares.max()), abs=0.1)
+    assert (got > 0).sum() == 49  # the field, and no pixel more
 
 
 def test_the_ablation_has_every_architecture_with_a_field():

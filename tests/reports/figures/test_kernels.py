@@ -62,19 +62,29 @@ def test_many_fields_are_a_table_and_few_a_drawing(study_of, rendered):
 
 
 def test_fields_of_one_place_share_a_panel(study_of, rendered):
-    def over(*frame):
+    def over(*frame, effective=0.5):
         image = np.arange(16, dtype=np.uint8).reshape(4, 4)
-        names = "field_over_input/image", "field_over_input/frame"
-        return {}, dict(zip(names, (image, np.array(frame)), strict=True))
+        gradient = np.zeros((4, 4))
+        gradient[1:3, 2] = 1, effective
+        arrays = {"image": image, "frame": np.array(frame), "gradient": gradient}
+        return {}, {f"field_over_input/{name}": array for name, array in arrays.items()}
 
     small, large = (8, 8, 2, 6, 2, 6), (8, 8, -4, 12, -4, 12)
-    study = study_of({"large": over(*large), "a": over(*small), "b": over(*small)})
+    near = over(*small, effective=0.04)
+    arms = {"large": over(*large), "a": over(*small), "b": over(*small), "near": near}
+    study = study_of(arms)
     plot = rendered("fields_over_input", study)["fields_over_input"]
-    assert titles(plot) == ["a, b\n5 of 8 × 8", "large\n17 of 8 × 8"]
-    frame = plot.figure.axes[1].patches[-1]
+    assert titles(plot) == [
+        f"a, b\n5, effective {8**0.5:.2g},\nof 8 × 8",  # each cell stands for 2 x 2 pixels
+        "near\n5, effective 2,\nof 8 × 8",
+        f"large\n17, effective {8**0.5:.2g},\nof 8 × 8",
+    ]
+    frame = plot.figure.axes[2].patches[-1]
     assert (frame.get_xy(), frame.get_width()) == ((-4, -4), 17)
-    assert plot.figure.axes[1].get_xlim()[0] < -4  # what lies beyond the image is seen
-    assert plot.data["arm"].tolist() == ["a", "b", "large"]
+    assert plot.figure.axes[2].get_xlim()[0] < -4  # what lies beyond the image is seen
+    strength = [ax.get_images()[1].get_array()[1:3, 2, 3].tolist() for ax in plot.figure.axes]
+    assert strength == [[0.8, pytest.approx(0.8 * e)] for e in (0.5, 0.04, 0.5)]
+    assert plot.data["arm"].tolist() == ["a", "b", "near", "large"]
 
 
 def test_each_filter_lies_above_its_map(study_of, rendered):
