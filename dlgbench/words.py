@@ -50,9 +50,14 @@ def found(verdict: Verdict, scale: Scale) -> tuple[str, str]:
 
 
 def wanted(claim: Claim) -> str:
-    """A claim's threshold in words, `at most 1 × 10⁻⁶`, `at least × 2`, `within ±0.01`."""
+    """A claim's threshold in words, `at most 1 × 10⁻⁶`, `at least × 2`, `within ±0.01`.
+
+    A ratio of powers that is a whole number of decibels has these too, `at most 0.794 (−1 dB)`.
+    """
     threshold, scale = claim.threshold, claim.effect.scale
-    low, high = effect(threshold.low, scale), effect(threshold.high, scale)
+    low, high = (
+        effect(bound, scale) + _decibels(bound, scale) for bound in (threshold.low, threshold.high)
+    )
     match threshold.kind:
         case "at_least":
             return f"at least {low}"
@@ -64,6 +69,18 @@ def wanted(claim: Claim) -> str:
             return f"within ±{high}"
         case "within":
             return f"within {low} and {high}"
+
+
+def _decibels(bound: float, scale: Scale) -> str:
+    """` (1 dB)`, of a bound on a ratio; empty where that is no whole number, or whole powers of ten.
+
+    A round 0.1 or 10 is no sign that anyone thinks in decibels.
+    """
+    ratio = bound if scale == "log" else math.log(bound) if bound > 0 else 0.0
+    decibels = 10 / math.log(10) * ratio
+    if not math.isfinite(decibels) or abs(decibels - round(decibels)) > 1e-9:
+        return ""
+    return f" ({number(round(decibels))} dB)" if round(decibels) % 10 else ""
 
 
 def formula(effect: Effect) -> str:

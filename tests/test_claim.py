@@ -160,9 +160,14 @@ def test_what_a_reader_reads_of_effects_and_seeds():
     wanted = {
         at_most(math.log(2)): "at most × 2",
         within(math.log(1.25)): "within × 0.8 and × 1.25",
+        at_least(math.log(10) / 10): "at least × 1.26 (1 dB)",
+        at_least(math.log(10)): "at least × 10",
     }
     for threshold, text in wanted.items():
         assert words.wanted(Claim("x", ratio, threshold)).replace("\u00a0", " ") == text
+    over_mean = value("images/over_mean", "a")
+    assert words.wanted(Claim("x", over_mean, at_most(10**-0.1))) == "at most 0.794 (−1 dB)"
+    assert words.wanted(Claim("x", over_mean, at_least(0.1))) == "at least 0.1"
     assert words.undecided(None) == ""
     assert words.undecided(24) == "undecided: about 24 seeds would do at this spread"
     assert "more than 200 seeds" in words.undecided(math.inf)
