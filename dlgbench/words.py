@@ -72,9 +72,9 @@ def wanted(claim: Claim) -> str:
 
 
 def _decibels(bound: float, scale: Scale) -> str:
-    """` (1 dB)`, of a bound on a ratio; empty where that is no whole number, or whole powers of ten.
+    """` (1 dB)`, of a bound on a ratio; empty where that is no whole number, or a power of ten.
 
-    A round 0.1 or 10 is no sign that anyone thinks in decibels.
+    A round 0.1 is no sign that anyone thinks in decibels.
     """
     ratio = bound if scale == "log" else math.log(bound) if bound > 0 else 0.0
     decibels = 10 / math.log(10) * ratio

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from dlgbench.recipe import Recipe
 from dlgbench.registry import register_figure
 from dlgbench.reports import style, words
 from dlgbench.reports.figures import base
@@ -92,8 +93,10 @@ def execution(study: Study) -> list[Plot]:
         study,
         f"{base.mean_of(data['n'])} (both of the logarithm); dots are seeds. Each seed is a ratio "
         "of medians over rounds in which eager and the mode take turns. Beside it: the seconds "
-        "until the graph was made and had passed once, and what the graph of the slide's if, made "
-        "on one side of it, returns on both.",
+        "until the graph was made and had passed once, a mean over seeds of which only the first "
+        "can have compiled all anew, since what torch.compile builds stays on the disk; and what "
+        "the graph of the slide's if, made on one side of it, returns on both. torch.compile "
+        "makes no graph of the if itself: it breaks there, and Python decides.",
     )
     return [Plot("execution", "Static and dynamic graphs", caption, figure, data)]
 
@@ -122,7 +125,8 @@ def interchange(study: Study) -> list[Plot]:
 
     Slide "ONNX".
     """
-    names = {"difference": "value", "rounding": "rounding", "bytes": "bytes"}
+    names = {"difference": "value", "rounding": "rounding", "train_mode": "train_mode"}
+    names |= {"bytes": "bytes"}
     columns = [
         study.values(f"{ONNX}{name}").groupby("arm")["value"].mean().rename(column)
         for name, column in names.items()
@@ -138,6 +142,9 @@ def interchange(study: Study) -> list[Plot]:
     base.dots(apart, rounding, y, orange, hollow=True, label="torch: float32 − float64", **look)
     difference = np.maximum(data["value"], LEAST)
     base.dots(apart, difference, y, blue, label="ONNX Runtime − torch, float32", **look)
+    left = np.maximum(data["train_mode"], LEAST)
+    label = "the same, torch in training mode (control)"
+    apart.scatter(left, y, s=16, marker="x", linewidths=1, color=style.SOFT, label=label)
     claims = study.ablation.claims_at(study.scale)
     for bound in {claim.threshold.high for claim in claims if _is_about(claim.effect.needs)}:
         apart.axvline(bound, color=style.SOFT, linewidth=1, linestyle=(0, (3, 2)))
@@ -151,10 +158,27 @@ def interchange(study: Study) -> list[Plot]:
         study,
         "Each model: the largest difference of its outputs in ONNX Runtime from those in torch, "
         "and beside it that of torch's own from those in float64; the dashed line is the claim's "
-        f"limit. What is below {LEAST:g} is drawn there. Right: the size of the file, on a "
-        "logarithmic axis. Nothing is random: n = 1.",
+        f"limit. The control is a net that torch left in training mode: where it has dropout or "
+        "batch statistics, its outputs differ from those of its export. What is below "
+        f"{LEAST:g} is drawn there. Right: the size of the file, on a logarithmic axis; it is that "
+        f"of the net as it was exported here, not as it is used: {_sizes(study)}. Nothing is "
+        "random: n = 1.",
     )
     return [Plot("interchange", "Networks in another framework", caption, figure, data)]
+
+
+def _sizes(study: Study) -> str:
+    """How large the nets are: their widths, sides of the inputs, and classes."""
+    args = [work.model_args for work in study.works.values() if isinstance(work, Recipe)]
+
+    def every(name: str) -> str:
+        found = {of[name][-1] if name == "input_shape" else of[name] for of in args if name in of}
+        return " or ".join(f"{value:g}" for value in sorted(found)) or "the model's own"
+
+    return (
+        f"{every('width')} of the width, where a net has one, inputs with a side of "
+        f"{every('input_shape')} pixels, and {every('num_classes')} classes"
+    )
 
 
 def _is_about(needs: Sequence[tuple[str, str]]) -> bool:

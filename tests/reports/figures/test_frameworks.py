@@ -59,16 +59,23 @@ def test_modes_their_speed_and_the_if(make_study, rendered):
     assert list(rows["if"]) == ["right", "right", "wrong by 1", "refused"]
     names = [label.get_text() for label in plot.figure.axes[0].get_yticklabels()]
     assert names[1] == "compiled (aot_eager: no C++ compiler)"
+    assert "a mean over seeds of which only the first can have compiled all anew" in plot.caption
+    assert "torch.compile makes no graph of the if itself: it breaks there" in plot.caption
 
 
 def test_models_in_another_framework_by_their_difference(make_study, rendered):
-    found = {"mlp": (1e-7, 2e-7, 5e3), "resnet20": (3e-6, 1e-6, 9e4), "linear": (0.0, 0.0, 1e3)}
+    found = {
+        "mlp": (1e-7, 2e-7, 1e-7, 5e3),
+        "resnet20": (3e-6, 1e-6, 0.5, 9e4),
+        "linear": (0.0, 0.0, 0.0, 1e3),
+    }
 
     def result(arm, _seed):
-        names = ("onnx/difference", "onnx/rounding", "onnx/bytes")
+        names = ("onnx/difference", "onnx/rounding", "onnx/train_mode", "onnx/bytes")
         return dict(zip(names, found[arm], strict=True))
 
-    arms = {name: {"model": name} for name in found}
+    arms = {name: {"model": name, "model_args.num_classes": 5} for name in found}
+    arms["resnet20"] |= {"model_args.width": 0.125, "model_args.input_shape": (1, 28, 28)}
     claims = [Claim("C", value("onnx/difference", "mlp"), at_most(1e-4))]
     study = make_study(PROBED, arms, summary(result), claims)
     plot = rendered("interchange", study)["interchange"]
@@ -76,6 +83,12 @@ def test_models_in_another_framework_by_their_difference(make_study, rendered):
     assert list(first["arm"]) == ["linear", "mlp", "resnet20"]
     (line,) = [line for line in plot.figure.axes[0].get_lines() if len(set(line.get_xdata())) == 1]
     assert math.isclose(line.get_xdata()[0], 1e-4)
+    control = next(
+        dots for dots in plot.figure.axes[0].collections if "control" in dots.get_label()
+    )
+    assert control.get_offsets()[:, 0].tolist() == [1e-9, 1e-7, 0.5]
+    assert "0.125 of the width" in plot.caption
+    assert "a side of 28 pixels, and 5 classes" in plot.caption
 
 
 @pytest.mark.parametrize("figure", ["step_cost", "execution", "interchange"])
