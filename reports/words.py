@@ -71,10 +71,10 @@ def plain(metric: str) -> str:
 
 
 def paragraphs(text: str) -> Markup:
-    """A docstring as HTML: paragraphs, `code`, and what is indented as it stands."""
+    """A docstring as HTML: paragraphs, `code`; what is indented, and tables, as they stand."""
     parts = []
     for part in filter(str.strip, text.split("\n\n")):
-        pre = all(line.startswith("    ") for line in part.splitlines())
+        pre = all(line.startswith(("    ", "|")) for line in part.splitlines())
         tag, words = ("pre", dedent(part)) if pre else ("p", part.strip())
         marked = re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(words)))
         parts.append(f"<{tag}>{marked}</{tag}>")

@@ -63,7 +63,9 @@ def test_declared_text_is_escaped(page):
 def test_the_docstring_of_an_ablations_file_is_its_protocol(store, ablations, tmp_path, page):
     file = tmp_path / "ablations" / "mine" / "test_field.py"
     file.parent.mkdir(parents=True)
-    file.write_text('"""How far?\n\nSee `a_b` & <b>.\n\n    x = 1\n    y = 2\n\nEarlier: 3."""\n')
+    parts = "How far?", "See `a_b` & <b>.", "    x = 1\n    y = 2", "| a |\n| 1 |", "Earlier: 3."
+    text = "\n\n".join(parts)
+    file.write_text(f'"""{text}"""\n')
     field = identify(dataclasses.replace(ablations["mine/field"]), file)
     html = section(build([field], store, "cpu", tmp_path).read_text(), "mine-field")
     found = re.search("<details class=.protocol.>(.*?)</details>", html, re.DOTALL)[1]
@@ -73,6 +75,8 @@ def test_the_docstring_of_an_ablations_file_is_its_protocol(store, ablations, tm
         "<p>See <code>a_b</code> &amp; &lt;b&gt;.</p>",
         "<pre>x = 1",
         "y = 2</pre>",
+        "<pre>| a |",
+        "| 1 |</pre>",
         "<p>Earlier: 3.</p>",
     ]
     assert '<details class="protocol' not in page.read_text()  # no file, no docstring

@@ -54,6 +54,12 @@ def test_each_slip_says_all_and_has_a_title_of_its_own():
         assert all((slip.slide, slip.says, slip.right, slip.source)), slip.title
 
 
+def test_a_slip_tells_no_outcome_of_a_claim():
+    """The page shows the verdicts of the runs that it has, which may be others."""
+    for slip in SLIPS:
+        assert "claim" not in f"{slip.says} {slip.right}", slip.title
+
+
 def test_without_evidence_a_slip_says_what_kind_of_fact_it_is():
     assert {slip.kind for slip in SLIPS if not slip.evidence} == {"naming", "history", "frameworks"}
     with pytest.raises(DlgbenchError, match="slip 'Zero': expected evidence, or the kind of fact"):
