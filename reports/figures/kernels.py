@@ -251,7 +251,9 @@ def feature_maps(study: Study) -> list[Plot]:
         image.set_title(f"{arm}\nimage")
         kernels.imshow(images.sheet(filters[arm]), cmap="gray", interpolation="nearest")
         rough = study.mean("filters/roughness", arm)
-        kernels.set_title(f"filters, roughness {words.number(rough, 2)}")
+        count, _, *sides = filters[arm].shape
+        size = f"{count} filters of {'x'.join(map(str, sides))}"
+        kernels.set_title(f"{size}\nroughness {words.number(rough, 2)}")
         answers.imshow(images.sheet(maps[arm][:, None]), cmap="gray", interpolation="nearest")
         answers.set_title("feature maps")
     for ax in axes:

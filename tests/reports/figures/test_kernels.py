@@ -97,7 +97,11 @@ def test_each_filter_lies_above_its_map(study_of, rendered):
     result = {"filters/roughness": 1.5}, arrays
     study = study_of({"untrained": result, "trained": result})
     plot = rendered("feature_maps", study)["feature_maps"]
-    assert titles(plot)[::2] == ["untrained\nimage", "filters, roughness 1.5", "feature maps"]
+    assert titles(plot)[::2] == [
+        "untrained\nimage",
+        "4 filters of 2x2\nroughness 1.5",
+        "feature maps",
+    ]
     shapes = [ax.get_images()[0].get_array().shape for ax in plot.figure.axes]
     assert shapes == [(4, 4)] * 2 + [(5, 5)] * 2 + [(7, 7)] * 2
     assert not rendered("filters", study)  # which would show the same filters again
