@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import functools
 import importlib.util
+import inspect
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -63,15 +64,17 @@ def _targets(statement: ast.stmt) -> list[ast.expr]:
 
 
 def load(file: Path) -> Ablation:
-    """The ABLATION that a file declares, with its name and file filled in.
+    """The ABLATION that a file declares, with its name, file and protocol filled in.
 
     Raises:
         DlgbenchError: for a file without ABLATION, or with one that makes no sense.
     """
-    ablation = getattr(_imported(file.resolve()), "ABLATION", None)
+    module = _imported(file.resolve())
+    ablation = getattr(module, "ABLATION", None)
     if not isinstance(ablation, Ablation):
         raise DlgbenchError(f"{file}: expected ABLATION = Ablation(...), got {ablation!r}")
-    return identify(ablation, file)
+    found = identify(ablation, file)
+    return found.named(found.name, found.file, inspect.cleandoc(module.__doc__ or ""))
 
 
 @functools.cache
@@ -98,7 +101,7 @@ def _imported(file: Path) -> ModuleType:
 
 
 def identify(ablation: Ablation, file: Path) -> Ablation:
-    """The ablation with its name and protocol; a twin is completed from its parent.
+    """The ablation with its name; a twin is completed from its parent.
 
     The name is the file's place below `ablations/` (or below the root), without `test_`.
 
@@ -112,15 +115,7 @@ def identify(ablation: Ablation, file: Path) -> Ablation:
     parts[-1] = parts[-1].removeprefix("test_")
     if ablation.twin_of:
         ablation = _completed(ablation, file, root)
-    return ablation.named("/".join(parts), place.as_posix(), _docstring(file))
-
-
-def _docstring(file: Path) -> str:
-    """The docstring at the top of a file; "" where there is none, or no such file."""
-    try:
-        return ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
-    except (OSError, UnicodeDecodeError, SyntaxError):
-        return ""
+    return ablation.named("/".join(parts), place.as_posix())
 
 
 def _completed(twin: Ablation, file: Path, root: Path) -> Ablation:

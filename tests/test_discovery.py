@@ -80,12 +80,14 @@ def test_what_is_no_ablation_is_said_by_name(tmp_path):
 def test_a_file_may_import_its_siblings_and_is_executed_once(tmp_path):
     (tmp_path / "my_parts.py").write_text("from dlgbench import Recipe\nR = Recipe('mlp', steps=0)")
     (tmp_path / "test_x.py").write_text(
+        '"""How it is asked.\n\n    Indented.\n"""\n'
         "from dlgbench import Ablation\nfrom my_parts import R\n"
         "S = {'cpu': {}, 'gpu': {}}\n"
         "ABLATION = Ablation('Q?', recipe=R, arms={'a': {}}, scales=S)\n"
     )
     first, again = load(tmp_path / "test_x.py"), load(tmp_path / "test_x.py")
     assert first.work is again.work
+    assert first.protocol == "How it is asked.\n\nIndented."
     assert [ablation.name for ablation in discover(tmp_path)] == ["x"]
 
 

@@ -1,6 +1,5 @@
 """The page from a tiny hand-made store: every number on it can be worked out here."""
 
-import dataclasses
 import re
 from html import unescape
 from pathlib import Path
@@ -10,7 +9,6 @@ import pandas as pd
 import pytest
 
 from dlgbench import DlgbenchError
-from dlgbench.discovery import identify
 from dlgbench.reports.page import build
 from dlgbench.reports.replication import replicate
 from dlgbench.reports.study import Study, command
@@ -60,13 +58,10 @@ def test_declared_text_is_escaped(page):
     assert "<trick>" not in page.read_text()
 
 
-def test_the_docstring_of_an_ablations_file_is_its_protocol(store, ablations, tmp_path, page):
-    file = tmp_path / "ablations" / "mine" / "test_field.py"
-    file.parent.mkdir(parents=True)
+def test_an_ablations_protocol_is_shown(store, ablations, tmp_path, page):
     parts = "How far?", "See `a_b` & <b>.", "    x = 1\n    y = 2", "| a |\n| 1 |", "Earlier: 3."
-    text = "\n\n".join(parts)
-    file.write_text(f'"""{text}"""\n')
-    field = identify(dataclasses.replace(ablations["mine/field"]), file)
+    own = ablations["mine/field"]
+    field = own.named(own.name, own.file, protocol="\n\n".join(parts))
     html = section(build([field], store, "cpu", tmp_path).read_text(), "mine-field")
     found = re.search("<details class=.protocol.>(.*?)</details>", html, re.DOTALL)[1]
     assert [line for line in found.splitlines() if line] == [
