@@ -72,8 +72,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--save-baseline",
         action="store_true",
-        help=f"at the end write the store's verdicts to {FOLDER}, as the next runs' baseline; those of "
-        "other ablations there stay",
+        help=f"at the end write the store's verdicts to {FOLDER}, as the next runs' baseline; what "
+        "other ablations have there stays",
     )
     group.addoption(
         "--ablations",
