@@ -33,6 +33,7 @@ class Effect:
         quantity: what it measures, `difference of test/error`; effects of one quantity share an
             axis.
         scale: `log` for the logarithm of a ratio; plots then show the ratio.
+        beside: what the effect depends on beside its formula, such as the x of a slope.
     """
 
     formula: str
@@ -40,6 +41,7 @@ class Effect:
     of: Callable[[Reader], Bounds] = dataclasses.field(repr=False, compare=False)
     quantity: str = ""
     scale: Literal["linear", "log"] = "linear"
+    beside: str = ""
 
 
 def _minus(a: Bounds, b: Bounds) -> Bounds:
@@ -146,7 +148,8 @@ def slope(metric: str, at: Mapping[str, float]) -> Effect:
         return (-math.inf if math.isnan(low) else low, math.inf if math.isnan(high) else high)
 
     formula = f"slope of {metric} over {', '.join(at)}"
-    return Effect(formula, tuple((metric, arm) for arm in at), of, formula)
+    needs = tuple((metric, arm) for arm in at)
+    return Effect(formula, needs, of, formula, beside=f"at {', '.join(map(repr, at.values()))}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -261,7 +264,8 @@ class Claim:
     @property
     def asked(self) -> str:
         """What is asked, effect and threshold: a verdict on something else is none on the claim."""
-        return f"{self.effect.formula}: {self.threshold}"
+        effect = " ".join(filter(None, (self.effect.formula, self.effect.beside)))
+        return f"{effect}: {self.threshold}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -113,24 +113,27 @@ def parts_of(recipe: Recipe) -> list[Part]:
     Raises:
         DlgbenchError: for a name that is not registered.
     """
-    parts: list[Part] = [MODELS[recipe.model], TASKS[recipe.task], OPTIMIZERS[recipe.optimizer]]
+    model = MODELS[recipe.model]
+    parts: list[Part] = [model, TASKS[recipe.task], OPTIMIZERS[recipe.optimizer]]
     parts += [SCHEDULES[recipe.schedule], *(PROBES[name] for name in recipe.probes)]
     if recipe.data is not None:
         parts.append(DATA[recipe.data])
-    init = recipe.init or MODELS[recipe.model].init
+    init = recipe.init or model.init
     if init != "default":
         parts.append(INITIALIZATIONS[init])
-    names = _strings(recipe.model_args)
+    # the suite's models import the activations that are their defaults
+    defaults = {} if PACKAGE in model.file.parents else model.defaults
+    names = _strings(defaults | dict(recipe.model_args))
     return parts + [ACTIVATIONS[name] for name in names if name in ACTIVATIONS]
 
 
 def _strings(value: Any) -> Iterator[str]:
-    """Every string in nested model arguments: one may name an activation."""
+    """Every string in a model's nested arguments: one may name an activation."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         yield from _strings(tuple(value.values()))
-    elif isinstance(value, tuple):
+    elif isinstance(value, (tuple, list)):
         for item in value:
             yield from _strings(item)
 

@@ -99,10 +99,15 @@ class Model(Part):
         """The builder."""
         return self.make
 
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The defaults of the builder's arguments."""
+        parameters = inspect.signature(self.build).parameters.values()
+        return {each.name: each.default for each in parameters if each.default is not each.empty}
+
     def default(self, argument: str) -> Any:
         """The default of a builder's argument, such as `input_shape`; None where it has none."""
-        parameters = inspect.signature(self.build).parameters
-        return parameters[argument].default if argument in parameters else None
+        return self.defaults.get(argument)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -97,7 +97,7 @@ def judge(claims: Sequence[Claim], readings: Readings, seeds: int) -> list[Verdi
     that nothing is random; metrics that are the same for every seed (`register_probe`, `exact`).
 
     A decided verdict is fragile where it rests on one seed: without some seed the verdict is the
-    opposite, or p, adjusted as before, is above `FRAGILE`.
+    opposite, or p, adjusted as before, is above `FRAGILE`. An exact one has no p.
 
     The interval is over seeds: over fresh training splits, weights, orders and noise. All seeds
     share the test split and each arm's chosen setting, so it says nothing about another test set.
@@ -261,15 +261,24 @@ def _exact(threshold: Threshold, found: Sequence[Bounds], seeds: int) -> Verdict
     n, values = len(found), tuple(map(middle, found))
     if n < seeds:
         return _unfinished(values, seeds)
-    interval, effect = (min(values), max(values)), values[0]
+    effect, word = values[0], _exact_word(threshold, values)
     if threshold.kind == "exactly":  # the worst seed
         effect = max(values, key=lambda number: abs(number - threshold.low))
-    inside = threshold.low <= interval[0] and interval[1] <= threshold.high
-    outside = interval[1] < threshold.low or interval[0] > threshold.high
-    if threshold.kind == "exactly":
-        outside = not inside
-    word: Word = "supported" if inside else "refuted" if outside else "inconclusive"
-    return Verdict(word, effect, interval, 1.0, None, n, values, "exact")
+    rests = (values[:seed] + values[seed + 1 :] for seed in range(n)) if n > 1 else ()
+    opposite = {"supported": "refuted", "refuted": "supported"}.get(word)
+    fragile = any(_exact_word(threshold, rest) == opposite for rest in rests)
+    interval = min(values), max(values)
+    return Verdict(word, effect, interval, 1.0, None, n, values, "exact", fragile=fragile)
+
+
+def _exact_word(threshold: Threshold, values: Sequence[float]) -> Word:
+    """The verdict on exact values. One other than wanted refutes `exactly`."""
+    least, most = min(values), max(values)
+    if threshold.low <= least and most <= threshold.high:
+        return "supported"
+    if threshold.kind == "exactly" or most < threshold.low or least > threshold.high:
+        return "refuted"
+    return "inconclusive"
 
 
 def _unfinished(values: tuple[float, ...], seeds: int) -> Verdict:

@@ -332,7 +332,7 @@ class Store(Connection):
             DlgbenchError: where the store is out of reach.
         """
         content = json.dumps(dataclasses.asdict(verdict))
-        identity = f"{scale}\n{claim.id}\n{claim.threshold}\n{content}"
+        identity = f"{scale}\n{claim.id}\n{claim.asked}\n{content}"
         digest = hashlib.sha256(identity.encode()).hexdigest()[:32]
         with self._reaching(), self.spool.held("push"):
             experiment = self._experiment(ablation.name)

@@ -127,6 +127,15 @@ def test_thresholds_read_as_words():
     assert [str(threshold) for threshold in thresholds] == words
 
 
+def test_what_a_slope_asks_depends_on_its_x_and_its_formula_does_not():
+    slopes = [slope("e", dict(zip("ab", x, strict=True))) for x in ((1, 2), (1, 3), (2, 1))]
+    assert {effect.formula for effect in slopes} == {"slope of e over a, b"}
+    asked = [Claim("x", effect, at_least(1)).asked for effect in slopes]
+    assert asked[0] == "slope of e over a, b at 1, 2: at least 1"
+    assert len(set(asked)) == 3
+    assert Claim("x", X, at_least(1)).asked == "e: a: at least 1"
+
+
 def test_a_log_ratio_reads_as_the_ratio_in_a_verdicts_line():
     claim = Claim("x", log_ratio("steps", "sgd", "momentum"), at_least(math.log(1.25)))
     ends = math.log(0.5), math.log(2)

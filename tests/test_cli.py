@@ -58,11 +58,32 @@ def test_models_lists_the_registry(capsys):
     assert "118,282" in capsys.readouterr().out  # parameters of the mlp
 
 
+FRAGILE = """
+from dlgbench import Ablation, Claim, exactly, value
+
+
+def train(config, seed, log):
+    return {"count": 15 - (seed == 1)}
+
+
+ABLATION = Ablation(
+    question="Q?",
+    train=train,
+    config={"arm": "a"},
+    metrics={"count": "number of pixels"},
+    arms={"a": {}},
+    scales={"cpu": {"seeds": 5}},
+    claims=[Claim("Every seed sees 15", value("count", "a"), exactly(15), expect="refuted")],
+)
+"""
+
+
 def test_run_judges_and_the_rest_reads_it_back(capsys, tmp_path, monkeypatch, migrated):
     shutil.copy(migrated, tmp_path)
     folder = tmp_path / "ablations" / "image_to_image"
     folder.mkdir(parents=True)
     shutil.copy(ROOT / "ablations" / "image_to_image" / "test_dilation.py", folder)
+    (folder / "test_dilation_by_chance.py").write_text(FRAGILE)
     monkeypatch.chdir(tmp_path)
     # what the repository's settings make of pytest without a path is not what is run
     (tmp_path / "pyproject.toml").write_text('[tool.pytest.ini_options]\ntestpaths = ["tests"]\n')
@@ -72,23 +93,32 @@ def test_run_judges_and_the_rest_reads_it_back(capsys, tmp_path, monkeypatch, mi
     command += ["--scale", "cpu", "-q", "--no-report"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "17 passed" in done.stdout
+    assert "23 passed" in done.stdout
+    mark = "fragile: the verdict rests on one seed"  # wherever a verdict is shown
+    assert mark in map(str.strip, done.stdout.splitlines())  # below the claim, in the table
     assert "report: " not in done.stdout  # the page at a run's end has tests of its own
     assert cli.main(["verdicts", "--json"]) == 0
     rows = {row["claim"]: row for row in json.loads(capsys.readouterr().out)}
     seen = rows["F3 sees 15x15"]
     assert (seen["verdict"], seen["effect"], seen["p"]) == ("supported", 15, None)
     assert rows["Control: three plain layers see 15x15 too"]["verdict"] == "refuted"
+    assert [claim for claim, row in rows.items() if row["fragile"]] == ["Every seed sees 15"]
     assert cli.main(["verdicts"]) == 0
-    assert "F3 sees 15x15" in capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "F3 sees 15x15" in shown
+    assert shown.count("fragile") == 1
     assert cli.main(["list", "--json"]) == 0
     listed = {row["verdict"] for row in json.loads(capsys.readouterr().out)}
     assert listed == {"supported", "refuted"}
     out, reference = tmp_path / "page", tmp_path / "reference"
     assert cli.main(["report", "--out", str(out), "--reference", str(reference)]) == 0
     assert f"report: {(out / 'index.html').as_uri()}" in capsys.readouterr().out
-    assert "F3 sees 15x15" in (out / "index.html").read_text()
-    assert json.loads((reference / "cpu.json").read_text())["claims"]
+    page = (out / "index.html").read_text()
+    assert "F3 sees 15x15" in page
+    assert page.count(mark) == 1
+    claims = json.loads((reference / "cpu.json").read_text())["claims"]
+    assert [row["claim"] for row in claims if row.get("fragile")] == ["Every seed sees 15"]
+    assert (reference / "README.md").read_text().count("refuted, as expected, fragile |") == 1
 
 
 NOWHERE = "http://127.0.0.1:9"

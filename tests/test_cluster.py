@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 import torch
 
-from dlgbench import DlgbenchError, Run, discovery, node, session
-from dlgbench.cluster import Cluster, spread
+from dlgbench import Cell, DlgbenchError, Recipe, Run, discovery, node, session
+from dlgbench.cluster import Cluster, Flight, spread
 from dlgbench.cluster_runner import ClusterRunner
 from dlgbench.discovery import load
 from dlgbench.failures import CellFailed
@@ -487,6 +487,25 @@ def cluster_runner(store, ablation, cluster, since=0.0, seconds=()):
 
 
 # without Ray --------------------------------------------------------------------------------------
+
+
+def test_cells_for_nodes_that_are_gone_come_back_after_a_second_or_two(monkeypatch):
+    """Nothing is heard of a node that was pulled out: Ray is asked again and again who is left."""
+    waits = []
+
+    def wait(refs, num_returns, timeout):
+        waits.append((num_returns, timeout))
+        return [], refs
+
+    ray = SimpleNamespace(wait=wait, nodes=list, cancel=lambda *_, **__: None)
+    monkeypatch.setattr("dlgbench.cluster._connected", lambda *_: ray)
+    cluster = Cluster("auto", Path(), "cpu", None, "")
+    flight = Flight((Cell("x", "a", 3, "cpu", Recipe(model="mlp", steps=0)),), "gone", 1.0)
+    cluster._flights["ref"] = flight
+    ((_, cell, outcome),) = cluster.wait()
+    assert (cell, outcome.again) == (flight.cells[0], "left")
+    assert waits[0][0] == 1
+    assert waits[0][1] <= 2
 
 
 class Here:

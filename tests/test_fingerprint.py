@@ -309,6 +309,30 @@ def test_a_users_part_is_its_module_with_the_siblings_that_it_imports(kind, modu
     assert fingerprint(cell()) == without  # what does not use the part goes on
 
 
+def test_an_activation_that_a_users_model_has_by_default_retrains_it(module):
+    text, _ = PARTS["activation"]
+    files = {}
+    for name in ("mine", "deep", "other"):
+        files[name] = module(f"act_{name}", f"import dlgbench\n{text.format(name)}\n")
+    registered = "import dlgbench\n@dlgbench.register_model('{0}')\n{1}"
+    builder = "def build(input_shape, g=('relu', ('mine',)), deep={'g': ['deep']}): ...\n"
+    module("net", registered.format("net", builder))
+    for name in ("net", *(f"act_{each}" for each in files)):
+        importlib.import_module(name)
+    default = RECIPE.override({"model": "net", "model_args": {}})
+    named = default.override({"model_args": {"g": ("other", ("relu",))}})
+
+    def changed(name):
+        before = [fingerprint(cell(recipe)) for recipe in (default, named)]
+        module(f"act_{name}", files[name].read_text() + CODE)
+        after = [fingerprint(cell(recipe)) for recipe in (default, named)]
+        return [one != other for one, other in zip(before, after, strict=True)]
+
+    assert changed("mine") == [True, False]
+    assert changed("deep") == [True, True]
+    assert changed("other") == [False, True]
+
+
 def test_of_two_parts_of_ones_own_a_recipe_depends_on_that_which_it_uses(module):
     text, _ = PARTS["probe"]
     files = {

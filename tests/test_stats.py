@@ -443,6 +443,24 @@ def test_fragile_is_judged_beside_the_other_claims(others, fragile):
     assert not any(other.fragile for other in open_)
 
 
+@pytest.mark.parametrize(
+    ("values", "verdict", "fragile"),
+    [
+        ([15.0, 15.0, 14.0], "refuted", True),  # without the last it is supported
+        ([15.0, 14.0], "refuted", True),
+        ([15.0, 14.0, 14.0], "refuted", False),
+        ([14.0, 14.0, 14.0], "refuted", False),
+        ([15.0, 15.0, 15.0], "supported", False),
+        ([15.0, 15.0], "supported", False),
+        ([15.0], "supported", False),  # of one seed there is no other
+        ([14.0], "refuted", False),
+    ],
+)
+def test_an_exact_verdict_that_rests_on_one_seed_is_fragile(values, verdict, fragile):
+    found = one(exactly(15), values)
+    assert (found.method, found.verdict, found.fragile) == ("exact", verdict, fragile)
+
+
 def test_two_seeds_that_decide_are_fragile():
     verdict = one(at_least(0), [1.0, 1.0 + 1e-6])
     assert (verdict.verdict, verdict.fragile) == ("supported", True)  # one seed says nothing

@@ -2,6 +2,7 @@ import contextlib
 import dataclasses
 import http.server
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -13,8 +14,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from dlgbench import Ablation, Claim, DlgbenchError, Recipe, Run, Verdict, at_least, difference
-from dlgbench.connection import BATCH
+from dlgbench import (
+    Ablation,
+    Claim,
+    DlgbenchError,
+    Recipe,
+    Run,
+    Verdict,
+    at_least,
+    difference,
+    slope,
+)
+from dlgbench.connection import BATCH, load_client
 from dlgbench.records import to_record, to_tags
 from dlgbench.spool import RunLost
 from dlgbench.tracking import Store, find_uri
@@ -351,6 +362,12 @@ def test_a_verdict_of_which_anything_differs_is_stored_anew(store):
     stricter = dataclasses.replace(claim, threshold=at_least(0.15))
     store.save_verdict(QUESTION, "cpu", stricter, changed)
     assert len(stored(store)) == 1 + len(others) + 1
+    arms = {"a": 1, "b": 2}
+    for x in ({"a": 1, "b": 3}, arms, arms):  # another question, whose numbers are the same
+        asked = dataclasses.replace(claim, effect=slope("test/error", x))
+        store.save_verdict(QUESTION, "cpu", asked, changed)
+        assert store.last_verdicts()["x/y", "b-is-better"]["asked"] == asked.asked
+    assert len(stored(store)) == 1 + len(others) + 1 + 2
 
 
 def test_no_store_yet_means_no_verdicts_and_makes_no_file(tmp_path):
@@ -486,6 +503,19 @@ def test_what_a_server_keeps_is_counted_where_names_do_not_tell(
     assert whole == is_whole
 
 
+def test_a_request_takes_at_most_ten_seconds_and_is_sent_once(monkeypatch):
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("MLFLOW_")}
+    monkeypatch.setattr(os, "environ", kept)
+    load_client()
+    from mlflow.environment_variables import (  # as MLflow's client reads them
+        MLFLOW_HTTP_REQUEST_MAX_RETRIES,
+        MLFLOW_HTTP_REQUEST_TIMEOUT,
+    )
+
+    assert MLFLOW_HTTP_REQUEST_TIMEOUT.get() == 10
+    assert MLFLOW_HTTP_REQUEST_MAX_RETRIES.get() == 0
+
+
 def test_a_server_that_hangs_is_given_up_and_not_asked_again_for_a_while(
     server, tmp_path, monkeypatch
 ):
@@ -498,6 +528,11 @@ def test_a_server_that_hangs_is_given_up_and_not_asked_again_for_a_while(
     with pytest.raises(DlgbenchError, match=r"out of reach: .*[Tt]ime"):
         store.save(TUNING, "f2", RUN)
     assert (asked, len(store.spool.waiting())) == ([], 2)
+    later = time.monotonic() + 61
+    monkeypatch.setattr("dlgbench.connection.time", SimpleNamespace(monotonic=lambda: later))
+    with contextlib.suppress(AttributeError):  # what stands for a client here is none
+        store.open()
+    assert asked == [1]
 
 
 def test_a_server_that_refuses_a_request_is_asked_again(server, tmp_path):
