@@ -181,9 +181,10 @@ class ClusterRunner(Runner):
         given = {unit: kind for unit, kind in self._kinds.items() if kind in kinds}
         if len(kinds) > 1:
             for cell, run in self._found.items():
-                device = f"{run.provenance.get('device')}, "
-                if same := [kind for kind in kinds if kind.startswith(device)]:
-                    given[cell.ablation, cell.seed] = same[0]
+                device, torch = (run.provenance.get(name) for name in ("device", "version.torch"))
+                if same := [kind for kind in kinds if kind.startswith(f"{device}, ")]:
+                    own = f"{device}, torch {torch}"
+                    given[cell.ablation, cell.seed] = own if own in same else same[0]
         self._kinds |= spread(units, kinds, given)
 
     def _cost(self, cell: Cell) -> float:

@@ -27,6 +27,7 @@ from dlgbench.failures import CellFailed
 from dlgbench.judging import judge_runs
 from dlgbench.lanes import engine as lanes
 from dlgbench.node import Outcome, place_of
+from dlgbench.provenance import provenance
 from dlgbench.runner import Runner
 from dlgbench.tracking import Store
 
@@ -516,6 +517,7 @@ class Here:
     def __init__(self, parcel, small=()):
         self.parcel, self.small = parcel, small
         self.kinds, self.flights, self.done, self.log = {"one": 2}, [], {}, []
+        self.went = set()
 
     def share(self, _kind):
         return 0.25
@@ -528,6 +530,7 @@ class Here:
     def send(self, flight, known, tuning):
         self.flights.append((flight, known, tuning))
         self.log.append(([cell.id for cell in flight.cells], flight.share))
+        self.went.add(flight.kind)
 
     def wait(self):
         flight, known, tuning = self.flights.pop(0)
@@ -595,6 +598,19 @@ def test_an_evaluation_that_is_stored_is_not_trained_again_when_the_grid_grows(i
     again = cluster_runner(here.store, more, Here(here.parcel))
     again.judge(more, "cpu")
     assert again.trained == 2
+
+
+def test_a_seed_goes_on_with_the_torch_with_which_it_began(inside):
+    here, ablation, cluster = inside()
+    first = cluster_runner(here.store, ablation, cluster)
+    for cell in ablation.evaluation("plain", "cpu"):
+        first.run(ablation, cell)
+    about = provenance("cpu")
+    kinds = [f"{about['device']}, torch {torch}" for torch in ("0", about["version.torch"])]
+    again = Here(here.parcel)
+    again.kinds = {kinds[0]: 9, kinds[1]: 1}
+    cluster_runner(here.store, ablation, again).judge(ablation, "cpu")
+    assert again.went == {kinds[1]}
 
 
 def test_a_gpu_without_memory_costs_no_run(inside):
