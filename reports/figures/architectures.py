@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 
 from dlgbench.recipe import Recipe
 from dlgbench.registry import register_figure
@@ -131,7 +131,9 @@ def costs(study: Study) -> list[Plot]:
             look |= {"markersize": 5, "label": family}
             base.whiskers(ax, line, metric, style.ARMS[place], 1.6, **look)
         ax.set(xscale="log", xlabel=label)
-        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+        start, end = ax.get_xlim()
+        few = end < 8 * start  # of 1, 3 such an axis has one or two
+        ax.xaxis.set_major_locator(MaxNLocator(4) if few else LogLocator(subs=(1.0, 3.0)))
         ax.xaxis.set_major_formatter(EngFormatter(sep=""))
         ax.xaxis.set_minor_locator(NullLocator())
     axes[0].set_ylabel("test error")

@@ -68,6 +68,11 @@ def test_error_by_cost_has_a_line_for_each_family(make_study, rendered):
     labels = first.get_legend_handles_labels()[1]
     assert labels == ["small", "dense", "chain"]  # two kinds of one model: by the first arm
     np.testing.assert_allclose(first.get_lines()[0].get_xdata(), [1e3, 4e3])
+    scale.update(small=1.6, dense=3.5, chain=4, large=8.6)  # less than a decade
+    near = rendered("costs", make_study(CONVNET | {"probes": ("flops", "memory")}, arms, result))
+    ax = near["costs"].figure.axes[0]
+    low, high = ax.get_xlim()
+    assert 2 <= sum(low <= tick <= high for tick in ax.get_xticks()) <= 5  # with room for each
 
 
 def test_without_costs_nothing_is_drawn(make_study, drawn):
