@@ -6,10 +6,11 @@ import contextlib
 import hashlib
 import logging
 import os
+import shlex
 import tempfile
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,14 +98,40 @@ class Connection:
         """
         with self._reaching():
             if self._file:
-                gone = sqlite.deleted_experiments(self._file) if self._file.exists() else set()
+                gone = sqlite.deleted_experiments(self._file) if self._is_there else {}
             else:
                 from mlflow.entities import ViewType
 
                 only = ViewType.DELETED_ONLY
-                gone = {one.name for one in self._client.search_experiments(view_type=only)}
-        if found := sorted(set(ablations) & gone):
-            raise _was_deleted(found, self.client_uri)
+                deleted = self._client.search_experiments(view_type=only)
+                gone = {one.name: one.experiment_id for one in deleted}
+        if found := {name: gone[name] for name in sorted(set(ablations) & set(gone))}:
+            raise self._was_deleted(found)
+
+    def _was_deleted(self, ids: Mapping[str, str]) -> DlgbenchError:
+        """The error for ablations whose experiments, by their ids, were deleted."""
+        uri = shlex.quote(self.client_uri)
+        mlflow, backend, where = f"MLFLOW_TRACKING_URI={uri} mlflow", uri, ""
+        if self._file is None:
+            backend, where = "STORE", ", where the server runs; STORE is the server's own store"
+        restore = " && ".join(f"{mlflow} experiments restore -x {one}" for one in ids.values())
+        gc = f"{mlflow} gc --backend-store-uri {backend} --experiment-ids {','.join(ids.values())}"
+        return DlgbenchError(
+            f"expected MLflow's experiments of {', '.join(ids)}, but they were deleted. To have "
+            f"their runs again, restore them: `{restore}`; to begin anew, delete them for good, "
+            f"and with them all runs that are marked deleted: `{gc}`{where}"
+        )
+
+    @property
+    def _is_there(self) -> bool:
+        """Whether there is a SQLite file with a store, which is read without mlflow.
+
+        Raises:
+            DlgbenchError: for a file that is no store.
+        """
+        if self._file is None or database.is_missing(self._file):
+            return False
+        return self._opened is not None or database.is_store(self._file)
 
     @property
     def _client(self) -> Any:
@@ -150,6 +177,8 @@ class Connection:
         # MLflow, SQLAlchemy, requests and the operating system raise exceptions of their own
         except Exception as error:  # noqa: BLE001  (see above)
             reason = _reason(error)
+            if self._file and "database disk image is malformed" in reason:
+                raise database.damaged(self._file, reason) from None
             if "must be in the 'active' state" in reason:  # of a run, or of an experiment
                 self._experiments.clear()
                 raise DlgbenchError(f"{self.uri}: deleted there meanwhile: {reason}") from None
@@ -165,7 +194,7 @@ class Connection:
             with self.spool.held("experiment"):
                 found = self._client.get_experiment_by_name(ablation)
                 if found and found.lifecycle_stage == "deleted":
-                    raise _was_deleted([ablation], self.client_uri)
+                    raise self._was_deleted({ablation: found.experiment_id})
                 experiment = found.experiment_id if found else self._create(ablation)
                 if not experiment:
                     raise OSError("it answered, and names no experiment")
@@ -289,11 +318,3 @@ def _reason(error: BaseException) -> str:
         error = cause
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
-
-
-def _was_deleted(ablations: Sequence[str], uri: str) -> DlgbenchError:
-    return DlgbenchError(
-        f"expected MLflow's experiments of {', '.join(ablations)}, but they were deleted. To have "
-        "their runs again, restore them: mlflow experiments restore --experiment-id ID; to begin "
-        f"anew, delete them for good: mlflow gc --backend-store-uri {uri}"
-    )

@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shlex
 import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from dlgbench import spool
 from dlgbench.errors import DlgbenchError
-from dlgbench.spool import held
 
 PREFIX = "sqlite:///"
+AT_FIRST = {"alembic_version", "workspaces"}  # the tables to which a first migration adds rows
+QUIET = 10.0  # seconds after which nobody migrates a file that does not change
 SPECIAL = "%?"  # what an SQLAlchemy URL gives a meaning, in a path
 
 
 def path_of(uri: str) -> Path | None:
-    """The resolved file of a SQLite URI, or None for another store.
+    """The resolved file of a SQLite URI, with or without a driver, or None for another store.
 
     Raises:
         DlgbenchError: for a store in memory, and for a folder.
     """
+    uri = re.sub(r"^sqlite\+\w+:", "sqlite:", uri)
     if not uri.startswith("sqlite:"):
         return None
     name = uri.removeprefix(PREFIX)
@@ -62,6 +67,20 @@ def is_missing(file: Path) -> bool:
     return not file.exists() or file.stat().st_size == 0
 
 
+def is_store(file: Path) -> bool:
+    """Whether there is a store that can be read, as far as can be told without mlflow.
+
+    Raises:
+        DlgbenchError: for a file that is no store.
+    """
+    if is_missing(file):
+        return False
+    if {"experiments", "runs", "tags"} <= set(_look(file)[1]):
+        return True
+    _state(file)
+    return False
+
+
 def prepare(file: Path, artifacts: str) -> str:
     """Makes a fresh store, whole or not at all; sets aside what a kill left half migrated.
 
@@ -81,8 +100,13 @@ def prepare(file: Path, artifacts: str) -> str:
     if _state(file) == "ready":
         return ""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with held(file.with_name(f"{file.name}.lock"), f"the new store {file}"):
+    with spool.held(file.with_name(f"{file.name}.lock"), f"the new store {file}"):
         state, notice = _state(file), ""
+        if state == "half" and _is_in_flux(file):
+            spool.say(f"waiting until another process has migrated {file}, or has stopped")
+            while state == "half" and _is_in_flux(file):
+                time.sleep(0.5)
+                state = _state(file)
         if state == "ready":
             return ""
         if state == "half":
@@ -90,7 +114,7 @@ def prepare(file: Path, artifacts: str) -> str:
             file.replace(aside)
             for rest in file.parent.glob(f"{file.name}-*"):  # its journal
                 rest.replace(aside.with_name(rest.name.replace(file.name, aside.name)))
-            notice = f"{file} was half migrated and without runs: set aside as {aside.name}"
+            notice = f"{file} was half migrated and empty: set aside as {aside.name}"
         _make(file, artifacts)
         return notice
 
@@ -107,57 +131,68 @@ def _make(file: Path, artifacts: str) -> None:
     draft.replace(file)
 
 
+def _is_in_flux(file: Path) -> bool:
+    """Whether a file has just changed: another process, such as MLflow's, may be migrating it."""
+    return abs(time.time() - file.stat().st_mtime) < QUIET
+
+
 def _state(file: Path) -> str:
     """`fresh`, `half` or `ready`.
 
     Raises:
         DlgbenchError: for a file that is none of these.
     """
-    from mlflow.store.db.utils import _get_latest_schema_revision
+    from alembic.script import ScriptDirectory
+    from mlflow.store.db.utils import _get_alembic_config
 
     if is_missing(file):
         return "fresh"
-    version, tables, rows = _look(file)
+    version, tables = _look(file)
     if not tables:
         return "fresh"
-    expected = _get_latest_schema_revision()
+    scripts = ScriptDirectory.from_config(_get_alembic_config(""))
+    expected = scripts.get_current_head()
     if version == expected:
         return "ready"
-    if not _is_mlflows(tables):
+    if not _is_mlflows(set(tables)):
         raise DlgbenchError(
             f"tracking store {file}: expected an MLflow store, got a database of something else; "
             "name another with --tracking-uri"
         )
-    if not rows:
+    if not any(has_rows for name, has_rows in tables.items() if name not in AT_FIRST):
         return "half"
+    older = version is None or version in {script.revision for script in scripts.walk_revisions()}
+    upgrade = f"Copy the file, then `mlflow db upgrade {shlex.quote(uri_of(file))}`"
+    which, way_out = ("an older", upgrade) if older else ("a newer", "Upgrade mlflow")
     raise DlgbenchError(
-        f"tracking store {file} was made by another version of MLflow: expected its schema "
-        f"{expected}, got {version}. Copy the file, then `mlflow db upgrade {uri_of(file)}` (of "
-        "the newer version); or name another store with --tracking-uri"
+        f"tracking store {file} was made by {which} version of MLflow: expected its schema "
+        f"{expected}, got {version}. {way_out}; or name another store with --tracking-uri"
     )
 
 
-def _look(file: Path) -> tuple[str | None, set[str], int]:
-    """The schema's version, the tables, and the number of runs."""
+def _look(file: Path) -> tuple[str | None, dict[str, bool]]:
+    """The schema's version; and the tables, each with whether it has rows."""
     try:
         with reading(file) as connection:
             select = "SELECT name FROM sqlite_master WHERE type = 'table'"
-            tables = {name for (name,) in connection.execute(select)}
-            version = None
-            if "alembic_version" in tables:
-                row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-                version = row[0] if row else None
-            rows = 0
-            if "runs" in tables:
-                rows = connection.execute("SELECT count(*) FROM runs").fetchone()[0]
-            return version, tables, rows
+            names = [name for (name,) in connection.execute(select)]
+            first = 'SELECT * FROM "{}" LIMIT 1'
+            rows = {name: connection.execute(first.format(name)).fetchone() for name in names}
+            version = rows.get("alembic_version")
+            return version and version[0], {name: row is not None for name, row in rows.items()}
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
             raise
-        raise DlgbenchError(
-            f"tracking store {file}: expected a SQLite database, got a damaged file or something "
-            f"else ({error}); move it away, or name another with --tracking-uri"
-        ) from None
+        raise damaged(file, error) from None
+
+
+def damaged(file: Path, reason: object) -> DlgbenchError:
+    """The error for a file that SQLite can't read."""
+    return DlgbenchError(
+        f"tracking store {file}: expected a SQLite database, got a damaged file or something else "
+        f"({reason}); move it away, and a new one gets the runs of which copies are kept; or name "
+        "another with --tracking-uri"
+    )
 
 
 def _is_mlflows(tables: set[str]) -> bool:

@@ -126,11 +126,11 @@ def newest_end(file: Path) -> int:
         return connection.execute("SELECT max(end_time) FROM runs").fetchone()[0] or 0
 
 
-def deleted_experiments(file: Path) -> set[str]:
-    """The names of the experiments that were deleted in MLflow."""
-    query = "SELECT name FROM experiments WHERE lifecycle_stage = 'deleted'"
+def deleted_experiments(file: Path) -> dict[str, str]:
+    """The names of the experiments that were deleted in MLflow, with their ids."""
+    query = "SELECT name, experiment_id FROM experiments WHERE lifecycle_stage = 'deleted'"
     with reading(file) as connection:
-        return {name for (name,) in connection.execute(query)}
+        return {name: str(number) for name, number in connection.execute(query)}
 
 
 def seconds(file: Path, device: str) -> dict[tuple[str, str, str], float]:

@@ -71,7 +71,7 @@ class Store(Connection):
         """
         with self._reaching():
             if self._file:
-                return sqlite.newest_end(self._file) / 1000 if self._file.exists() else 0.0
+                return sqlite.newest_end(self._file) / 1000 if self._is_there else 0.0
             everywhere = [found.experiment_id for found in self._client.search_experiments()]
             return self._last_end(everywhere) / 1000
 
@@ -212,7 +212,7 @@ class Store(Connection):
         Only of runs that ended at or after `since`. A SQLite store is read without mlflow.
         """
         start = int(1000 * since)
-        if self._file and self._file.exists():
+        if self._file and self._is_there:
             return list(self._tags(name).finished(value, start))
         names = {found.experiment_id: found.name for found in self._client.search_experiments()}
         finished = f"attributes.status = 'FINISHED' and attributes.end_time >= {start}"
@@ -273,7 +273,7 @@ class Store(Connection):
 
         A SQLite store is read without mlflow, which makes objects of every metric of every run.
         """
-        if self._file and self._file.exists():
+        if self._file and self._is_there:
             named = {f"{TAG}{name}": text for name, text in wanted.items()}
             return sqlite.tagged_runs(self._file, ablation, named)
         experiment = self._client.get_experiment_by_name(ablation)
@@ -291,7 +291,7 @@ class Store(Connection):
             DlgbenchError: where the store is out of reach.
         """
         with self._reaching():
-            if self._file and self._file.exists():
+            if self._file and self._is_there:
                 return sqlite.experiments(self._file)
             return {found.name for found in self._client.search_experiments()}
 
@@ -392,9 +392,9 @@ class Store(Connection):
             DlgbenchError: where the store is out of reach.
         """
         names = ("scale", "verdict", "line", "figures", "statement", "effect_scale", "asked")
-        if self._file and not self._file.exists():
-            return {}
         with self._reaching():
+            if self._file and not self._is_there:
+                return {}
             return {
                 (tags[f"{TAG}ablation"], tags[f"{TAG}claim"]): {
                     name: tags[f"{TAG}{name}"] for name in names if f"{TAG}{name}" in tags
@@ -411,10 +411,10 @@ class Store(Connection):
         Raises:
             DlgbenchError: where the store is out of reach.
         """
-        if self._file is None or not self._file.exists():
-            return {}
         device = provenance("cuda" if SCALES[scale].cuda else "cpu")["device"]
         with self._reaching():
+            if self._file is None or not self._is_there:
+                return {}
             return sqlite.seconds(self._file, device)
 
     def attach(self, ablation: str, files: Iterable[Path]) -> None:

@@ -11,6 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+import sqlalchemy
+from alembic import command
+from mlflow.store.db.utils import _get_alembic_config
+from mlflow.store.tracking.dbmodels.initial_models import Base as InitialBase
 
 from dlgbench import DlgbenchError, Recipe, database, spool
 from dlgbench.ablation import Cell, Run
@@ -19,7 +23,9 @@ from dlgbench.tracking import Store
 HANGING = 300  # seconds after which a test is taken to hang
 
 
-@pytest.mark.parametrize("uri", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
+@pytest.mark.parametrize(
+    "uri", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite+pysqlite:///:memory:"]
+)
 def test_a_store_in_memory_is_refused(uri, tmp_path):
     with pytest.raises(DlgbenchError, match="got a database in memory, which keeps nothing"):
         Store(uri, tmp_path)
@@ -55,41 +61,94 @@ def test_one_file_by_any_spelling_is_one_store(tmp_path, migrated, monkeypatch):
         f"{tmp_path}/sub/../mlflow.db",
         "link/mlflow.db",
     ]
-    roots = [tmp_path, tmp_path / "sub"]
-    stores = [Store(f"sqlite:///{name}", root) for name in spellings for root in roots]
+    roots, schemes = [tmp_path, tmp_path / "sub"], ["sqlite", "sqlite+pysqlite"]
+    uris = [f"{scheme}:///{name}" for name in spellings for scheme in schemes]
+    stores = [Store(uri, root) for uri in uris for root in roots]
     assert len({store.uri for store in stores}) == 1
     assert len({store.spool.locks for store in stores}) == 1
 
 
-def cut(file, runs):
-    """A store whose migration a kill cut: a table is there that a later step makes."""
-    with sqlite3.connect(file) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '90e64c465722'")
-        if runs:
-            connection.execute("INSERT INTO runs (run_uuid) VALUES ('1')")
-    connection.close()
+@pytest.fixture(scope="module")
+def half(tmp_path_factory):
+    """The file of a store whose first migration a kill cut before its last step, long ago."""
+    file = tmp_path_factory.mktemp("half") / "mlflow.db"
+    engine = sqlalchemy.create_engine(f"sqlite:///{file}")
+    InitialBase.metadata.create_all(engine)
+    config = _get_alembic_config(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head-1")
+    engine.dispose()
+    return file
 
 
-def test_a_store_that_is_half_migrated_is_set_aside(tmp_path, migrated):
+def test_a_store_that_is_half_migrated_is_set_aside(tmp_path, half, migrated, monkeypatch):
     file = tmp_path / "mlflow.db"
-    shutil.copy(migrated, file)
-    cut(file, runs=False)
+    shutil.copy(half, file)
+    os.utime(file, (0, 0))
+    monkeypatch.setattr(database, "_make", lambda file, _: shutil.copy(migrated, file))
     store = Store(f"sqlite:///{file}", tmp_path)
+    assert (store.last_verdicts(), store.newest_end()) == ({}, 0)  # as of a store that is missing
     store.open()
-    assert "half migrated and without runs: set aside as mlflow.db.half-migrated-" in store.notice
+    assert "half migrated and empty: set aside as mlflow.db.half-migrated-" in store.notice
     assert len(list(tmp_path.glob("mlflow.db.half-migrated-*"))) == 1
     Store(f"sqlite:///{file}", tmp_path).open()
 
 
-def test_a_store_of_another_version_with_runs_is_left_alone(tmp_path, migrated):
+def test_a_store_that_another_process_migrates_at_this_moment_is_waited_for(
+    tmp_path, half, migrated, monkeypatch
+):
+    file, said = tmp_path / "mlflow.db", []
+    file.write_bytes(half.read_bytes())
+    monkeypatch.setattr(database.time, "sleep", lambda _: shutil.copy(migrated, file))
+    monkeypatch.setattr(spool, "say", said.append)
+    store = Store(f"sqlite:///{file}", tmp_path)
+    store.open()
+    assert said == [f"waiting until another process has migrated {file}, or has stopped"]
+    assert store.notice == ""
+    assert not list(tmp_path.glob("mlflow.db.half-migrated-*"))
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        ("90e64c465722", r"an older version of MLflow: .*`mlflow db upgrade"),
+        ("1234567890ab", r"a newer version of MLflow: .* Upgrade mlflow; or"),
+    ],
+)
+@pytest.mark.parametrize("table", ["experiments", "runs", "registered_models"])
+def test_a_store_of_another_version_with_anything_in_it_is_left_alone(
+    tmp_path, migrated, version, told, table
+):
     file = tmp_path / "mlflow.db"
     shutil.copy(migrated, file)
-    cut(file, runs=True)
+    key = {"experiments": "name", "runs": "run_uuid", "registered_models": "name"}[table]
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (version,))
+        connection.execute("DELETE FROM experiments")
+        connection.execute(f"INSERT INTO {table} ({key}) VALUES ('mine')")
+    connection.close()
+    os.utime(file, (0, 0))
     before = file.read_bytes()
-    store = Store(f"sqlite:///{file}", tmp_path)
-    with pytest.raises(DlgbenchError, match=r"another version of MLflow: .*`mlflow db upgrade"):
-        store.open()
+    with pytest.raises(DlgbenchError, match=told):
+        Store(f"sqlite:///{file}", tmp_path).open()
     assert file.read_bytes() == before
+
+
+def test_a_store_that_was_cut_is_told_with_the_way_out(tmp_path, migrated):
+    file = tmp_path / "mlflow.db"
+    shutil.copy(migrated, file)
+    os.truncate(file, file.stat().st_size // 2)
+    store = Store(f"sqlite:///{file}", tmp_path)
+    for call in (store.last_verdicts, store.newest_end, store.open, store.ablations):
+        with pytest.raises(DlgbenchError, match=r"got a damaged file .*; move it away, and a new"):
+            call()
+
+
+def test_an_empty_file_is_read_as_a_store_that_is_missing(tmp_path):
+    (tmp_path / "mlflow.db").touch()
+    store = Store(f"sqlite:///{tmp_path}/mlflow.db", tmp_path)
+    assert (store.last_verdicts(), store.newest_end(), store.seconds("cpu")) == ({}, 0, {})
 
 
 def test_what_is_no_store_is_named_and_left_alone(tmp_path):
@@ -100,8 +159,10 @@ def test_what_is_no_store_is_named_and_left_alone(tmp_path):
     connection.close()
     with pytest.raises(DlgbenchError, match="got a damaged file or something else"):
         Store(f"sqlite:///{garbage}", tmp_path).open()
-    with pytest.raises(DlgbenchError, match="got a database of something else"):
-        Store(f"sqlite:///{other}", tmp_path).open()
+    store = Store(f"sqlite:///{other}", tmp_path)
+    for call in (store.last_verdicts, store.newest_end, store.open):
+        with pytest.raises(DlgbenchError, match="got a database of something else"):
+            call()
 
 
 def test_who_waits_for_a_store_that_is_made_says_for_whom(tmp_path, migrated, monkeypatch):

@@ -68,9 +68,12 @@ def stored(store):
     return {run.data.tags["dlgbench.fingerprint"]: run.info.run_id for run in runs}
 
 
-def test_an_ablation_in_a_users_folder_is_run_judged_and_reported(tmp_path, store, pytest_in):
-    write(tmp_path)
-    done = pytest_in(tmp_path, "-n", "2", "--save-baseline", report=True)
+def test_an_ablation_in_a_users_folder_is_run_judged_and_reported(tmp_path, fresh, pytest_in):
+    folder = tmp_path / "a%2Fb c#d?e&é"  # what a URL gives a meaning
+    folder.mkdir()
+    store = fresh(folder)
+    write(folder)
+    done = pytest_in(folder, "-n", "2", "--save-baseline", report=True)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "no baseline at scale cpu: with --save-baseline these" in done.stdout
     assert done.stdout.count("cells 0 of 14: begun; ") == 1
@@ -83,25 +86,32 @@ def test_an_ablation_in_a_users_folder_is_run_judged_and_reported(tmp_path, stor
     places = [done.stdout.index(text) for text in order]
     assert places == sorted(places)
     assert "1 failed, 17 passed" in done.stdout or "1 failed, 16 passed, 1 xfailed" in done.stdout
-    where = f"runs and verdicts: sqlite:///{tmp_path}/mlflow.db (dlgbench ui shows them)"
+    where = f"runs and verdicts: sqlite:///{folder}/mlflow.db (dlgbench ui shows them)"
     assert where in done.stdout
     assert "Traceback" not in done.stdout
-    assert "Wider is better" in (tmp_path / "reports" / "build" / "index.html").read_text()
+    assert "Wider is better" in (folder / "reports" / "build" / "index.html").read_text()
 
     # what came out otherwise than expected reproduces: that fails no more, unless it is asked for
-    again = pytest_in(tmp_path, "test_width.py::test_claim")
+    again = pytest_in(folder, "test_width.py::test_claim")
     assert again.returncode == 0, again.stdout
     assert "not as expected, and nothing contradicts the baseline" in again.stdout
     assert "no baseline" not in again.stdout
     assert "as in the baseline of 20" in again.stdout
-    strict = pytest_in(tmp_path, "test_width.py::test_claim", "--no-baseline")
+    strict = pytest_in(folder, "test_width.py::test_claim", "--no-baseline")
     assert strict.returncode == 1, strict.stdout
 
     # a claim alone, and nothing is trained again
-    again = pytest_in(tmp_path, "-k", "claim and better")
+    again = pytest_in(folder, "-k", "claim and better")
     assert again.returncode == 0, again.stdout
     assert "1 passed" in again.stdout
     assert len(stored(store)) == 14
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]  # no stray folder
+
+    # an experiment that was deleted in MLflow is told before anything is trained
+    store._client.delete_experiment(store._client.get_experiment_by_name("width").experiment_id)
+    refused = pytest_in(folder)
+    assert refused.returncode == pytest.ExitCode.USAGE_ERROR, refused.stdout
+    assert "expected MLflow's experiments of width, but they were deleted" in refused.stderr
 
 
 def test_a_claim_pulls_its_cells_in_a_store_that_is_made_now(tmp_path, pytest_in):

@@ -3,16 +3,19 @@ import dataclasses
 import http.server
 import json
 import os
+import shlex
 import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from dlgbench import (
     Ablation,
@@ -565,6 +568,52 @@ def test_a_deleted_experiment_is_told_before_training_and_stops_no_other(store):
     assert "they were deleted" in note
     again._client.restore_experiment(experiment)
     assert Store(store.uri, store.root).push_spool() == (1, [])
+
+
+def test_the_ways_out_of_a_deleted_experiment_work_as_they_are_printed(
+    tmp_path, fresh, monkeypatch
+):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of packages among themselves
+        from mlflow.cli import cli
+    folder = tmp_path / "a b&c#d"
+    folder.mkdir()
+    store = fresh(folder)
+    for ablation in ("x/y", "other", "x/z"):
+        store.save(dataclasses.replace(READY, ablation=ablation), f"f {ablation}", RUN)
+
+    def carry_out(way):
+        for name in ("x/y", "x/z"):
+            store._client.delete_experiment(
+                store._client.get_experiment_by_name(name).experiment_id
+            )
+        with pytest.raises(DlgbenchError, match="experiments of x/y, x/z, but they were") as told:
+            store.refuse_deleted(["x/z", "x/y"])
+        for command in str(told.value).split("`")[way].split(" && "):
+            setting, program, *arguments = shlex.split(command)
+            monkeypatch.setenv(*setting.split("=", 1))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+            assert (program, result.exit_code) == ("mlflow", 0)
+        store.refuse_deleted(["x/y", "x/z"])
+
+    restore, begin_anew = 1, 3
+    carry_out(restore)
+    assert store.ablations() >= {"x/y", "other", "x/z"}
+    assert set(store.runs(QUESTION, "cpu")) == {READY}
+    carry_out(begin_anew)
+    assert store.find("x/y", "f x/y") is None
+    again = Store(store.uri, folder)
+    again.save(READY, "f1", RUN)
+    assert set(again.runs(QUESTION, "cpu")) == {READY}
+    assert store.find("other", "f other")[1]
+
+
+def test_a_servers_deleted_experiment_is_deleted_for_good_where_the_server_runs(tmp_path):
+    told = str(Store("http://there", tmp_path)._was_deleted({"x/y": "7"}))
+    assert "`MLFLOW_TRACKING_URI=http://there mlflow experiments restore -x 7`" in told
+    assert "--backend-store-uri STORE --experiment-ids 7`, where the server runs" in told
 
 
 @pytest.mark.parametrize("deleted", ["experiment", "run"])
