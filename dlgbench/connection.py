@@ -208,23 +208,25 @@ class Connection:
         tags = {"mlflow.experimentKind": "custom_model_development"}
         return str(self._client.create_experiment(ablation, artifact_location=place, tags=tags))
 
-    def _write(
-        self,
-        experiment: str,
-        tags: Mapping[str, str],
-        params: Mapping[str, Any],
-        points: list[Point],
-        start: int,
-        end: int,
-        arrays: bytes = b"",
-    ) -> str:
-        from mlflow.entities import Metric, Param
-
+    def _begin(self, experiment: str, tags: Mapping[str, str], start: int) -> str:
+        """Makes a run, which is a draft until `_fill` ends it."""
         name = tags["mlflow.runName"]
         run = self._client.create_run(experiment, start_time=start, tags=dict(tags), run_name=name)
-        run_id = str(run.info.run_id)
-        if not run_id:  # as of an experiment; MLflow would take it for a mistake in the run
+        if not run.info.run_id:  # as of an experiment; MLflow would take it for a mistake in it
             raise OSError("it answered, and names no run")
+        return str(run.info.run_id)
+
+    def _fill(
+        self,
+        run_id: str,
+        params: Mapping[str, Any],
+        points: list[Point],
+        end: int,
+        arrays: bytes = b"",
+    ) -> None:
+        """Writes what a run has, and ends it."""
+        from mlflow.entities import Metric, Param
+
         metrics = [Metric(metric, value, end, step) for metric, step, value in points]
         texts = [Param(param, str(value)[:6000]) for param, value in params.items()]
         self._client.log_batch(run_id, metrics[:BATCH], texts)
@@ -242,7 +244,6 @@ class Connection:
             kept = self._client.get_run(run_id).info
             if (kept.run_id, kept.status) != (run_id, "FINISHED"):
                 raise OSError(f"it answered, and did not keep run {run_id}")
-        return run_id
 
     def _keeps(
         self, run_id: str, points: list[Point], params: Mapping[str, Any], arrays: bytes

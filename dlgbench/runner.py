@@ -202,7 +202,9 @@ class Runner:
         self.trained += 1
         self._found[cell] = run
         with self._noticing():
-            self.store.save(cell, self._print(cell), run, self.since)
+            if self.store.save(cell, self._print(cell), run, self.since):
+                stored = self.store.find(cell.ablation, self._print(cell), self.since)
+                self._found[cell] = stored[0] if stored else run  # what is judged is stored
 
     def _run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Run]]:
         """The runs of cells, which are trained together; a failure is noted, and not raised.

@@ -155,7 +155,7 @@ class Spool:
         """The files of the runs that the store does not have yet."""
         return sorted(self.folder.glob("*.json"))
 
-    def send(self, file: Path, push: Callable[[Mapping[str, Any]], None]) -> bool:
+    def send(self, file: Path, push: Callable[[Mapping[str, Any]], object]) -> bool:
         """Passes a record to `push` once, even if several workers try; returns whether it did.
 
         Raises:

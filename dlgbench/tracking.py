@@ -94,19 +94,26 @@ class Store(Connection):
 
     # runs -----------------------------------------------------------------------------------------
 
-    def save(self, cell: Cell, fingerprint: str, run: Run, since: float = 0.0) -> None:
+    def save(self, cell: Cell, fingerprint: str, run: Run, since: float = 0.0) -> bool:
         """Stores the run of a cell, unless it has a run that ended at or after `since`.
+
+        Returns:
+            Whether it has one: that one counts, and this one is dropped.
 
         Raises:
             RunLost: where neither the store nor the spool takes it.
             DlgbenchError: where the store is out of reach; the run is then kept in the spool.
         """
-        record = to_record(cell, fingerprint, run, since)
+        record, has_one = to_record(cell, fingerprint, run, since), list[bool]()
+
+        def push(record: Mapping[str, Any]) -> None:
+            has_one.append(not self._push(record))
+
         try:
             file = self.spool.keep(record)
         except (OSError, DlgbenchError) as full:  # no space here; the store may be elsewhere
             try:
-                self._push(record)
+                push(record)
             except DlgbenchError as error:
                 raise RunLost(
                     f"the run of {cell.ablation} {cell.id} is lost: {error}; and "
@@ -114,12 +121,13 @@ class Store(Connection):
                 ) from None
         else:
             try:
-                self.spool.send(file, self._push)
+                self.spool.send(file, push)
             except RecordRefused:
                 raise
             except DlgbenchError as error:
                 kept = f"Runs are kept in {file.parent}; the next call sends them"
                 raise DlgbenchError(f"{error}. {kept}") from None
+        return any(has_one)
 
     def push_spool(self) -> tuple[int, list[str]]:
         """Sends every spooled run to the store.
@@ -141,8 +149,8 @@ class Store(Connection):
                 notes[str(error)] = None
         return sent, list(notes)
 
-    def _push(self, record: Mapping[str, Any]) -> None:
-        """Writes a run into the store, once.
+    def _push(self, record: Mapping[str, Any]) -> bool:
+        """Writes a run into the store, once; returns whether it did.
 
         The run may be there already: of another session, or of this process, if it was killed after
         the run was written and before it left the spool.
@@ -150,28 +158,34 @@ class Store(Connection):
         cell, (start, end, since) = record["cell"], times(record)
         with self._reaching(), self.spool.held("push"):
             experiment = self._experiment(cell["ablation"])
-            if self._discard_drafts(experiment, record["fingerprint"], since):
-                return
-            tags, points = to_tags(record)
+            same = experiment, record["fingerprint"], since
+            if self._file and self._discard_drafts(*same):
+                return False
             if self._file is None:  # it sorts by the end alone; a clock may go back
                 end = max(end, self._last_end([experiment]) + 1)
-            arrays = packed_arrays(record)
-            self._write(experiment, tags, cell["params"], points, start, end, arrays)
+            tags, points = to_tags(record)
+            run_id = self._begin(experiment, tags, start)
+            if self._file is None and self._discard_drafts(*same, run_id):
+                return False
+            self._fill(run_id, cell["params"], points, end, packed_arrays(record))
+            return True
 
-    def _discard_drafts(self, experiment: str, fingerprint: str, since: int) -> bool:
+    def _discard_drafts(self, experiment: str, fingerprint: str, since: int, own: str = "") -> bool:
         """Deletes runs that a kill left half written; returns whether a finished one is there.
 
-        Only one that ended at or after `since`, in ms, counts.
+        Only one that ended at or after `since`, in ms, counts. A server may answer that there is
+        nothing; so it is asked once it has the draft `own`, which is deleted too if it is surplus.
         """
-        if self._lacks(fingerprint):
+        if not own and self._lacks(fingerprint):
             return False
         same = self._client.search_runs([experiment], f"tags.`{TAG}fingerprint` = '{fingerprint}'")
-        found = False
-        for run in same:
-            if run.info.status != "FINISHED":
-                self._client.delete_run(run.info.run_id)
-            elif run.info.end_time >= since:
-                found = True
+        others = [run.info for run in same if run.info.run_id != own]
+        if own and len(others) == len(same):
+            raise OSError(f"it answered, and does not find run {own}, which it has just made")
+        found = any(run.status == "FINISHED" and run.end_time >= since for run in others)
+        drafts = [run.run_id for run in others if run.status != "FINISHED"]
+        for run_id in [*drafts, own] if own and found else drafts:
+            self._client.delete_run(run_id)
         return found
 
     def find(self, ablation: str, fingerprint: str, since: float = 0.0) -> tuple[Run, bool] | None:
@@ -380,7 +394,7 @@ class Store(Connection):
             numbers |= {} if verdict.p is None else {"p": verdict.p}
             finite = {name: float(value) for name, value in numbers.items() if math.isfinite(value)}
             points = [(name, 0, value) for name, value in finite.items()]
-            self._write(experiment, tags, params, points, now, now)
+            self._fill(self._begin(experiment, tags, now), params, points, now)
 
     def last_verdicts(self, scale: str | None = None) -> dict[tuple[str, str], dict[str, str]]:
         """(ablation, claim id) -> the newest verdict's tags, at one scale, or whatever its scale.
@@ -432,7 +446,8 @@ class Store(Connection):
             now = int(1000 * time.time())
             tags = {"mlflow.runName": "figures"}
             tags |= {f"{TAG}kind": "figures", f"{TAG}ablation": ablation}
-            run_id = self._write(experiment, tags, {}, [], now, now)
+            run_id = self._begin(experiment, tags, now)
+            self._fill(run_id, {}, [], now)
             for file in files:
                 self._client.log_artifact(run_id, str(file))
 

@@ -423,6 +423,25 @@ def test_a_run_survives_a_store_out_of_reach_and_the_user_is_told(tmp_path, migr
     assert back.trained == 0
 
 
+def test_what_is_judged_is_what_is_stored_also_after_a_look_up_that_failed(store, monkeypatch):
+    cells = dataclasses.replace(QUESTION, timing=True).tuning("a", "cpu")
+    before, find, answers = Runner(store).pull(cells), Store.find, [None, None]
+
+    def fail_once(*args):
+        if answers:
+            answers.pop()
+            raise DlgbenchError("locked")
+        return find(*args)
+
+    slow = Run("finished", {"val/error": 9.0, "test/error": 9.0})
+    monkeypatch.setattr(type(cells[0].work), "run", lambda *_: slow)
+    monkeypatch.setattr(Store, "find", fail_once)
+    runner = Runner(store)
+    (run,) = runner.pull(cells[:1])
+    assert runner.trained == 1
+    assert run.summary == before[0].summary
+
+
 def test_folders_that_are_removed_in_mid_session_cost_nothing(store):
     runner = Runner(store)
     for cell in TUNING:

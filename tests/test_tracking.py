@@ -471,9 +471,11 @@ WHOLE = {
 )
 def test_a_run_waits_until_the_server_has_it_finished(server, tmp_path, status, run_id, data, told):
     experiment = {"experiment_id": "1", "name": "x/y", "lifecycle_stage": "active"}
-    run = {"info": {"run_id": run_id, "status": status, "lifecycle_stage": "active"}, "data": data}
+    info = {"run_id": run_id, "status": status, "lifecycle_stage": "active", "end_time": 1}
+    run = {"info": info, "data": data}
     # whatever is asked
-    store = Store(server(json.dumps({"experiment": experiment, "run": run})), tmp_path)
+    answer = json.dumps({"experiment": experiment, "run": run, "runs": [run]})
+    store = Store(server(answer), tmp_path)
     with contextlib.ExitStack() as stack:
         if told:
             match = f"out of reach: OSError: it answered, and {told}"
@@ -733,6 +735,26 @@ def test_a_run_that_is_there_is_not_written_again_but_a_rerun_is(store):
     assert store.find("x/y", "f1", since) is None
     store.save(READY, "f1", RUN, since)
     assert store.find("x/y", "f1", since)[1]
+
+
+def test_an_answer_that_a_server_has_nothing_doubles_no_run(store, monkeypatch):
+    store._file = None  # as for a server
+    store.save(READY, "f1", RUN)
+    search, asked = store._client.search_runs, []
+
+    def nothing_once(experiments, which="", **options):
+        asked.append(which)
+        once = "fingerprint" in which and sum("fingerprint" in one for one in asked) == 1
+        return [] if once else search(experiments, which, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store._client, "search_runs", nothing_once)
+        with pytest.raises(DlgbenchError, match=r"does not find run \w+, which it has just made"):
+            store.save(READY, "f1", RUN)  # as after a look-up that failed
+        store._away = None  # a minute later
+        assert store.push_spool() == (1, [])
+        assert store.save(READY, "f1", RUN)
+    assert [run.info.status for run in stored(store)] == ["FINISHED"]
 
 
 @pytest.mark.parametrize("direct", [True, False], ids=["by SQLite", "by MLflow's API"])
