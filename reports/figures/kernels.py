@@ -176,8 +176,8 @@ def fields_over_input(study: Study) -> list[Plot]:
         "square of its gradient at random weights, calculated and not drawn: without "
         "nonlinearity, and with normalization as it is before a training; in nets that "
         "concatenate, weights that are drawn give a field about a third smaller. The line is at "
-        "4.55 % of the largest. Each title: side of the field; of a square of as many pixels as are "
-        "within the line, on this input; and sides of the input. Exact: n = 1.",
+        "4.55 % of the largest. Each title: side of the field; of a square of as many pixels as "
+        "are within the line, on this input; and sides of the input. Exact: n = 1.",
     )
     table = pd.DataFrame(rows, columns=names)
     return [Plot("fields_over_input", "Fields over an input", caption, figure, table)]
