@@ -218,6 +218,32 @@ def test_the_choice_is_the_best_mean_of_the_selected_metric_over_all_tuning_seed
     assert means[0.2] == pytest.approx(sign * 0.2)
 
 
+# devices ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "note"),
+    [
+        ((), ""),
+        ([("tune", "a", 1000)], ""),  # a tuning pairs nothing
+        ([("evaluate", "c", 2)], ""),  # and the claim is not about c
+        ([("evaluate", "b", 2)], "1 of 5 seeds pair runs of unequal devices"),
+        (
+            [("evaluate", "a", 0), ("evaluate", "b", 0), ("evaluate", "a", 4)],
+            "1 of 5 seeds pair runs of unequal devices",  # both runs of seed 0 are there
+        ),
+    ],
+)
+def test_seeds_whose_runs_come_from_unequal_devices_are_counted(elsewhere, note):
+    ablation = dataclasses.replace(QUESTION, arms={**QUESTION.arms, "c": {"arm": "c"}})
+    runs = {}
+    for k, cell in enumerate(ablation.cells("cpu")):
+        device = "other" if (cell.purpose, cell.arm, cell.seed) in elsewhere else "one"
+        error = {"a": 0.5, "b": 0.2, "c": 0.1}[cell.arm] + k * k / 10_000
+        runs[cell] = Run("finished", {"test/error": error}, (), {"device": device})
+    assert judge_runs(ablation, "cpu", runs)[CLAIM].note == note
+
+
 # pulling ------------------------------------------------------------------------------------------
 
 

@@ -353,6 +353,9 @@ def test_only_a_mean_that_is_left_open_says_how_many_seeds_it_takes():
     seeds = int(enough(stricter, at_least(0.5)))
     ends = [Mean(list(verdict.values) * k).interval(0.9999) for k in (seeds // 6 - 1, seeds // 6)]
     assert [low > 0.5 for low, _ in ends] == [False, True]
+    many = one(at_least(0), [1.26, -0.74] * 50)
+    assert enough(many, at_least(0)) == 200  # the most that anyone would train
+    assert enough(one(at_least(0), [1.22, -0.78] * 50), at_least(0)) == math.inf
     censored = {s: {"m/censored_at": 1.0} for s in range(6)}
     claim = Claim("x", X, at_least(2))
     (verdict,) = judge([claim], {"a": censored}, 6)
