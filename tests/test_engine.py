@@ -123,18 +123,23 @@ def test_an_own_optimizer_is_heeded_with_the_recipes_schedule():
         mine({"configure_optimizers": lambda self: {"optimizer": own_sgd(self)}})
 
 
+LOGGED = {"train/step", "train/half", "train/once"}
+
+
 def logging_step(self, batch, batch_idx):
     self.log("train/step", batch_idx, prog_bar=True)
     self.log_dict({"train/half": torch.tensor(batch_idx / 2)})
+    if batch_idx == 15:
+        self.log("train/once", 1.0)
     return own_step(self, batch, batch_idx)
 
 
 def test_what_an_own_training_step_logs_goes_into_the_history():
     run = mine({"training_step": logging_step})
-    logged = [point for point in run.history if point[0] in {"train/step", "train/half"}]
+    logged = [point for point in run.history if point[0] in LOGGED]
     assert logged == [
         *(("train/step", 10, 9.0), ("train/half", 10, 4.5)),
-        *(("train/step", 20, 19.0), ("train/half", 20, 9.5)),
+        *(("train/step", 20, 19.0), ("train/half", 20, 9.5), ("train/once", 20, 1.0)),
         *(("train/step", 30, 29.0), ("train/half", 30, 14.5)),
     ]
     rest = [point for point in run.history if point not in logged]
