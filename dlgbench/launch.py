@@ -201,13 +201,20 @@ def note_changes(config: pytest.Config, ablations: list[Ablation]) -> None:
 
 
 def _sources(ablations: list[Ablation], scale: str) -> dict[str, str]:
-    """A digest of the code of each ablation, as this process has imported it."""
+    """A digest of the code of each ablation, as this process has imported it.
+
+    Raises:
+        DlgbenchError: for a name that is not registered.
+    """
     from dlgbench.fingerprint import sources
 
     found = {}
     for ablation in ablations:
         cells = [ablation.evaluation(arm, scale)[0] for arm in ablation.arms_at(scale)]
-        found[ablation.name] = sources((cell.work, cell.engine) for cell in cells)
+        try:
+            found[ablation.name] = sources((cell.work, cell.engine) for cell in cells)
+        except DlgbenchError as error:
+            raise DlgbenchError(f"{ablation.name}: {error}") from None
     return found
 
 
