@@ -63,14 +63,17 @@ class Past:
         Returns:
             `same`; `open`, where one of the two is inconclusive and their intervals overlap, as
             where an effect sits on the threshold and another processor rounds differently; or
-            `other`, also where this one's interval has ends and the other's none: runs diverged,
-            say.
+            `other`, also where the other verdict is inconclusive and its interval lacks an end that
+            this one's has: runs diverged, say.
         """
+        ends = list(zip(self.interval, verdict.interval, strict=True))
+        open_end = any(math.isfinite(old) and math.isinf(new) for old, new in ends)
+        if open_end and verdict.verdict == "inconclusive":
+            return "other"
         if verdict.verdict == self.verdict:
             return "same"
         (low, high), (least, most) = self.interval, verdict.interval
-        endless = all(map(math.isinf, verdict.interval)) and not all(map(math.isinf, self.interval))
-        overlap = low <= most and least <= high and not endless
+        overlap = low <= most and least <= high
         return "open" if "inconclusive" in (verdict.verdict, self.verdict) and overlap else "other"
 
 
@@ -160,23 +163,23 @@ def of_store(store: Store, scale: str) -> Baseline:
     found = {}
     for key, tags in store.last_verdicts(scale).items():
         record = json.loads(tags["figures"]) | {"claim": tags.get("statement", key[1])}
-        scale_read = cast("words.Scale", tags.get("effect_scale", "linear"))
-        found[key] = _past(record, scale_read, tags.get("asked", ""))
+        record["asked"] = tags.get("asked", "")
+        found[key] = _past(record, cast("words.Scale", tags.get("effect_scale", "linear")))
     return Baseline(store.uri, scale, "", found)
 
 
 def _entries(record: Mapping[str, Any]) -> Iterator[tuple[Key, Past]]:
-    own: dict[Key, tuple[words.Scale, str]] = {}
+    scales: dict[Key, words.Scale] = {}
     for claim in record["claims"]:
         key = claim["ablation"], id_of(claim["claim"])
-        own[key] = claim["scale"], claim.get("asked", "")
-        yield key, _past(claim, *own[key])
+        scales[key] = claim["scale"]
+        yield key, _past(claim, claim["scale"])
     for claim in record["replications"]:
         name, of = claim["ablation"], id_of(claim["claim"])
-        yield (f"{name}@{claim['data']}", of), _past(claim, *own.get((name, of), ("linear", "")))
+        yield (f"{name}@{claim['data']}", of), _past(claim, scales.get((name, of), "linear"))
 
 
-def _past(record: Mapping[str, Any], scale: words.Scale, asked: str) -> Past:
+def _past(record: Mapping[str, Any], scale: words.Scale) -> Past:
     low, high = map(float, record["interval"])
     return Past(
         record["claim"],
@@ -185,6 +188,6 @@ def _past(record: Mapping[str, Any], scale: words.Scale, asked: str) -> Past:
         (low, high),
         int(record["n"]),
         scale,
-        asked,
+        record.get("asked", ""),
         record.get("date", "")[:10],
     )

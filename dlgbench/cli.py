@@ -148,7 +148,7 @@ def _add_sides(comparing: argparse.ArgumentParser) -> None:
     )
     comparing.add_argument("a", metavar="A", help=text)
     comparing.add_argument("b", metavar="B", help="the same, of the other run")
-    text = "which verdicts of a store (default: those of the file, if one is given, else cpu)"
+    text = "which verdicts of a store (default: those of the file, else the first that both have)"
     comparing.add_argument("--scale", choices=JUDGED, help=text)
 
 
@@ -370,7 +370,8 @@ def compare(args: argparse.Namespace) -> int:
         )
     differ = [entry for entry in both if entry[1].verdict != entry[2].verdict]
     moved = sum(repr(x.effect) != repr(y.effect) for _, x, y in both)  # nan is nan
-    alone = [len(one.verdicts) - len(both) for one in (a, b)]
+    shared = len(a.verdicts.keys() & b.verdicts.keys())
+    alone, other = [len(one.verdicts) - shared for one in (a, b)], shared - len(both)
     if args.json:
         rows = [
             {"ablation": ablation, "claim": x.statement}
@@ -378,6 +379,7 @@ def compare(args: argparse.Namespace) -> int:
             for (ablation, _), x, y in differ
         ]
         counts = {"both": len(both), "other_effect": moved, "only_a": alone[0], "only_b": alone[1]}
+        counts["asked_otherwise"] = other
         _print_json({"scale": scale, "differ": rows, **counts})
         return bool(differ)
     if differ:
@@ -387,7 +389,8 @@ def compare(args: argparse.Namespace) -> int:
             {name: {} for name in names},
             [[cell.replace("[", r"\[") for cell in row] for row in found],
         )
-    only = "; ".join(f"{n} only in {side}" for n, side in zip(alone, "AB", strict=True) if n)
+    parts = [(alone[0], "only in A"), (alone[1], "only in B"), (other, "asked otherwise in A")]
+    only = "; ".join(f"{n} {what}" for n, what in parts if n)
     equal = f"{len(both)} claims in both at scale {scale}: {len(both) - len(differ)} verdicts equal"
     print(f"{equal}, {len(differ)} differ; {moved} effects differ{f'; {only}' if only else ''}")
     return bool(differ)

@@ -158,11 +158,13 @@ def _outcomes(claim: Claim, readings: Readings) -> Literal[0, 1, 2]:
     measured = 0
     for seed, bounds in effects(claim, readings).items():
         row = [known(readings[arm][seed], metric) for metric, arm in needs]
-        if _measured(row):  # of the others, of which a run diverged, the bounds say what is known
+        if _measured(row):
             first, *second = (low for low, _ in row)
             if bounds != (first - sum(second),) * 2:
                 return 0
             measured += 1
+        elif bounds != (-math.inf, math.inf):
+            return 0  # a run that diverged has the worst rank, which is no outcome
     return 0 if not measured else 1 if len(needs) == 1 else 2
 
 

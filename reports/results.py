@@ -51,7 +51,7 @@ def write(ablations: Sequence[Ablation], store: Store, scale: str, out: Path) ->
     studies = gather(ablations, store, scale)
     about = origin([run for study in studies for run in study.runs.values()])
     replications = [replicate(study, store) for study in studies]
-    record: dict[str, Any] = {
+    record: Any = {
         "scale": scale,
         "machine": ", ".join(about.devices),
         "versions": list(about.versions),
@@ -72,7 +72,7 @@ def write(ablations: Sequence[Ablation], store: Store, scale: str, out: Path) ->
     out.mkdir(parents=True, exist_ok=True)
     file, readme = out / f"{scale}.json", out / README
     if file.is_file():
-        record = _with_kept(record, json.loads(file.read_text(encoding="utf-8")), ablations, out)
+        record = _with_kept(record, json.loads(file.read_text(encoding="utf-8")), ablations)
     options: dict[str, Any] = {"indent": 1, "sort_keys": True, "ensure_ascii": False}
     text = json.dumps(record, allow_nan=False, **options)
     file.write_text(f"{text}\n", encoding="utf-8")
@@ -81,50 +81,60 @@ def write(ablations: Sequence[Ablation], store: Store, scale: str, out: Path) ->
     return file
 
 
-def _with_kept(
-    record: dict[str, Any], old: Record, ablations: Sequence[Ablation], out: Path
-) -> dict[str, Any]:
-    """A record with what an older one says of claims that are still declared, and not judged anew.
+def _with_kept(record: dict[str, Any], old: Record, ablations: Sequence[Ablation]) -> Record:
+    """A record with what an older one says of other claims.
 
-    A claim is not where the store has no runs of it, or not of all its seeds.
+    Those are claims that the store has no runs of, or not of all their seeds, and that still ask
+    the same; and those of other ablations, whose files are still in the repository of the current
+    folder.
     """
+    root, scale = find_root(Path.cwd()), record["scale"]
     given = {
-        ablation.name: {claim.statement for claim in ablation.claims} for ablation in ablations
+        one.name: {claim.statement: claim.asked for claim in one.claims_at(scale)}
+        for one in ablations
     }
-    judged = {_key(claim) for claim in record["claims"] if claim["method"] != UNFINISHED}
-    root = find_root(out)
+    finished = {_key(claim): claim["method"] != UNFINISHED for claim in record["claims"]}
 
     def stands(claim: Record) -> bool:
-        if claim["ablation"] in given:
-            return claim["claim"] in given[claim["ablation"]]
-        return (root / claim["file"]).is_file()
+        key = _key(claim)
+        if finished.get(key) or (key in finished and claim["method"] == UNFINISHED):
+            return False
+        if claim["ablation"] not in given:
+            return (root / claim["file"]).is_file()
+        asked = given[claim["ablation"]].get(claim["claim"])
+        return asked is not None and claim.get("asked", asked) == asked
 
-    kept = [
-        {"date": old["date"], **claim}
-        for claim in old["claims"]
-        if _key(claim) not in judged and stands(claim)
-    ]
+    kept = [{"date": old["date"], **claim} for claim in old["claims"] if stands(claim)]
     known = set(map(_key, kept))
     claims = [*(claim for claim in record["claims"] if _key(claim) not in known), *kept]
-    keys = set(map(_key, claims))
+    asked = {_key(claim): claim.get("asked") for claim in claims}  # None where it is not known
     anew = {(*_key(entry), entry["data"]) for entry in record["replications"]}
+
+    def is_asked(entry: Record) -> bool:
+        own = asked.get(_key(entry), "")
+        return own is None or entry.get("asked", own) == own != ""
+
     again = [
-        entry
+        {"date": old["date"], **entry}
         for entry in old["replications"]
-        if _key(entry) in keys and (*_key(entry), entry["data"]) not in anew
+        if (*_key(entry), entry["data"]) not in anew and is_asked(entry)
     ]
     if kept or again:
-        record["machine"] = ", ".join(dict.fromkeys([record["machine"], old["machine"]]))
         for name in ("versions", "git"):
             record[name] = list(dict.fromkeys([*record[name], *old[name]]))
-    places = {name: k for k, name in enumerate(given)}
-
-    def place(entry: Record) -> int:
-        return places.get(entry["ablation"], len(places))
-
-    record["claims"] = sorted(claims, key=place)
-    record["replications"] = sorted([*record["replications"], *again], key=place)
+        machines = [record["machine"], *old["machine"].split(", ")]
+        record["machine"] = ", ".join(dict.fromkeys(machines))
+    names = list(given)
+    declared = [(name, statement) for name in names for statement in given[name]]
+    record["claims"] = sorted(claims, key=lambda claim: _place(_key(claim), declared))
+    replications = [*record["replications"], *again]
+    record["replications"] = sorted(replications, key=lambda x: _place(x["ablation"], names))
     return record
+
+
+def _place(of: Any, among: list[Any]) -> int:
+    """Its place, or the end."""
+    return among.index(of) if of in among else len(among)
 
 
 def _key(entry: Record) -> tuple[str, str]:
@@ -164,6 +174,7 @@ def _replications(replication: Replication) -> list[dict[str, Any]]:
         {
             "ablation": replication.own.ablation.name,
             "claim": claim.statement,
+            "asked": claim.asked,
             "data": data,
             "verdict": verdict.verdict,
             "effect": _json(verdict.effect),

@@ -57,8 +57,11 @@ def test_runs_that_diverge_where_they_did_not_are_a_finding():
     """An interval without ends would overlap whatever the baseline has."""
     nothing = verdict("inconclusive", -math.inf, math.inf)
     assert against(CLAIM, nothing, "mine", baseline("supported"))[0]
-    was = baseline("inconclusive", -math.inf, math.inf)
-    assert against(CLAIM, nothing, "mine", was)[0] is False
+    half = verdict("inconclusive", -math.inf, 0.02)  # of the runs of one arm
+    assert against(CLAIM, half, "mine", baseline("supported"))[0]
+    assert against(CLAIM, half, "mine", baseline("inconclusive"))[0]
+    for was in ((-math.inf, math.inf), (-math.inf, 0.02)):
+        assert not against(CLAIM, half, "mine", baseline("inconclusive", *was))[0]
 
 
 def test_a_baseline_of_another_question_excuses_nothing():
@@ -173,6 +176,7 @@ def test_compare_tells_what_differs(tmp_path, capsys):
         "other_effect": 0,
         "only_a": 0,
         "only_b": 0,
+        "asked_otherwise": 0,
     }
     assert cli.main(["compare", str(a), str(tmp_path / "none.db")]) == 2
     assert "expected a store or a file of verdicts, got " in capsys.readouterr().err
@@ -198,7 +202,14 @@ def test_a_comparison_of_nothing_is_no_success(tmp_path, store, capsys):
     assert "1 claims in both at scale gpu" in capsys.readouterr().out
 
 
-def test_claims_that_asked_something_else_are_not_compared():
+def test_claims_that_asked_something_else_are_not_compared(tmp_path, capsys):
+    a, b = record(tmp_path, "supported", "refuted"), record(tmp_path, "supported", "supported")
+    text = b.read_text().replace('"claim": "c1"', '"asked": "m: at least 2", "claim": "c1"')
+    b.write_text(text)
+    a.write_text(a.read_text().replace('"claim": "c1"', '"asked": "m: at least 1", "claim": "c1"'))
+    assert cli.main(["compare", str(a), str(b)]) == 0
+    assert "2 claims in both" in (shown := capsys.readouterr().out)
+    assert shown.endswith("; 1 asked otherwise in A\n")
     past = Past("c", "supported", 0.5, (0.25, 1.0), 5, asked="m: a - b: at least 0.1")
     a, b = (Baseline("f", "cpu", "", {("mine", "c"): one}) for one in (past, past))
     assert len(compared(a, b)) == 1

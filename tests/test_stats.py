@@ -293,6 +293,14 @@ def test_a_diverged_run_leaves_an_outcome_an_outcome():
     assert verdict.note.startswith("1 of 20 seeds with a diverged or censored run: each end")
 
 
+def test_a_diverged_run_of_a_directed_metric_is_a_rank_and_no_outcome():
+    """Six that diverged are no six errors of 1: by ranks 14 ties decide nothing."""
+    arms = {arm: {s: {"test/error": 0.0} for s in range(20)} for arm in "ab"}
+    arms["a"] |= {s: {"diverged": 1.0} for s in range(6)}
+    (verdict,) = judge([Claim("x", difference("test/error", "a", "b"), at_least(0))], arms, 20)
+    assert (verdict.verdict, verdict.method) == ("inconclusive", "sign test")
+
+
 def test_a_diverged_run_is_the_worst_by_every_metric_that_has_a_worse_end():
     for metric in SMALLER_IS_BETTER:
         assert known({"diverged": 1.0}, f"test/{metric}") == (math.inf, math.inf)

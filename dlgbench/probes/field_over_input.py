@@ -5,12 +5,14 @@ Slide "Receptive field arithmetic".
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dlgbench.layers.initialization import weighted
+from dlgbench.layers.initialization import TRANSPOSED, incoming, weighted
 from dlgbench.probes.feature_maps import Axis
 from dlgbench.probes.receptive_field import _make_positive, trunk_of
 from dlgbench.probes.subject import Measurement, Subject, on_meta, to_array
@@ -60,17 +62,19 @@ def expected_gradient(
 ) -> Tensor:
     """(H, W): sqrt(E[(dy / dx)^2]) of a unit y of the last map, at random weights.
 
-    The weights are independent, with mean 0 and variance 1 / fan_in; layers that act on each unit
-    alone (activations, normalization) are the identity. Then the squares add as gradients do where
-    all weights are 1 / fan_in, whose gradient this is the root of: no weight has to be drawn, and
-    the number of maps does not matter. The network is changed.
+    The weights are independent, with mean 0 and variance 1 / fan_in, the number of inputs of a
+    unit, which of a transposed convolution is its stride's share of the kernel; layers that act on
+    each unit alone (activations, normalization) are the identity. Then the squares add as gradients
+    do where all weights are 1 / fan_in, whose gradient this is the root of: no weight has to be
+    drawn, and the number of maps does not matter. The network is changed.
 
     Luo, Li, Urtasun & Zemel 2016, section 2.
     """
     _make_positive(network)
     with torch.no_grad():
         for layer in weighted(network):
-            layer.weight.fill_(1 / layer.weight[0].numel())
+            shared = math.prod(layer.stride) if isinstance(layer, TRANSPOSED) else 1
+            layer.weight.fill_(shared / incoming(layer)[0].numel())
     device = next(network.parameters()).device
     x = torch.ones(1, *input_shape, dtype=torch.float64, device=device, requires_grad=True)
     y = network(x)[0, :, row, column].sum()

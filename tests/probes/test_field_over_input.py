@@ -85,3 +85,11 @@ def test_the_ablation_has_every_architecture_with_a_field():
     ablation = load(Path(__file__).parents[2] / "ablations/convolution/test_receptive_field.py")
     with_field = {row["name"] for row in rows() if row["receptive_field"] is not None}
     assert with_field - set(ablation.arms) == {"resnet1202", "plain1202"}
+
+
+def test_the_expected_gradient_of_a_transposed_convolution_keeps_the_variance():
+    """As of any chain: the squares of the gradient add up to 1, whatever the number of maps."""
+    layers = nn.Conv2d(3, 4, 2, stride=2), nn.ConvTranspose2d(4, 1, 2, stride=2)
+    gradient = expected_gradient(nn.Sequential(*layers).double(), (3, 8, 8), 3, 3)
+    assert (gradient**2).sum().item() == pytest.approx(1)
+    assert gradient[2:4, 2:4] == pytest.approx(torch.full((2, 2), 0.5).double())

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dlgbench.reports import results
+from dlgbench.stats import UNFINISHED
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "reports" / "results"
@@ -50,8 +51,10 @@ def test_the_json_holds_the_machine_and_every_verdict(file):
     assert (trick["ablation"], trick["verdict"], trick["n"]) == ("mine/again", "supported", 5)
 
 
-def test_what_the_store_cannot_judge_stays_as_it_was(store, ablations, file, tmp_path):
+def test_what_the_store_cannot_judge_stays_as_it_was(store, ablations, file, tmp_path, monkeypatch):
     """`--save-baseline` after a part of the ablations must not lose the others."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").touch()
     folder = tmp_path / "reports" / "results"
     folder.mkdir(parents=True)
     (tmp_path / "ablations").mkdir()
@@ -67,20 +70,38 @@ def test_what_the_store_cannot_judge_stays_as_it_was(store, ablations, file, tmp
         "machine": "Slide rule",
         "date": "2020-01-01",
         "claims": [claim | {"verdict": "refuted"}, renamed, foreign, gone],
-        "replications": [again | {"verdict": "none"}, of_other],
+        "replications": [again | {"verdict": "none"}, of_other, of_other | {"asked": "another"}],
     }
     (folder / "cpu.json").write_text(json.dumps(old))
     (folder / "other.json").write_text("[]")  # a file of the user's
     readme = folder / "README.md"
     readme.write_text("# My own\n")
     found = json.loads(results.write(list(ablations.values()), store, "cpu", folder).read_text())
-    assert found["claims"] == [*record["claims"], foreign | {"date": "2020-01-01"}]
-    assert found["replications"] == [*record["replications"], of_other]
+    then = {"date": "2020-01-01"}
+    assert found["claims"] == [*record["claims"], foreign | then]
+    assert found["replications"] == [*record["replications"], of_other | then]
     assert found["machine"] == "Abacus (2 beads), Slide rule"
     assert readme.read_text() == "# My own\n"
     readme.unlink()
     results.write(list(ablations.values()), store, "cpu", folder)
     assert "Slide rule, 2023-11-14; 1 of 2020-01-01" in readme.read_text()
+    again = results.write(list(ablations.values()), store, "cpu", folder)
+    assert json.loads(again.read_text())["machine"] == "Abacus (2 beads), Slide rule"
+
+
+def test_a_finished_verdict_is_not_replaced_by_an_unfinished_one(ablations, file):
+    record = json.loads(file.read_text())
+    claim, *others = record["claims"]
+    unfinished = claim | {"method": UNFINISHED, "verdict": "inconclusive", "n": 3}
+
+    def kept(old):
+        now = record | {"claims": [unfinished, *others]}
+        before = record | {"claims": [old], "date": "2020-01-01"}
+        return results._with_kept(now, before, list(ablations.values()))["claims"]
+
+    assert kept(claim) == [claim | {"date": "2020-01-01"}, *others]
+    assert kept(unfinished | {"n": 2}) == [unfinished, *others]
+    assert kept(claim | {"asked": "another question"}) == [unfinished, *others]
 
 
 def reference():
