@@ -124,7 +124,8 @@ def granted(names: Sequence[str]) -> Iterator[None]:
 def release() -> None:
     """Gives back what torch keeps of a GPU's memory and does not use."""
     if torch := sys.modules.get("torch"):
-        torch.cuda.empty_cache()
+        with contextlib.suppress(RuntimeError):  # after a failure for which CUDA ends the process
+            torch.cuda.empty_cache()
 
 
 def _folder(session: str) -> Path:

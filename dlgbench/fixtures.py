@@ -74,8 +74,8 @@ def _runner(request: pytest.FixtureRequest) -> Iterator[Runner]:
         told = _told(there, there.trained)
         for notice in told["notices"]:
             spool.say(notice)
-        if told["lost"]:
-            pytest.fail(f"runs lost that came as the session ended: {told['lost']}", pytrace=False)
+        progress.lost += told["lost"]
+        request.session.testsfailed += told["lost"] > 0
         return
     places = devices.Places(session.gpu, session.per_gpu, session.id)
     yield Runner(session.store(), session.since, session.id, wanted, places)

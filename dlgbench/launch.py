@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 PACKAGE = Path(__file__).parent
 CLUSTER = pytest.StashKey[Any]()  # a `Cluster`, with --ray
 SECONDS = pytest.StashKey[dict[tuple[str, str], float | None]]()  # of a cell of an arm, by a plan
+SAVED = pytest.StashKey[dict[str, set[str]]]()  # by an ablation's file
+BEGAN = time.time()
 SLOW = ("dlgbench.lanes.engine", "dlgbench.runner", "mlflow.store.tracking.sqlalchemy_store")
 
 
@@ -51,8 +53,8 @@ def prepare(
         raise pytest.UsageError(
             f"--save-baseline: expected scale {', '.join(JUDGED)}, got smoke: no verdicts"
         )
-    if session.changed:
-        raise pytest.UsageError(session.changed)
+    if saved := _saved(config, ablations):
+        raise pytest.UsageError(saved)
     try:
         session.sources = _sources(ablations, session.scale)
         refuse_missing(ablations, session.scale, trains=not session.ray, timed=timed)
@@ -168,22 +170,30 @@ def _workers(config: pytest.Config) -> int:
     return len(config.getoption("tx", None) or [None])
 
 
-def remember(config: pytest.Config, ablation: Ablation, since: float) -> None:
+def remember(config: pytest.Config, ablation: Ablation) -> None:
     """Keeps in mind the code of an ablation that was imported just now: its runs are of this code.
 
-    Notes which of the user's files were saved after `since`, when the import began: they may have
-    been imported as they were before.
+    Notes which of the user's files were saved since pytest began: they may have been imported as
+    they were before.
     """
     from dlgbench.fingerprint import files_of
 
-    session = session_of(config)
+    scale, saved = session_of(config).scale, config.stash.setdefault(SAVED, {})
     with contextlib.suppress(DlgbenchError):  # of a part that a later file registers
-        _sources([ablation], session.scale)
-        works = {ablation.arm(arm, session.scale) for arm in ablation.arms_at(session.scale)}
-        files = {file for work in works for file in files_of(work) if PACKAGE not in file.parents}
-        saved = [file for file in files if since < file.stat().st_mtime <= time.time()]
-        if saved:
-            session.changed = words.changed_sources(sorted(file.name for file in saved))
+        _sources([ablation], scale)
+        files = {file for work in ablation.works(scale) for file in files_of(work)}
+        saved[ablation.file] = {
+            file.name
+            for file in files
+            if PACKAGE not in file.parents and BEGAN < file.stat().st_mtime <= time.time()
+        }
+
+
+def _saved(config: pytest.Config, ablations: list[Ablation]) -> str:
+    """The message where files of ablations were saved since pytest began; else empty."""
+    saved = config.stash.get(SAVED, {})
+    names = {name for ablation in ablations for name in saved.get(ablation.file, ())}
+    return words.changed_sources(sorted(names)) if names else ""
 
 
 def note_changes(config: pytest.Config, ablations: list[Ablation]) -> None:
@@ -195,8 +205,7 @@ def note_changes(config: pytest.Config, ablations: list[Ablation]) -> None:
     session = session_of(config)
     own = _sources(ablations, session.scale)
     changed = [name for name, digest in own.items() if session.sources.get(name, digest) != digest]
-    if changed:
-        session.changed = words.changed_sources(changed)
+    session.changed = words.changed_sources(changed) if changed else _saved(config, ablations)
     session.sources = own
 
 
@@ -210,9 +219,9 @@ def _sources(ablations: list[Ablation], scale: str) -> dict[str, str]:
 
     found = {}
     for ablation in ablations:
-        cells = [ablation.evaluation(arm, scale)[0] for arm in ablation.arms_at(scale)]
+        by = ablation.engine(scale)
         try:
-            found[ablation.name] = sources((cell.work, cell.engine) for cell in cells)
+            found[ablation.name] = sources((work, by) for work in ablation.works(scale))
         except DlgbenchError as error:
             raise DlgbenchError(f"{ablation.name}: {error}") from None
     return found

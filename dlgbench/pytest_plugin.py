@@ -13,7 +13,6 @@ import functools
 import os
 import subprocess
 import sys
-import time
 import types
 from collections.abc import Generator
 from pathlib import Path
@@ -137,7 +136,6 @@ def pytest_make_collect_report(
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Collects a module's ablation; a mistake in it, or a failing import, is one message."""
     file = Path(str(getattr(collector, "path", "")))
-    began = time.time()
     declaring = collector if isinstance(collector, pytest.Module) and declares(file) else None
     if declaring is not None:
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
@@ -145,7 +143,7 @@ def pytest_make_collect_report(
             module = declaring.obj
             if isinstance(getattr(module, "ABLATION", None), Ablation):
                 _add_tests(module, module.ABLATION)
-                launch.remember(collector.config, identify(module.ABLATION, file), began)
+                launch.remember(collector.config, identify(module.ABLATION, file))
     report = yield
     raised = getattr(getattr(report, "call", None), "excinfo", None)
     if raised is None or declaring is None:

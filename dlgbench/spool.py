@@ -158,27 +158,34 @@ class Spool:
     def send(self, file: Path, push: Callable[[Mapping[str, Any]], object]) -> bool:
         """Passes a record to `push` once, even if several workers try; returns whether it did.
 
+        A copy is kept of what the store takes: of all for which `push` does not return False.
+
         Raises:
             NotARecord: for a file that is no run; it is set aside.
             RecordRefused: where the store does not take it; it is set aside.
             DlgbenchError: where the store is out of reach; the file stays.
         """
         with self.held(f"{file.stem}.send"):
-            try:
-                record = json.loads(file.read_text())
-            except (OSError, ValueError):
-                record = None
-            if record is None and not os.path.lexists(file):
+            if not os.path.lexists(file):
                 return False  # another worker was quicker
+            try:
+                record = json.loads(file.read_text()) if file.is_file() else None
+            except ValueError:
+                record = None
+            except OSError as error:
+                raise DlgbenchError(f"{file} can't be read: {error}") from None
             if not is_record(record):
                 aside = _moved(file, file.with_suffix(".corrupt"))
                 raise NotARecord(f"{file} is no run, and was set aside as {aside.name}")
             try:
-                push(record)
+                is_dropped = push(record) is False
             except RecordRefused:
                 _moved(file, file.with_suffix(".refused"))
                 raise
-            _moved(file, self.sent / f"{record['fingerprint']}.json")
+            if is_dropped:
+                file.unlink()
+            else:
+                _moved(file, self.sent / f"{record['fingerprint']}.json")
             return True
 
     def restore(self) -> int:

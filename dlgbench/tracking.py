@@ -106,8 +106,10 @@ class Store(Connection):
         """
         record, has_one = to_record(cell, fingerprint, run, since), list[bool]()
 
-        def push(record: Mapping[str, Any]) -> None:
-            has_one.append(not self._push(record))
+        def push(record: Mapping[str, Any]) -> bool:
+            is_new = self._push(record)
+            has_one.append(not is_new)
+            return is_new
 
         try:
             file = self.spool.keep(record)
@@ -116,8 +118,8 @@ class Store(Connection):
                 push(record)
             except DlgbenchError as error:
                 raise RunLost(
-                    f"the run of {cell.ablation} {cell.id} is lost: {error}; and "
-                    f"{self.spool.folder} can't be written ({full})"
+                    f"the run of {cell.ablation} {cell.id} is lost: {error}; and the spool "
+                    f"can't be written ({full})"
                 ) from None
         else:
             try:
@@ -161,8 +163,10 @@ class Store(Connection):
             same = experiment, record["fingerprint"], since
             if self._file and self._discard_drafts(*same):
                 return False
-            if self._file is None:  # it sorts by the end alone; a clock may go back
-                end = max(end, self._last_end([experiment]) + 1)
+            if self._file is None:  # it sorts by the end alone; the clock may have gone back
+                later = self._last_end([experiment]) + 1
+                if later > max(end, 1000 * time.time()):
+                    start, end = start + later - end, later
             tags, points = to_tags(record)
             run_id = self._begin(experiment, tags, start)
             if self._file is None and self._discard_drafts(*same, run_id):

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import torch
 
-from dlgbench import Cell, DlgbenchError, Recipe, Run, discovery, node, session
+from dlgbench import Cell, DlgbenchError, Recipe, Run, discovery, fingerprint, node, session
 from dlgbench.cluster import Cluster, Flight, spread
 from dlgbench.cluster_runner import ClusterRunner
 from dlgbench.discovery import load
@@ -109,6 +109,7 @@ def place(tmp_path, fresh):
     np.save(tmp_path / "table.npy", np.random.default_rng(0).normal(size=(600, 3)).astype("f4"))
 
     def place(arms=("plain", "b")):
+        forget()  # the helper of another test
         (root / "pyproject.toml").touch()
         (root / "helper.py").write_text(HELPER)
         (root / "test_mine.py").write_text(MINE.format(folder=str(begun), arms=arms))
@@ -552,6 +553,7 @@ def forget():
     """Files are read anew, which a process does once."""
     node._read.cache_clear()
     discovery._imported.cache_clear()
+    fingerprint._outside.cache_clear()
     sys.modules.pop("helper", None)
 
 

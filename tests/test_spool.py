@@ -138,6 +138,25 @@ def test_what_is_no_run_is_set_aside_and_told(spool, content, is_folder):
     assert spool.waiting() == []
 
 
+def test_a_run_that_can_not_be_read_now_stays(spool, monkeypatch):
+    """Too many open files, say: it may be read in a moment."""
+    file = spool.keep(RECORD)
+
+    def fails(_file):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(Path, "read_text", fails)
+    with pytest.raises(DlgbenchError, match=r"can't be read: .* Too many open files"):
+        spool.send(file, json.dumps)
+    assert spool.waiting() == [file]
+
+
+def test_of_a_run_that_the_store_does_not_take_no_copy_is_kept(spool):
+    """The store has another one, which counts."""
+    assert spool.send(spool.keep(RECORD), lambda _record: False)
+    assert (spool.waiting(), list(spool.sent.iterdir())) == ([], [])
+
+
 def test_a_folder_that_can_not_be_made_is_named(tmp_path):
     (tmp_path / "state").touch()
     with pytest.raises(DlgbenchError, match=r"expected a folder that can be written at .*state"):
