@@ -832,7 +832,7 @@ def test_what_a_claim_loses_or_a_cluster_at_the_end_is_told_and_fails(tmp_path, 
     assert "runs can be kept nowhere: make room, and call again !!!" in done.stdout
     assert re.search(
         r"1\d runs lost: neither the store nor the spool", done.stdout
-    )  # late ones too
+    )  # and 10 at the end
     assert "dlgbench: the run of a late cell is lost" in done.stderr
     assert stored(store) == {}
 
