@@ -121,8 +121,10 @@ def granted(names: Sequence[str]) -> Iterator[None]:
         release()
 
 
-def release() -> None:
-    """Gives back what torch keeps of a GPU's memory and does not use."""
+def release(*, pools: bool = False) -> None:
+    """Gives back what torch keeps of a GPU's memory and does not use, and the data that we keep."""
+    if pools and (module := sys.modules.get("dlgbench.data.module")):
+        module.forget_pools()
     if torch := sys.modules.get("torch"):
         with contextlib.suppress(RuntimeError):  # after a failure for which CUDA ends the process
             torch.cuda.empty_cache()
@@ -175,11 +177,12 @@ class Places:
                     lock.acquire()
                     break
             else:
+                release(pools=True)  # those who have a place may need it
                 time.sleep(POLL)
                 continue
             with contextlib.ExitStack() as stack:
                 stack.callback(lock.release)
-                stack.callback(release)  # first: who gets the place may need all memory
+                stack.callback(lambda: release(pools=self.limit < self._first))  # comes first
                 yield limit
             return
 

@@ -13,6 +13,7 @@ from dlgbench.devices import Places
 from dlgbench.lanes import engine as lanes
 from dlgbench.runner import Runner
 from dlgbench.session import KEY, Session, of_worker, scale_here
+from dlgbench.train import prepare
 
 PLAIN = """\
 GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-11111111-aaaa)
@@ -262,6 +263,15 @@ def test_what_torch_keeps_of_a_gpu_is_given_back_with_the_place_and_after_the_ch
     with Places("0", 4, "s").one():
         assert not freed
     assert freed
+    cell = NETS.evaluation("a", "cpu")[0]
+    prepare(cell, torch.device("cpu"))  # as a training does
+    with (places := Places("0", 4, "crowded")).one():
+        pass
+    assert freed[-1] > 0  # the data stay for the next cell
+    with places.one() as limit:
+        places.halve(limit)
+    devices.forget("crowded")
+    assert freed[-1] == 0  # but not where memory is short
     freed.clear()
     progress = SimpleNamespace(show_check=lambda *_: None)
     config = SimpleNamespace(
