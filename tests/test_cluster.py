@@ -171,11 +171,12 @@ def head():
 
 
 @pytest.fixture
-def nodes(head):
+def nodes(head, monkeypatch):
     """`nodes(gpus, NAME=value)`: one more node of one core and of so many GPUs, in name alone."""
     added = []
 
     def add(gpus=0, **variables):
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)  # a training here has hidden them
         own = f"runtime-{uuid.uuid4().hex}"  # nodes of one machine would delete each other's files
         added.append(
             patiently(
