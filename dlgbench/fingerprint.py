@@ -35,12 +35,16 @@ from dlgbench.registry import (
     SCHEDULES,
     TASKS,
     Part,
+    Registry,
 )
 
 PACKAGE = Path(__file__).parent
 ENGINE = ("train.py", "engine.py", "streams.py", "recipe.py")  # and their imports from `FOLLOWED`
 LANES = ("lanes/engine.py", "lanes/stack.py", "lanes/rules.py", "lanes/losses.py")  # in addition
 CLOCK = PACKAGE / "probes" / "timing.py"  # which a training function reaches by a public name
+REGISTRIES: tuple[Registry[Any], ...] = (
+    *(ACTIVATIONS, DATA, INITIALIZATIONS, MODELS, OPTIMIZERS, PROBES, SCHEDULES, TASKS),
+)
 FOLLOWED = ("data", "equations", "layers", "models", "probes", "tasks")
 
 
@@ -71,13 +75,22 @@ def sources(works: Iterable[tuple[Work, Engine]]) -> str:
     return _hashed(sorted(digests))[:12]
 
 
-def files_of(work: Work) -> set[Path]:
-    """The files of a work's parts, or of its training function, with all that they import.
+def own_files(work: Work) -> set[Path]:
+    """The user's files that a work depends on, whose code this process now keeps in mind.
 
-    Raises:
-        DlgbenchError: for a name that is not registered.
+    They are those of parts that are registered so far, or of its training function, with all that
+    they import. None of the suite's own modules, such as torch's, is imported for it.
     """
-    return {file for source in _sources(work) for file in with_imports(source)}
+    if isinstance(work, Recipe):
+        names = set(_strings(work.to_dict()))
+        own = (part for registry in REGISTRIES for part in registry.registered_outside(PACKAGE))
+        sources = {part.source for part in own if part.name in names}
+    else:
+        sources = {work.source}
+    for file in sources:
+        code_digest(with_imports(file))
+    files = {file for source in sources for file in with_imports(source)}
+    return {file for file in files if PACKAGE not in file.parents}
 
 
 def _sources(work: Work) -> list[Path]:

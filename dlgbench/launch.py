@@ -25,7 +25,6 @@ from dlgbench.session import session_of
 if TYPE_CHECKING:
     from dlgbench.tracking import Store
 
-PACKAGE = Path(__file__).parent
 CLUSTER = pytest.StashKey[Any]()  # a `Cluster`, with --ray
 SECONDS = pytest.StashKey[dict[tuple[str, str], float | None]]()  # of a cell of an arm, by a plan
 SAVED = pytest.StashKey[dict[str, set[str]]]()  # by an ablation's file
@@ -176,17 +175,12 @@ def remember(config: pytest.Config, ablation: Ablation) -> None:
     Notes which of the user's files were saved since pytest began: they may have been imported as
     they were before.
     """
-    from dlgbench.fingerprint import files_of
+    from dlgbench.fingerprint import own_files
 
-    scale, saved = session_of(config).scale, config.stash.setdefault(SAVED, {})
-    with contextlib.suppress(DlgbenchError):  # of a part that a later file registers
-        _sources([ablation], scale)
-        files = {file for work in ablation.works(scale) for file in files_of(work)}
-        saved[ablation.file] = {
-            file.name
-            for file in files
-            if PACKAGE not in file.parents and BEGAN < file.stat().st_mtime <= time.time()
-        }
+    works = ablation.works(session_of(config).scale)
+    files = {file for work in works for file in own_files(work)}
+    saved = {file.name for file in files if BEGAN < file.stat().st_mtime <= time.time()}
+    config.stash.setdefault(SAVED, {})[ablation.file] = saved
 
 
 def _saved(config: pytest.Config, ablations: list[Ablation]) -> str:

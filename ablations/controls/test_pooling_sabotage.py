@@ -4,6 +4,7 @@ With windows of 1 the maximum and the first pixel of a window are the pixel itse
 layer of both arms is the identity. They must train alike to the bit, and the main claim of
 `convolution/pooling` must not come out supported. One rate for both, .01. Six seeds: where all of
 five agree the sign test decides nothing, so that the claim could not come out supported either.
+(Declared after five had come out so: all equal, and undecided.)
 """
 
 from dlgbench import Ablation, Claim, at_least, difference, exactly

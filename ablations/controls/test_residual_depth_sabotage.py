@@ -6,6 +6,7 @@ depth and for every seed it must train as its plain twin does, to the bit; the m
 rate (equal and constant for all arms, so that they pair) and the first 60 steps alone: nets that
 are equal after each of them stay equal. gpu: 300 steps, paper: 1,000. Six seeds: where all of five
 agree the sign test decides nothing, so that the claim could not come out supported either.
+(Declared after five had come out so: all equal, and undecided.)
 """
 
 from dlgbench import Ablation, Claim, at_least, difference, exactly, interaction

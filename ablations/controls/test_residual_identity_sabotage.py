@@ -6,6 +6,7 @@ bit, and the main claim of `architectures/residual_identity` must not come out s
 is the same but for one constant rate and the first 50 steps alone: stacks that are equal after each
 of them stay equal. Six seeds: where all of five agree the sign test decides nothing, so that the
 claim could not come out supported either.
+(Declared after five had come out so: all equal, and undecided.)
 """
 
 import math
